@@ -61,8 +61,10 @@ class PlainFact:
 
 @dataclass(frozen=True, slots=True)
 class SequenceFact:
-    """A list, tuple or named tuple (``type`` is the class name's last part); a dict is its keys and values in
-    turn."""
+    """A list, tuple or named tuple; ``type`` is the class name's last part.
+
+    A dict is its keys and values in turn.
+    """
 
     type: str
     items: tuple[Fact, ...]
@@ -86,12 +88,12 @@ class TensorFact(NamedTuple):
     values: bytes | Raised | None
     requires_grad: bool | Raised
     is_leaf: bool | Raised
-    grad_fn: str | None | Raised
+    grad_fn: str | Raised | None
     retains_grad: bool | Raised
     version: int | str | Raised
-    storage: int | None | Raised
+    storage: int | Raised | None
     device: str | Raised
-    grad: TensorFact | None | Raised
+    grad: TensorFact | Raised | None
     undefined: bytes | None
 
 
@@ -139,8 +141,8 @@ class Trace:
 
 
 def tensor_facts(names: dict[str, Fact]) -> Iterator[tuple[str, TensorFact | ArrayFact]]:
-    """Every tensor and array with its name ("x", "x.grad", "x[0]"), in the order that numbers the
-    storages.""" for name in sorted(names):
+    """Every tensor and array by name ("x", "x.grad", "x[0]"), in the order that numbers the storages."""
+    for name in sorted(names):
         yield from _tensors_in(name, names[name])
 
 
