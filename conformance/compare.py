@@ -1,0 +1,495 @@
+"""Compares what two backends showed after the same statement, aspect by aspect.
+
+Steps that are equal are told by tuple equality (`same`), which is nearly always; everything else here runs for
+the rest only. Nothing is normalised before comparing: no casts, no broadcasting, no sums.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from conformance import numeric
+from conformance.facts import ArrayFact, Fact, PlainFact, Raised, SequenceFact, Step, TensorFact
+from conformance.numeric import Numeric
+from conformance.opnames import base_name, is_autograd_grad
+
+DOCUMENTED, INCIDENTAL, ROUNDING = "documented", "incidental", "rounding"
+
+# Which tier an aspect is in, and why. An aspect of an accumulated gradient ("grad.dtype", ...) is in the tier of the
+# aspect itself. Where the reason names a condition, `tier_of` decides it.
+TIERS: dict[str, tuple[str, str]] = {
+    "crash": (DOCUMENTED, "no documented operation ends the process"),
+    "hang": (DOCUMENTED, "every program ends within its time limit on the reference"),
+    "memory": (DOCUMENTED, "every program fits its memory limit on the reference"),
+    "raised": (DOCUMENTED, "whether a call is an error is its meaning"),
+    "error type": (DOCUMENTED, "programs catch errors by type"),
+    "error text": (
+        INCIDENTAL,
+        "documented for the texts of DOCUMENTED_TEXTS only; torch rewords the others at will",
+    ),
+    "type": (DOCUMENTED, "tensor, number, tuple or named tuple: the signature says which"),
+    "attribute": (DOCUMENTED, "an attribute that can be read is part of the interface"),
+    "dtype": (DOCUMENTED, "Tensor Attributes: promotion rules, and dtype="),
+    "shape": (DOCUMENTED, "broadcasting and every function's own page"),
+    "aliasing": (DOCUMENTED, "Tensor Views; incidental for results of autograd.grad, which may share or not"),
+    "offset": (DOCUMENTED, "Tensor Views"),
+    "strides": (
+        DOCUMENTED,
+        "Tensor Views; incidental where no address depends on them, and for autograd.grad",
+    ),
+    "contiguity": (DOCUMENTED, "Tensor Views; incidental for autograd.grad, as strides"),
+    "values": (DOCUMENTED, "the function's own page"),
+    "signed zero": (DOCUMENTED, "IEEE 754, which decides the sign of every sum, product and quotient"),
+    "rounding": (
+        ROUNDING,
+        "more than the agreed ULPs, no more than rounding can explain: undecided, counted apart",
+    ),
+    "requires_grad": (DOCUMENTED, "Autograd mechanics"),
+    "is_leaf": (DOCUMENTED, "Tensor.is_leaf"),
+    "grad_fn": (
+        INCIDENTAL,
+        "documented: whether there is one, and the name where it is the called operation's",
+    ),
+    "grad": (DOCUMENTED, "Tensor.grad: whether there is one"),
+    "retains_grad": (DOCUMENTED, "Tensor.retains_grad"),
+    "version": (
+        DOCUMENTED,
+        "Autograd mechanics: changes are counted from where a name is first seen, not absolutely",
+    ),
+    "warnings": (DOCUMENTED, "deprecations and the like: the category, not the text"),
+    "partial effect": (
+        INCIDENTAL,
+        "what a failing call has written is nowhere stated; documented for what it cannot write",
+    ),
+}
+
+# The layout of a tensor: what follows from an incidental difference in one of these is incidental too.
+LAYOUT = frozenset({"strides", "offset", "contiguity", "aliasing"})
+# Differences of an exception or a warning alone: no later state depends on them.
+TRANSIENT = frozenset({"error type", "error text", "warnings"})
+
+# Which difference names the cause where one statement shows several, first to last.
+PRECEDENCE = {aspect: rank for rank, aspect in enumerate(TIERS)}
+
+# Error texts that the documents show (SEMANTICS section 10). What the groups match is part of the text;
+# "(?:.*)" is what the documents leave out.
+DOCUMENTED_TEXTS = tuple(
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        r"(grad can be implicitly created only for scalar outputs)",
+        r"(element \d+ of tensors does not require grad and does not have a grad_fn)",
+        r"(Trying to backward through the graph a second time)(?:.*)(Specify retain_graph=True)(?:.*)",
+        r"(a leaf Variable that requires grad is being used in an in-place operation\.)",
+        r"(one of the variables needed for gradient computation has been modified by an inplace operation: "
+        r"\[[^\]]*\[[^\]]*\]\])(?:[^;]*)( is at version \d+; expected version \d+ instead\.)(?:.*)",
+        r"(Mismatch in shape: grad_output\[\d+\] has a shape of .*)",
+        r"(Can't call numpy\(\) on Tensor that requires grad\. Use tensor\.detach\(\)\.numpy\(\) instead\.)",
+        r"(\w+\(\): functions with out=\.\.\. arguments don't support automatic differentiation, "
+        r"but one of the arguments requires grad\.)",
+        r"(you can only change requires_grad flags of leaf variables\.)(?:.*)",
+        r"(view size is not compatible with input tensor's size and stride)(?:.*)(Use \.reshape\(\.\.\.\) instead\.)",
+    )
+)
+
+
+class Difference(NamedTuple):
+    """One aspect in which a candidate differs from the reference after one statement."""
+
+    aspect: str
+    tier: str
+    name: str  # "x", "x.grad", "x[0]"; "" for the statement itself
+    got: str
+    should_be: str
+    numeric: Numeric | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is known of the statement that was run. `before` and `before_got` are the names before it, on the
+    reference and on the candidate; `operands` the names whose magnitudes its rounding may depend on;
+    `ignore` says of (name, aspect or "") whether it is out of the comparison."""
+
+    calls: tuple[str, ...] = ()
+    text: str = ""
+    operands: frozenset[str] = frozenset()
+    before: Mapping[str, Fact] = field(default_factory=dict)
+    before_got: Mapping[str, Fact] = field(default_factory=dict)
+    can_write: frozenset[str] | None = None  # None: anything
+    is_exact: Callable[[tuple[str, ...], str], bool] = lambda calls, dtype: False
+    ignore: Callable[[str, str], bool] = lambda name, aspect: False
+
+
+def same(got: Step, want: Step) -> bool:
+    """True where nothing at all differs, which settles most statements."""
+    return got.names == want.names and got.raised == want.raised and got.warnings == want.warnings
+
+
+def tier_of(aspect: str, context: Context, got: Any = None, want: Any = None) -> str:
+    """The tier of a difference; `got` and `want` are the two values of the aspect where they matter."""
+    base = aspect.removeprefix("grad.")
+    tier = TIERS.get(base, (DOCUMENTED, ""))[0]
+    if base in LAYOUT and any(map(is_autograd_grad, context.calls)):
+        return INCIDENTAL
+    if base == "grad_fn" and (got is None or want is None or names_call(want, context.calls)):
+        return DOCUMENTED
+    return tier
+
+
+def names_call(grad_fn: Any, calls: Iterable[str]) -> bool:
+    """True where the node's name is the called operation's own ("ExpBackward0" after exp), not an inner step's."""
+    if grad_fn == "CopySlices":
+        return True
+    node = str(grad_fn).lower()
+    return any(node.startswith(base_name(call).replace("_", "").lower() + "backward") for call in calls)
+
+
+def documented_text_differs(got: str, want: str) -> bool:
+    """True where `want` is a text the documents show and `got` does not say the same."""
+    for pattern in DOCUMENTED_TEXTS:
+        expected = pattern.search(want)
+        if expected:
+            found = pattern.search(got)
+            return found is None or found.groups() != expected.groups()
+    return False
+
+
+# --- Steps ----------------------------------------------------------------------------------------------------------
+
+
+def compare_steps(got: Step, want: Step, context: Context) -> list[Difference]:
+    """Every aspect that differs between a candidate's step and the reference's, names in order."""
+    if (got.raised is None) != (want.raised is None) and not context.ignore("", "raised"):
+        return [Difference("raised", DOCUMENTED, "", show_raised(got.raised), show_raised(want.raised))]
+    found = _Found(context)
+    if got.raised is not None and want.raised is not None and got.raised != want.raised:
+        found.raised(got.raised, want.raised)
+    if got.warnings != want.warnings:
+        found.add("warnings", "", list(got.warnings) or "no warning", list(want.warnings) or "no warning")
+    if got.raised is not None and want.raised is not None:
+        found.after_exception(got.names, want.names)
+    else:
+        found.names(got.names, want.names)
+    return found.differences
+
+
+class _Found:
+    """The differences of one statement, collected."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.differences: list[Difference] = []
+        self._bound: float | None = None
+        self._facts: tuple[Mapping[str, Fact], Mapping[str, Fact]] = ({}, {})
+
+    def add(
+        self, aspect: str, name: str, got: Any, want: Any, number: Numeric | None = None, tier: str = ""
+    ) -> None:
+        if not self.context.ignore(name, aspect):
+            tier = tier or tier_of(aspect, self.context, got, want)
+            self.differences.append(Difference(aspect, tier, name, show(got), show(want), number))
+
+    def raised(self, got: Any, want: Any) -> None:
+        if got.type != want.type:
+            self.add("error type", "", got, want, tier=DOCUMENTED)
+        else:
+            tier = DOCUMENTED if documented_text_differs(got.text, want.text) else INCIDENTAL
+            self.add("error text", "", got, want, tier=tier)
+
+    def after_exception(self, got: Mapping[str, Fact], want: Mapping[str, Fact]) -> None:
+        """Both backends raised: what each left behind must be what was there before, on both or on neither."""
+        inner = _Found(self.context)
+        inner.names(got, want)
+        for item in inner.differences:
+            root = re.split(r"[.\[]", item.name, maxsplit=1)[0]
+            written = self.context.can_write is None or root in self.context.can_write
+            tier = INCIDENTAL if written else DOCUMENTED
+            text = f"{item.aspect}: "
+            self.add("partial effect", item.name, text + item.got, text + item.should_be, item.numeric, tier)
+
+    def names(self, got: Mapping[str, Fact], want: Mapping[str, Fact]) -> None:
+        self._facts = (got, want)
+        for name in sorted(want.keys() | got.keys()):
+            if self.context.ignore(name, ""):
+                continue
+            a, b = got.get(name), want.get(name)
+            if a is None or b is None:
+                self.add("type", name, "no such name" if a is None else a, "no such name" if b is None else b)
+            elif a != b:
+                self.fact(name, "", a, b)
+        self.partition(got, want)
+
+    def fact(self, name: str, prefix: str, got: Any, want: Any) -> None:
+        kind = type(want)
+        if type(got) is not kind:
+            aspect = "attribute" if Raised in (type(got), kind) else "type"
+            self.add(aspect, name, got, want)
+        elif kind is TensorFact:
+            self.tensor(name, prefix, got, want)
+        elif kind is ArrayFact:
+            self.array(name, got, want)
+        elif kind is SequenceFact:
+            self.sequence(name, got, want)
+        elif kind is PlainFact:
+            self.plain(name, got, want)
+        elif got.type != want.type:
+            self.add("attribute", name, got, want)
+
+    def tensor(self, name: str, prefix: str, got: TensorFact, want: TensorFact) -> None:
+        for aspect, position in TENSOR_FIELDS:
+            a, b = got[position], want[position]
+            if a != b and aspect is not None:
+                if type(a) is Raised or type(b) is Raised:
+                    self.add("attribute", name, f"{aspect}: {show(a)}", f"{aspect}: {show(b)}")
+                elif aspect == "strides":
+                    self.strides(name, prefix, got, want)
+                else:
+                    self.add(prefix + aspect, name, a, b)
+        if got.dtype == want.dtype and got.shape == want.shape and got.values != want.values:
+            undefined = _either(got.undefined, want.undefined)
+            self.values(name, prefix, want.dtype, want.shape, got.values, want.values, undefined)
+        if got.grad != want.grad:
+            if type(got.grad) is TensorFact and type(want.grad) is TensorFact:
+                self.tensor(f"{name}.grad", "grad.", got.grad, want.grad)
+            elif type(got.grad) is Raised and type(want.grad) is Raised:
+                self.add("attribute", f"{name}.grad", got.grad, want.grad)
+            else:
+                self.add(f"{prefix}grad", f"{name}.grad", got.grad, want.grad)
+
+    def strides(self, name: str, prefix: str, got: TensorFact, want: TensorFact) -> None:
+        """Strides of dimensions of size 1, and of tensors without elements, address nothing."""
+        tier = ""
+        if got.shape == want.shape and len(got.strides) == len(want.strides) and 0 not in want.shape:
+            if all(a == b for a, b, size in zip(got.strides, want.strides, want.shape) if size > 1):
+                tier = INCIDENTAL
+        elif got.shape == want.shape:
+            tier = INCIDENTAL
+        self.add(f"{prefix}strides", name, got.strides, want.strides, tier=tier)
+
+    def array(self, name: str, got: ArrayFact, want: ArrayFact) -> None:
+        for aspect in ("dtype", "shape", "strides"):
+            a, b = getattr(got, aspect), getattr(want, aspect)
+            if a != b:
+                self.add(aspect, name, a, b)
+        if got.dtype == want.dtype and got.shape == want.shape and got.values != want.values:
+            self.values(name, "", want.dtype, want.shape, got.values, want.values, None)
+
+    def values(
+        self, name: str, prefix: str, dtype: str, shape: Any, got: Any, want: Any, undefined: Any
+    ) -> None:
+        if type(got) is not bytes or type(want) is not bytes:
+            self.add("attribute", name, got, want)
+            return
+        exact = self.context.is_exact(self.context.calls, dtype)
+        parts = numeric.compare_values(
+            dtype, shape, got, want, exact=exact, scale=self.bound, undefined=undefined
+        )
+        for aspect, number in parts:
+            self.add(prefix + aspect, name, Elements(dtype, shape, got), Elements(dtype, shape, want), number)
+
+    def bound(self) -> float:
+        """The bound of `numeric.rounding_bound` for this statement, from its operands before and after it."""
+        if self._bound is None:
+            operands = self.context.operands
+            sources = (*self._facts, self.context.before, self.context.before_got)
+            facts = [source[name] for source in sources for name in operands if name in source]
+            self._bound = statement_bound(facts, self.context.text)
+        return self._bound
+
+    def sequence(self, name: str, got: SequenceFact, want: SequenceFact) -> None:
+        if got.type != want.type or len(got.items) != len(want.items):
+            sizes = (f"{fact.type} of {len(fact.items)}" for fact in (got, want))
+            self.add("type", name, *sizes)
+            return
+        for position, (a, b) in enumerate(zip(got.items, want.items)):
+            if a != b:
+                self.fact(f"{name}[{position}]", "", a, b)
+
+    def plain(self, name: str, got: PlainFact, want: PlainFact) -> None:
+        if got.type != want.type:
+            self.add("type", name, f"{got.type} {show(got)}", f"{want.type} {show(want)}")
+        elif got.type == "float":
+            a, b = float.fromhex(got.text), float.fromhex(want.text)
+            dtype, pair = plain_bytes(a, b)
+            self.values(name, "", dtype, (), *pair, None)
+        elif got.type == "complex":
+            dtype, pair = plain_bytes(plain_complex(got.text), plain_complex(want.text))
+            self.values(name, "", dtype, (), *pair, None)
+        else:
+            self.add("values", name, got, want)
+
+    def partition(self, got: Mapping[str, Fact], want: Mapping[str, Fact]) -> None:
+        """Which live tensors share storage: classes of names are compared, their numbers mean nothing."""
+        mine, theirs = self.classes(got), self.classes(want)
+        common = mine.keys() & theirs.keys()
+        for name in sorted(common):
+            a, b = mine[name] & common, theirs[name] & common
+            if a != b:
+                self.add("aliasing", name, _sharing(a - {name}), _sharing(b - {name}))
+
+    def classes(self, names: Mapping[str, Fact]) -> dict[str, frozenset[str]]:
+        members: dict[Any, set[str]] = {}
+        for name, fact in names.items():
+            if not self.context.ignore(name, ""):
+                for part, storage in storages(name, fact):
+                    members.setdefault(part if storage is None else storage, set()).add(part)
+        frozen = ((group, frozenset(group)) for group in members.values())
+        return {name: group_set for group, group_set in frozen for name in group}
+
+
+# Aspect and position in TensorFact, in the order of the contract; values and grad have rules of their own.
+TENSOR_FIELDS = tuple(
+    (aspect, TensorFact._fields.index(name))
+    for name, aspect in (
+        ("dtype", "dtype"),
+        ("shape", "shape"),
+        ("strides", "strides"),
+        ("offset", "offset"),
+        ("contiguous", "contiguity"),
+        ("requires_grad", "requires_grad"),
+        ("is_leaf", "is_leaf"),
+        ("grad_fn", "grad_fn"),
+        ("retains_grad", "retains_grad"),
+        ("version", "version"),
+    )
+)
+
+
+def storages(name: str, fact: Any) -> Iterable[tuple[str, Any]]:
+    """The names of tensors and arrays within a fact, each with the number of its storage class."""
+    kind = type(fact)
+    if kind is TensorFact:
+        if not isinstance(fact.storage, Raised):
+            yield name, fact.storage
+        if type(fact.grad) is TensorFact:
+            yield from storages(f"{name}.grad", fact.grad)
+    elif kind is ArrayFact:
+        yield name, fact.storage
+    elif kind is SequenceFact:
+        for position, item in enumerate(fact.items):
+            yield from storages(f"{name}[{position}]", item)
+
+
+def _sharing(others: frozenset[str]) -> str:
+    return (
+        "shares memory with " + ", ".join(sorted(others)) if others else "shares memory with no other tensor"
+    )
+
+
+def _either(a: bytes | None, b: bytes | None) -> bytes | None:
+    if a is None or b is None:
+        return a or b
+    return bytes(x | y for x, y in zip(a, b))
+
+
+# --- Magnitudes -----------------------------------------------------------------------------------------------------
+
+NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d*)?(?:e[+-]?\d+)?", re.IGNORECASE)
+
+
+def statement_bound(facts: Iterable[Any], text: str) -> float:
+    """What rounding may explain in a statement, given its operands and results and the literals in its text."""
+    largest, eps, overflow = 1.0, 0.0, 0.0
+    for literal in NUMBER.findall(text):
+        value = float(literal)
+        if value < 1e300:
+            largest = max(largest, value)
+    for dtype, data in _buffers(facts):
+        largest = max(largest, numeric.magnitude(dtype, data))
+        form = numeric.FORMATS.get(numeric.COMPONENTS.get(dtype, dtype))
+        if form is not None and form.eps > eps:
+            eps, overflow = form.eps, form.largest
+    default = numeric.FORMATS["float32"]
+    return numeric.rounding_bound(largest, eps or default.eps, overflow or default.largest)
+
+
+def _buffers(facts: Iterable[Any]) -> Iterable[tuple[str, bytes]]:
+    for fact in facts:
+        kind = type(fact)
+        if kind in (TensorFact, ArrayFact) and type(fact.values) is bytes and type(fact.dtype) is str:
+            yield fact.dtype, fact.values
+        if kind is TensorFact and type(fact.grad) is TensorFact:
+            yield from _buffers((fact.grad,))
+        elif kind is SequenceFact:
+            yield from _buffers(fact.items)
+
+
+def plain_bytes(got: complex, want: complex) -> tuple[str, tuple[bytes, bytes]]:
+    """Two Python numbers as bytes of the narrowest of float32 and float64 (or their complex) that holds both: what
+    `item()` gives has the precision of the tensor it came from."""
+    import numpy as np
+
+    pair = np.array([got, want])
+    narrow = np.complex64 if pair.dtype.kind == "c" else np.float32
+    with np.errstate(all="ignore"):
+        narrowed = pair.astype(narrow)
+    if np.array_equal(narrowed.astype(pair.dtype), pair, equal_nan=True):
+        pair = narrowed
+    return str(pair.dtype), (pair[:1].tobytes(), pair[1:].tobytes())
+
+
+def plain_complex(text: str) -> complex:
+    """The number behind the text of a complex PlainFact: two hexadecimal floats, or Python's repr."""
+    try:
+        real, imag = (float.fromhex(part) for part in re.findall(r"[+-]?(?:0x[^\s,()j]+|nan|inf)", text)[:2])
+        return complex(real, imag)
+    except ValueError:
+        return complex(text.replace(" ", ""))
+
+
+# --- Text -----------------------------------------------------------------------------------------------------------
+
+SHOWN = 24  # elements that a difference shows; the numeric summary covers the rest
+
+
+class Elements(NamedTuple):
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+def show(value: Any) -> str:
+    """One line for a report."""
+    kind = type(value)
+    if kind is str:
+        return value
+    if kind is Raised:
+        return show_raised(value)
+    if kind is Elements:
+        return show_elements(*value)
+    if kind is TensorFact:
+        return f"tensor {value.dtype} {show(value.shape)} {show_elements(value.dtype, value.shape, value.values)}"
+    if kind is ArrayFact:
+        return (
+            f"array {value.dtype} {show(value.shape)} {show_elements(value.dtype, value.shape, value.values)}"
+        )
+    if kind is PlainFact:
+        return show_plain(value)
+    if kind is SequenceFact:
+        return f"{value.type}({', '.join(map(show, value.items))})"
+    return repr(value)
+
+
+def show_raised(raised: Raised | None) -> str:
+    return "no exception" if raised is None else f"{raised.type}: {raised.text}"[:600]
+
+
+def show_plain(fact: PlainFact) -> str:
+    if fact.type == "float":
+        return repr(float.fromhex(fact.text))
+    return fact.text
+
+
+def show_elements(dtype: Any, shape: Any, data: Any) -> str:
+    """The first elements, nested as the shape says; bits are shown exactly (shortest text that reads back)."""
+    if type(data) is not bytes:
+        return show(data)
+    flat = [str(item) for item in numeric.decode(dtype, data)[:SHOWN]]
+    if len(flat) < math.prod(shape):
+        return f"[{', '.join(flat)}, ... {math.prod(shape)} elements]"
+    for size in reversed(shape[1:] if shape else ()):
+        flat = [f"[{', '.join(flat[i : i + size])}]" for i in range(0, len(flat), size)] if size else flat
+    return flat[0] if not shape and flat else f"[{', '.join(flat)}]"

@@ -1,0 +1,397 @@
+"""One candidate against the reference over one program: what differs, what only follows from it, what is equal.
+
+The reference runs first and is data from then on (`Step`s); the candidate is stepped, compared and, after the
+comparison, follows: its storages take the reference's bits. The same code judges a live candidate and a stored trace.
+
+After a candidate's first difference, whatever depends on it is a consequence: names are joined by every
+statement that mentions them together and by shared storage, and the whole group of the differing name is out of the
+comparison from there on. This errs on the side of silence; the rest of the program is still compared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any
+
+from conformance import compare, opnames
+from conformance.compare import Context, Difference
+from conformance.facts import ArrayFact, Raised, SequenceFact, Step, TensorFact
+from conformance.links import Links
+
+OUT_OF_MEMORY = re.compile(
+    r"(can't|cannot|not able to|unable to|failed to) allocate|out of memory|not enough memory", re.I
+)
+ROOT = re.compile(r"[.\[]")
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """The first difference of one candidate in one group of connected names, at one statement."""
+
+    candidate: str
+    aspect: str
+    tier: str
+    op: str
+    dtypes: tuple[str, ...]
+    statement: int
+    path: str
+    line: int
+    statement_text: str
+    name: str
+    got: str
+    should_be: str
+    numeric: Any = None
+    also: tuple[Difference, ...] = ()  # what else the same statement shows
+    consequences: int = 0
+    ops: tuple[
+        str, ...
+    ] = ()  # every operation that the differing name may depend on, for telling causes apart
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the comparison of one program on one candidate came to."""
+
+    candidate: str
+    discrepancies: tuple[Discrepancy, ...] = ()
+    facts: int = 0
+    raised: int = 0
+    steps: int = 0
+    skipped: str | None = None
+    dtypes: frozenset[str] = frozenset()
+
+
+def statements_of(program: Any) -> list[Any]:
+    """The statements in pre-order, so that `Statement.index` is the position."""
+    flat: list[Any] = []
+
+    def walk(statements: Iterable[Any]) -> None:
+        for statement in statements:
+            flat.append(statement)
+            walk(statement.body)
+
+    walk(program.statements)
+    return flat
+
+
+def order(path: str) -> tuple[tuple[float, int], ...]:
+    """A key that sorts paths as they run: enter before the body, exit after it, iterations in turn."""
+    key: list[tuple[float, int]] = []
+    for part in path.split("."):
+        if part == "enter":
+            key.append((-1, 0))
+        elif part == "exit":
+            key.append((float("inf"), 0))
+        else:
+            index, _, turn = part.partition("#")
+            key.append((int(index), int(turn or 0)))
+    return tuple(key)
+
+
+@dataclass
+class _Mute:
+    """Aspects (None: all) of the names connected to `names` that are out of the comparison, and for whose sake."""
+
+    names: frozenset[str]
+    aspects: frozenset[str] | None = None
+    cause: int | None = None  # position of the discrepancy
+
+
+@dataclass
+class _State:
+    program: Any
+    candidate: str
+    followed: bool
+    is_exact: Callable[[tuple[str, ...], str], bool]
+    lacks: Callable[[str], bool]
+    links: Links = field(default_factory=Links)
+    mutes: list[_Mute] = field(default_factory=list)
+    found: list[Discrepancy] = field(default_factory=list)
+    consequences: list[int] = field(default_factory=list)
+    history: list[tuple[Any, Step | None, Step | None]] = field(default_factory=list)
+    linked: int = 0
+    random_differs: int | None = None  # position of the discrepancy since which the random streams may differ
+    stopped: int | None = None  # position of the discrepancy that changed what every statement means
+
+
+# --- Judging --------------------------------------------------------------------------------------------------------
+
+
+def judge(
+    program: Any,
+    reference: Sequence[Step],
+    candidate: Iterable[Step],
+    *,
+    name: str,
+    follow: Callable[[Step], Any] | None = None,
+    followed: bool | None = None,
+    is_exact: Callable[[tuple[str, ...], str], bool] = lambda calls, dtype: False,
+    lacks: Callable[[str], bool] = lambda aspect: False,
+    timings: dict[str, float] | None = None,
+) -> Verdict:
+    """Compares the candidate's steps with the reference's, in the order they run.
+
+    `candidate` may be a generator that runs one statement a step. `follow`, given the reference's step, is called
+    after each comparison; `followed` says whether the operands are the reference's bits (a stored trace cannot be asked).
+    Only then is equality of bits demanded where `is_exact(calls, dtype)` holds, since otherwise operands
+    differ already. `lacks` says of an aspect that the candidate does not have it.
+    """
+    followed = follow is not None if followed is None else followed
+    flat = statements_of(program)
+    state = _State(program, name, followed, is_exact, lacks)
+    spent = 0.0
+    steps: Iterator[Step] = iter(candidate)
+    got = next(steps, None)
+    position = 0
+    while position < len(reference) or got is not None:
+        want = reference[position] if position < len(reference) else None
+        start = perf_counter()
+        if got is not None and want is not None and got.path == want.path:
+            statement = flat[want.statement]
+            if state.mutes or state.stopped is not None or got.skipped or not compare.same(got, want):
+                _compare(state, statement, got, want)
+            state.history.append((statement, got, want))
+            spent += perf_counter() - start
+            if follow is not None:
+                follow(want)
+            position += 1
+            got = next(steps, None)
+        elif got is None or (want is not None and order(want.path) < order(got.path)):
+            assert want is not None
+            _alone(state, flat[want.statement], None, want)
+            position += 1
+        else:
+            _alone(state, flat[got.statement], got, None)
+            got = next(steps, None)
+    start = perf_counter()
+    verdict = Verdict(
+        name,
+        tuple(_with_consequences(state)),
+        facts=sum(
+            map(count_facts, (want for _, got, want in state.history if got is not None and want is not None))
+        ),
+        raised=sum(step.raised is not None for step in reference),
+        steps=len(reference),
+        dtypes=frozenset(dtypes_in(fact for step in reference for fact in step.names.values())),
+    )
+    if timings is not None:
+        timings["compare"] = timings.get("compare", 0.0) + spent + perf_counter() - start
+    return verdict
+
+
+def _with_consequences(state: _State) -> Iterator[Discrepancy]:
+    for discrepancy, count in zip(state.found, state.consequences):
+        yield replace(discrepancy, consequences=count)
+
+
+def _alone(state: _State, statement: Any, got: Step | None, want: Step | None) -> None:
+    """A step that only one side reached, because an exception ended a block on the other."""
+    state.history.append((statement, got, want))
+    cause = len(state.found) - 1
+    state.mutes.append(_Mute(statement.reads | statement.writes, None, cause if cause >= 0 else None))
+    if cause >= 0:
+        state.consequences[cause] += 1
+
+
+def _link(state: _State) -> None:
+    for statement, got, want in state.history[state.linked :]:
+        state.links.step(statement, got, want)
+    state.linked = len(state.history)
+
+
+def _compare(state: _State, statement: Any, got: Step, want: Step) -> None:
+    names = statement.reads | statement.writes
+    _link(state)
+    state.links.step(statement, got, want)
+    unknown = frozenset(got.unknown)
+    if unknown and not any(mute.cause is None and unknown <= mute.names for mute in state.mutes):
+        state.mutes.append(_Mute(unknown))
+    if got.skipped:
+        return
+    if state.random_differs is not None and any(map(opnames.draws_random, statement.calls)):
+        state.mutes.append(_Mute(names, None, state.random_differs))
+    context = _context(state, statement, got, want)
+    differences = [] if state.stopped is not None else compare.compare_steps(got, want, context)
+    _count_consequence(state, names, got, want)
+    for primary, also in choose(differences, statement.writes):
+        _record(state, statement, want, primary, also)
+
+
+def _context(state: _State, statement: Any, got: Step, want: Step) -> Context:
+    before_got = before_want = None
+    for _, earlier_got, earlier_want in reversed(state.history):
+        before_got = before_got or earlier_got
+        before_want = before_want or earlier_want
+        if before_got and before_want:
+            break
+    edge = want.path.endswith((".enter", ".exit"))
+    calls = () if edge else statement.calls
+    names = statement.reads | statement.writes
+    group = state.links.group(names) if any(map(opnames.is_backward, calls)) else names
+    writes = statement.writes
+    if (
+        statement.kind in ("augassign", "setitem", "setattr")
+        or "out=" in statement.text
+        or any(map(opnames.writes_operand, calls))
+    ):
+        writes = state.links.group(names)
+    return Context(
+        calls=calls,
+        text=statement.head,
+        operands=group,
+        before=before_want.names if before_want else {},
+        before_got=before_got.names if before_got else {},
+        can_write=frozenset(writes),
+        is_exact=state.is_exact if state.followed else lambda calls, dtype: False,
+        ignore=lambda name, aspect: is_muted(state, {ROOT.split(name)[0]} if name else names, aspect),
+    )
+
+
+def is_muted(state: _State, names: Iterable[str], aspect: str) -> bool:
+    base = aspect.removeprefix("grad.")
+    if aspect and (state.lacks(aspect) or state.lacks(base)):
+        return True
+    return any(
+        (mute.aspects is None or base in mute.aspects) and state.links.joined(names, mute.names)
+        for mute in state.mutes
+        if mute.aspects is None or base
+    )
+
+
+def _count_consequence(state: _State, names: frozenset[str], got: Step, want: Step) -> None:
+    if state.stopped is not None:
+        state.consequences[state.stopped] += not compare.same(got, want)
+        return
+    for mute in state.mutes:
+        if mute.aspects is None and mute.cause is not None and state.links.joined(names, mute.names):
+            differs = got.raised != want.raised or any(
+                got.names.get(name) != want.names.get(name) for name in names
+            )
+            state.consequences[mute.cause] += differs
+            return
+
+
+def choose(
+    differences: list[Difference], writes: Iterable[str] = ()
+) -> list[tuple[Difference, tuple[Difference, ...]]]:
+    """The differences that name causes, each with the others beside it.
+
+    One for a statement: the first by `compare.PRECEDENCE` among the documented, else among rounding. Where all are
+    incidental, one for each aspect, since they are told apart by it (layout counts once).
+    """
+    if not differences:
+        return []
+
+    def rank(difference: Difference) -> tuple[int, int, str]:
+        base = difference.aspect.removeprefix("grad.")
+        return (
+            compare.PRECEDENCE.get(base, len(compare.PRECEDENCE)),
+            ROOT.split(difference.name)[0] not in writes,
+            difference.name,
+        )
+
+    ordered = sorted(differences, key=rank)
+    for tier in (compare.DOCUMENTED, compare.ROUNDING):
+        for primary in ordered:
+            if primary.tier == tier:
+                return [(primary, tuple(item for item in ordered if item is not primary))]
+    kinds: dict[str, Difference] = {}
+    for item in ordered:
+        base = item.aspect.removeprefix("grad.")
+        kinds.setdefault("layout" if base in compare.LAYOUT else base, item)
+    return [(primary, ()) for primary in kinds.values()]
+
+
+def _record(
+    state: _State, statement: Any, want: Step, primary: Difference, also: tuple[Difference, ...]
+) -> None:
+    position = len(state.found)
+    names = statement.reads | statement.writes
+    aspect = primary.aspect
+    if (aspect == "raised" and OUT_OF_MEMORY.search(primary.got)) or primary.got.startswith("MemoryError"):
+        aspect = "memory"
+    connected = state.links.group([*names, *filter(None, [ROOT.split(primary.name)[0]])])
+    past = [earlier for earlier, _, _ in state.history if (earlier.reads | earlier.writes) & connected]
+    ops = sorted({opnames.canonical_op(call) for one in (*past, statement) for call in one.calls})
+    state.found.append(
+        Discrepancy(
+            state.candidate,
+            aspect,
+            primary.tier,
+            principal_op(statement.calls),
+            tuple(sorted(dtypes_in(want.names[name] for name in names if name in want.names))),
+            statement.index,
+            want.path,
+            statement.line,
+            statement.head,
+            primary.name,
+            primary.got,
+            primary.should_be,
+            primary.numeric,
+            also,
+            ops=tuple(ops),
+        )
+    )
+    state.consequences.append(0)
+    for difference in (primary, *also):
+        _mute_after(state, difference, names, position)
+    if primary.tier == compare.INCIDENTAL or aspect in compare.TRANSIENT:
+        return
+    if any(map(opnames.draws_random, statement.calls)):
+        state.random_differs = position
+    if any(map(opnames.changes_mode, statement.calls)) or (not names and statement.kind == "with"):
+        state.stopped = position
+
+
+def _mute_after(state: _State, difference: Difference, names: frozenset[str], position: int) -> None:
+    base = difference.aspect.removeprefix("grad.")
+    roots = frozenset({ROOT.split(difference.name)[0]} if difference.name else names)
+    if base in compare.TRANSIENT:
+        return
+    if difference.tier == compare.INCIDENTAL and base in compare.LAYOUT:
+        state.mutes.append(_Mute(roots, compare.LAYOUT, position))
+    elif difference.tier == compare.INCIDENTAL and base == "grad_fn":
+        state.mutes.append(_Mute(roots, frozenset({"grad_fn"}), position))
+    else:
+        state.mutes.append(_Mute(roots, None, position))
+
+
+def principal_op(calls: Sequence[str]) -> str:
+    """The operation a statement is about: the last one called (the outermost) that is not an attribute read."""
+    for call in reversed(calls):
+        if not call.startswith("attr."):
+            return opnames.canonical_op(call)
+    return opnames.canonical_op(calls[-1]) if calls else "none"
+
+
+def dtypes_in(facts: Iterable[Any]) -> Iterator[str]:
+    for fact in facts:
+        kind = type(fact)
+        if kind is TensorFact or kind is ArrayFact:
+            if type(fact.dtype) is str:
+                yield fact.dtype
+        elif kind is SequenceFact:
+            yield from dtypes_in(fact.items)
+
+
+# dtype shape strides offset contiguity values requires_grad is_leaf grad_fn retains_grad version aliasing
+_ASPECTS_OF_TENSOR = 12
+
+
+def count_facts(step: Step) -> int:
+    """How many single aspects were compared after a step: its exception, its warnings, and every name's."""
+    return 2 + sum(map(_count, step.names.values()))
+
+
+def _count(fact: Any) -> int:
+    kind = type(fact)
+    if kind is TensorFact:
+        return _ASPECTS_OF_TENSOR + 1 if fact.grad is None else 1 + _ASPECTS_OF_TENSOR + _count(fact.grad)
+    if kind is SequenceFact:
+        return 1 + sum(map(_count, fact.items))
+    if kind is ArrayFact:
+        return len(ArrayFact._fields)
+    return 1 if kind is not Raised else 0

@@ -1,0 +1,206 @@
+"""When two results of one statement are the same numbers: ULP distance, NaN, signed zero, what rounding explains.
+
+The one place for tolerances. An exception to it is a ledger entry with a reason.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+ULPS = (
+    4  # results of inexact operations agree up to here: NumPy and torch differ in the last bits of exp, ...
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A binary floating format: the unsigned integer it is read as, eps (spacing above 1) and largest value."""
+
+    bits: type
+    sign: int
+    eps: float
+    smallest: float  # the smallest subnormal: the spacing below which no format goes
+    largest: float
+
+
+FORMATS = {
+    "float16": Format(np.uint16, 1 << 15, 2.0**-10, 2.0**-24, 65504.0),
+    "bfloat16": Format(np.uint16, 1 << 15, 2.0**-7, 2.0**-133, 3.3895313892515355e38),
+    "float32": Format(np.uint32, 1 << 31, 2.0**-23, 2.0**-149, 3.4028234663852886e38),
+    "float64": Format(np.uint64, 1 << 63, 2.0**-52, 2.0**-1074, 1.7976931348623157e308),
+}
+COMPONENTS = {"complex64": "float32", "complex128": "float64"}
+NUMPY_TYPES = {
+    name: name for name in ("float16", "float32", "float64", "uint8", "int8", "int16", "int32", "int64")
+}
+NUMPY_TYPES["bool"] = "bool"
+
+
+@dataclass(frozen=True, slots=True)
+class Numeric:
+    """How far apart two arrays are; `index` is the element that is furthest off."""
+
+    elements: int
+    differ: int
+    max_abs: float | None
+    max_ulp: float | None
+    index: tuple[int, ...]
+
+
+def decode(dtype: str, data: bytes) -> np.ndarray:
+    """The flat elements of `data` as a NumPy array (bfloat16 widened to float32, which holds every value of it)."""
+    if dtype == "bfloat16":
+        return (np.frombuffer(data, np.uint16).astype(np.uint32) << 16).view(np.float32)
+    if dtype in COMPONENTS:
+        return np.frombuffer(data, dtype)
+    return np.frombuffer(data, NUMPY_TYPES.get(dtype, dtype))
+
+
+def magnitude(dtype: str, data: bytes) -> float:
+    """The largest finite absolute value among the elements; 0.0 where there is none."""
+    if not data:
+        return 0.0
+    with np.errstate(all="ignore"):
+        values = np.abs(decode(dtype, data).astype(np.complex128 if dtype in COMPONENTS else np.float64))
+    finite = values[np.isfinite(values)]
+    return float(finite.max()) if finite.size else 0.0
+
+
+def rounding_bound(largest: float, eps: float, overflow: float) -> float:
+    """The largest absolute difference that different rounding may explain, for one statement.
+
+    `largest` is the largest finite magnitude among the statement's operands and results, `eps` the coarsest of
+    their formats and `overflow` the largest value of that format.
+
+    A sum of n terms errs by at most n * eps * largest, so sqrt(eps), which is half of the format's digits (11 bits of
+    float32's 23, 5 of float16's 10, 3 of bfloat16's 7), leaves room for n up to 1 / sqrt(eps), about 2,900 terms
+    in float32. Cancellation does not break this, because the bound is against the operands, not the result. Products
+    (matrix products, norms, variances and their gradients) pass through largest ** 2, which matters for large
+    operands only: the second term has eps, not its root, and is dropped where the square is beyond the format, since
+    the result would not be finite then. A complex dtype is judged by its components against the largest modulus.
+    """
+    bound = math.sqrt(eps) * largest
+    square = largest * largest
+    return max(bound, 8 * eps * square) if square <= overflow else bound
+
+
+def _ordered(bits: np.ndarray, form: Format) -> np.ndarray:
+    """Bit patterns as unsigned integers in the order of the numbers they stand for, so that neighbours differ by 1."""
+    sign = form.bits(form.sign)
+    return np.where(bits & sign, ~bits, bits | sign).astype(np.uint64)
+
+
+def ulp_distance(dtype: str, got: bytes, want: bytes) -> np.ndarray:
+    """ULP distance element by element; for complex dtypes component by component, in units of the modulus.
+
+    A complex product or quotient rounds each component against the modulus, not against the component, which
+    may be the small difference of two large products.
+    """
+    if dtype in COMPONENTS:
+        form = FORMATS[COMPONENTS[dtype]]
+        a, b = decode(dtype, got), decode(dtype, want)
+        modulus = np.maximum(np.abs(a), np.abs(b)).astype(np.float64)
+        _, exponent = np.frexp(modulus)
+        spacing = np.maximum(np.ldexp(form.eps, exponent - 1), form.smallest)
+        difference = (a - b).view(FLOAT_OF[dtype]).reshape(-1, 2).astype(np.float64)
+        return (np.abs(difference) / spacing[:, None]).reshape(-1)
+    form = FORMATS[dtype]
+    a, b = (_ordered(np.frombuffer(data, form.bits), form) for data in (got, want))
+    return np.where(a > b, a - b, b - a)
+
+
+FLOAT_OF = {"complex64": np.float32, "complex128": np.float64}
+
+
+def _integers(
+    dtype: str, shape: tuple[int, ...], got: bytes, want: bytes, defined: Any
+) -> list[tuple[str, Numeric]]:
+    a, b = decode(dtype, got), decode(dtype, want)
+    differ = a != b
+    if defined is not None:
+        differ &= defined
+    count = int(differ.sum())
+    if not count:
+        return []
+    apart = np.where(differ, np.abs(a.astype(np.float64) - b.astype(np.float64)), 0.0)
+    return [("values", Numeric(a.size, count, float(apart.max()), None, _index(apart.argmax(), shape)))]
+
+
+def _index(flat: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(flat), shape)) if shape else ()
+
+
+def compare_values(
+    dtype: str,
+    shape: tuple[int, ...],
+    got: bytes,
+    want: bytes,
+    *,
+    exact: bool,
+    scale: Any,
+    undefined: Any = None,
+) -> list[tuple[str, Numeric]]:
+    """The aspects ("values", "rounding", "signed zero") in which two arrays of one dtype and shape differ.
+
+    `exact`: the operation leaves no room for rounding. `scale`: called only for a difference beyond 4 ULP, gives the
+    bound of `rounding_bound` for the statement. `undefined`: one byte an element, 1 where it is not to be compared.
+    """
+    if len(got) != len(want) or not got:
+        return []
+    defined = None if undefined is None else np.frombuffer(undefined, np.uint8) == 0
+    if dtype not in FORMATS and dtype not in COMPONENTS:
+        return _integers(dtype, shape, got, want, defined)
+    with np.errstate(all="ignore"):
+        return _floats(dtype, shape, got, want, exact, scale, defined)
+
+
+def _floats(
+    dtype: str, shape: tuple[int, ...], got: bytes, want: bytes, exact: bool, scale: Any, defined: Any
+) -> list[tuple[str, Numeric]]:
+    part = COMPONENTS.get(dtype, dtype)
+    a, b = decode(part, got), decode(part, want)  # complex: two components an element
+    width = a.size // max(1, math.prod(shape))
+    if defined is not None and width == 2:
+        defined = np.repeat(defined, 2)
+    nan_a, nan_b = np.isnan(a), np.isnan(b)
+    if width == 2 and not exact:  # C99 leaves open which component of a complex NaN is NaN
+        nan_a, nan_b = (np.repeat(nan.reshape(-1, 2).any(axis=1), 2) for nan in (nan_a, nan_b))
+    live = ~(nan_a & nan_b)
+    if defined is not None:
+        live &= defined
+    unequal = live & (a != b)  # NaN against a number is unequal too
+    flipped = live & (a == 0) & (b == 0) & (np.signbit(a) != np.signbit(b))
+    found: list[tuple[str, Numeric]] = []
+    if unequal.any():
+        ulps = np.where(unequal, ulp_distance(dtype, got, want).astype(np.float64), 0.0)
+        finite = np.isfinite(a) & np.isfinite(b)
+        apart = np.where(unequal & finite, np.abs(a.astype(np.float64) - b.astype(np.float64)), 0.0)
+        beyond = unequal if exact else unequal & ((ulps > ULPS) | ~finite)
+        if beyond.any():
+            rounding = not exact and bool((finite | ~beyond).all()) and float(apart[beyond].max()) <= scale()
+            worst = int(np.where(beyond & ~finite, np.inf, np.where(beyond, ulps, -1.0)).argmax())
+            found.append(
+                (
+                    "rounding" if rounding else "values",
+                    Numeric(
+                        a.size // width,
+                        int(beyond.reshape(-1, width).any(axis=1).sum()),
+                        float(apart.max()) if (beyond & finite).any() else None,
+                        float(ulps[beyond & finite].max()) if (beyond & finite).any() else None,
+                        _index(worst // width, shape),
+                    ),
+                )
+            )
+    if flipped.any():
+        count = int(flipped.reshape(-1, width).any(axis=1).sum())
+        found.append(
+            (
+                "signed zero",
+                Numeric(a.size // width, count, 0.0, 0.0, _index(flipped.argmax() // width, shape)),
+            )
+        )
+    return found
