@@ -1,0 +1,256 @@
+"""Backends: what the name ``torch`` is bound to when a program runs, and the state that is reset for each
+program.
+
+A backend is found by name: ``engine``, ``torch-cpu``, ``torch-cuda``, or ``module:object`` for anything else
+that offers torch's public names. The object may be a namespace (a module, a class, an instance), a `Backend`,
+or a function without arguments that returns one of these. A file ``conformance.toml`` beside the module
+describes what it lacks (see `conformance.capabilities`). Libraries are imported only when a backend that
+needs them is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from conformance.capabilities import Capabilities, load_capabilities
+
+__all__ = ["FREE_NAMES", "NAMES", "Backend", "BackendError", "resolve"]
+
+NAMES = ("engine", "torch-cpu", "torch-cuda", "module:object")
+FREE_NAMES = frozenset({"torch", "np", "nan", "inf", "range"})
+
+
+class BackendError(Exception):
+    """A backend that cannot be used; `skipped` where that is no mistake (no CUDA device)."""
+
+    def __init__(self, message: str, *, skipped: bool = False) -> None:
+        super().__init__(message)
+        self.skipped = skipped
+
+
+@dataclass
+class Backend:
+    """A tensor library under test.
+
+    ``namespace`` is bound to the name ``torch``. Optional hooks, for libraries whose public names do not
+    suffice: ``storage_key(t)`` returns ``(address, bytes)`` or any hashable that is equal for tensors which
+    share memory; ``undefined_mask(t)`` returns None or a bool array of t's shape, true where an element has
+    no defined value; ``overwrite_bits(t, data)`` writes ``data`` (row-major native bytes) into t's memory
+    without a version bump. They default to functions of these names in the namespace.
+    """
+
+    name: str
+    namespace: Any
+    version: str = "unknown"
+    capabilities: Capabilities = field(default_factory=lambda: Capabilities(incidental=False))
+    numpy: Any = numpy
+    storage_key: Callable[[Any], Any] | None = None
+    undefined_mask: Callable[[Any], Any] | None = None
+    overwrite_bits: Callable[[Any, bytes], None] | None = None
+    settings: Callable[[], None] | None = None  # applied before every program
+    _found: list[tuple[Callable[..., Any], Any]] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        for hook in ("storage_key", "undefined_mask", "overwrite_bits"):
+            if getattr(self, hook) is None:
+                setattr(self, hook, getattr(self.namespace, hook, None))
+
+    @property
+    def device(self) -> str:
+        """The default device during a program."""
+        return self.capabilities.device
+
+    @property
+    def addressable(self) -> bool:
+        """Whether storages on the CPU may be read and written by address."""
+        return self.capabilities.addressable
+
+    def versions(self) -> dict[str, str]:
+        """What a record says about the backend."""
+        return {"version": self.version, "device": self.device, "numpy": self.numpy.__version__}
+
+    def free_names(self) -> dict[str, Any]:
+        """A fresh namespace for one program."""
+        return {
+            # C code (torch, NumPy) imports through the running frame's builtins, so __import__ must be there;
+            # program text cannot name it.
+            "__builtins__": {"__import__": __import__, "range": range},
+            "torch": self.namespace,
+            "np": self.numpy,
+            "nan": float("nan"),
+            "inf": float("inf"),
+            "range": range,
+        }
+
+    def reset(self) -> None:
+        """Brings what outlives a program into its initial state; names a library lacks are left out."""
+        if self.settings is not None:
+            self.settings()
+        torch = self.namespace
+        self._found.clear()
+        self._set("is_grad_enabled", "set_grad_enabled", True)
+        self._set("get_default_dtype", "set_default_dtype", getattr(torch, "float32", None))
+        self._set("is_anomaly_enabled", "autograd.set_detect_anomaly", False)
+        self._set_default_device()
+        self._seed()
+
+    def restore(self) -> None:
+        """Puts back what `reset` found, where a program or `reset` changed it."""
+        while self._found:
+            setter, value = self._found.pop()
+            with contextlib.suppress(Exception):
+                setter(value)
+
+    def _set(self, getter_name: str, setter_name: str, wanted: Any) -> None:
+        getter, setter = _lookup(self.namespace, getter_name), _lookup(self.namespace, setter_name)
+        if getter is None or setter is None or wanted is None:
+            return
+        found = getter()
+        if found != wanted:
+            setter(wanted)
+        self._found.append((lambda value: setter(value) if getter() != value else None, found))
+
+    def _set_default_device(self) -> None:
+        getter = getattr(self.namespace, "get_default_device", None)
+        setter = getattr(self.namespace, "set_default_device", None)
+        if getter is None or setter is None:
+            return
+        found, wanted = getter(), self.device
+        if _device_type(found) != wanted:
+            # torch runs its dispatch through Python while any default device, even "cpu", is set: None unsets
+            # it.
+            setter(None if wanted == "cpu" else wanted)
+            self._found.append((lambda value: setter(None if _device_type(value) == "cpu" else value), found))
+
+    def _seed(self) -> None:
+        # torch.manual_seed also visits every accelerator, which takes 0.1 ms and, without one, queues a call
+        # for ever.
+        generator = getattr(self.namespace, "default_generator", None) if self.device == "cpu" else None
+        seed = getattr(self.namespace if generator is None else generator, "manual_seed", None)
+        if seed is not None:
+            seed(0)
+
+
+def _lookup(namespace: Any, dotted: str) -> Any:
+    for part in dotted.split("."):
+        namespace = getattr(namespace, part, None)
+    return namespace
+
+
+def _device_type(device: Any) -> str:
+    return str(device).partition(":")[0]
+
+
+# --- finding a backend by name ---
+
+
+def resolve(spec: str, capabilities: str | Path | Capabilities | None = None) -> Backend:
+    """The backend called `spec`, with the capability file given or, by default, the one beside its module.
+
+    Raises `BackendError` (unknown name, failing import, no CUDA device) or `CapabilityError` (bad file).
+    """
+    if spec == "engine":
+        backend = _from_module("engine", None, replace(_FULL, addressable=True), spec)
+    elif spec == "torch-cpu":
+        backend = _torch(spec, _FULL)
+    elif spec == "torch-cuda":
+        backend = _torch(spec, replace(_FULL, device="cuda", random_stream=False, shares_numpy=False))
+    elif ":" in spec:
+        module, _, target = spec.partition(":")
+        backend = _from_module(module, target, Capabilities(incidental=False), spec)
+    else:
+        raise BackendError(f"unknown backend {spec!r} (allowed: {', '.join(NAMES)})")
+    if isinstance(capabilities, Capabilities):
+        backend.capabilities = capabilities
+    elif capabilities is not None:
+        backend.capabilities = load_capabilities(capabilities, backend.capabilities)
+    return backend
+
+
+_FULL = Capabilities(addressable=True, incidental=True)
+
+
+def _import(module: str, spec: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except Exception as error:  # an import can raise anything
+        raise BackendError(
+            f"backend {spec}: cannot import {module}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _from_module(module_name: str, target: str | None, default: Capabilities, spec: str) -> Backend:
+    module = _import(module_name, spec)
+    found: Any = module
+    for part in filter(None, (target or "").split(".")):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise BackendError(f"backend {spec}: {module_name} has no object {target!r}") from None
+    if callable(found) and not hasattr(found, "Tensor") and not isinstance(found, type):
+        try:
+            found = found()
+        except Exception as error:
+            raise BackendError(
+                f"backend {spec}: calling it failed: {type(error).__name__}: {error}"
+            ) from error
+    if isinstance(found, Backend):
+        return found
+    if not hasattr(found, "Tensor"):
+        raise BackendError(
+            f"backend {spec}: a namespace with torch's names is expected, but it has no 'Tensor'"
+        )
+    version = getattr(found, "__version__", None) or getattr(module, "__version__", "unknown")
+    return Backend(spec, found, str(version), _capabilities_beside(module, default))
+
+
+def _capabilities_beside(module: Any, default: Capabilities) -> Capabilities:
+    file = getattr(module, "__file__", None)
+    path = Path(file).with_name("conformance.toml") if file else None
+    return load_capabilities(path, default) if path is not None and path.is_file() else default
+
+
+def _torch(spec: str, capabilities: Capabilities) -> Backend:
+    if capabilities.device == "cuda":
+        # cuBLAS reads this when it starts; without it repeated runs of one program may differ.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch = _import("torch", spec)
+    if capabilities.device == "cuda" and not _has_cuda(torch):
+        raise BackendError("skipped: no CUDA device", skipped=True)
+    _exact_arithmetic(torch)
+
+    def settings() -> None:
+        torch.set_warn_always(True)  # otherwise a warning depends on which programs ran before
+
+    settings()
+    return Backend(spec, torch, str(torch.__version__), capabilities, settings=settings)
+
+
+def _has_cuda(torch: Any) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a driver that is too old is told by a warning
+        return bool(torch.cuda.is_available())
+
+
+def _exact_arithmetic(torch: Any) -> None:
+    """One thread (the order of sums depends on their number), no TF32, no reduced-precision accumulation.
+
+    ``use_deterministic_algorithms`` stays off: it changes which programs raise, so the reference would not be
+    what users have (https://docs.pytorch.org/docs/stable/notes/randomness.html).
+    """
+    torch.set_num_threads(1)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
