@@ -1,0 +1,34 @@
+"""PyTorch's documented semantics on NumPy: `import engine as torch`.
+
+Every public function comes from a record in `engine.ops`; this module only gathers them under torch's names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine import autograd, dtypes, functions
+from engine.autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
+from engine.dtypes import (
+    ALIASES, bfloat16, complex64, complex128, dtype, finfo, float16, float32, float64, get_default_dtype, iinfo, int8, int16,
+    int32, int64, set_default_dtype, uint8,
+)  # fmt: skip
+from engine.ops import arithmetic, creation, memory  # noqa: F401 - importing a family registers it
+from engine.promotion import can_cast, promote_types
+from engine.size import Size, channels_last, contiguous_format, device, layout, memory_format, preserve_format, strided
+from engine.tensor import Tensor
+
+
+def __getattr__(name: str) -> Any:
+    """Functions live in `engine.functions`; the dtype names that shadow Python's are looked up too."""
+    if name in ALIASES:
+        return ALIASES[name]
+    try:
+        return vars(functions)[name]
+    except KeyError:
+        raise AttributeError(f"module 'torch' has no attribute '{name}'") from None
+
+
+def undefined_mask(tensor: Tensor) -> Any:
+    """Which elements torch leaves undefined, as a bool array, or None if all are defined. Not part of torch's names."""
+    return tensor._undefined_mask()

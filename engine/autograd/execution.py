@@ -1,0 +1,201 @@
+"""Running backward: gradients flow from the roots to the leaves, each node once, later operations first."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from engine import layout
+from engine.autograd.graph import AccumulateGrad, Edge, Node
+from engine.autograd.modes import _State
+
+if TYPE_CHECKING:
+    from engine.tensor import Tensor
+
+
+class _Buffer:
+    """The gradients that wait for a node, by output. `shared` are those that somebody else holds too."""
+
+    __slots__ = ("grads", "shared")
+
+    def __init__(self, count: int) -> None:
+        self.grads: list[Any] = [None] * count
+        self.shared = [False] * count
+
+    def add(self, nr: int, grad: Tensor, shared: bool) -> None:
+        if self.grads[nr] is None:
+            self.grads[nr], self.shared[nr] = grad, shared
+        else:
+            self.grads[nr], self.shared[nr] = self.grads[nr] + grad, False
+
+
+def run_backward(
+    roots: Sequence[Edge],
+    grads: Sequence[Tensor],
+    *,
+    keep_graph: bool,
+    create_graph: bool,
+    inputs: Sequence[Edge] = (),
+    accumulate: bool = True,
+) -> list[Tensor | None]:
+    """Propagate `grads` from `roots`.
+
+    Without `inputs`, every leaf that is reached accumulates. With them, only what leads to them is computed; they
+    accumulate, or with `accumulate=False` their gradients are returned, None for one that was not reached.
+    """
+    captured: dict[tuple[int, int], Any] = {(id(node), nr): None for node, nr in inputs}
+    dependencies, needed = _survey([node for node, _ in roots], {id(node) for node, _ in inputs} if inputs else None)
+    waiting: dict[int, _Buffer] = {}
+    ready: list[tuple[int, int, Node]] = []
+
+    def deliver(edge: Edge, grad: Tensor, shared: bool) -> None:
+        node, nr = edge
+        waiting.setdefault(id(node), _Buffer(len(node.metadata))).add(nr, grad, shared)
+
+    queued: set[int] = set()
+    for index, ((node, nr), grad) in enumerate(zip(roots, grads, strict=True)):
+        deliver((node, nr), _validated(grad, node, nr, "GraphRoot", index), True)
+    for node, _ in roots:
+        if dependencies.get(id(node), 0) == 0 and id(node) not in queued:
+            queued.add(id(node))
+            heapq.heappush(ready, (-node.sequence_nr, id(node), node))
+
+    before = _State.grad
+    _State.grad = create_graph
+    try:
+        while ready:
+            node = heapq.heappop(ready)[2]
+            buffer = waiting.pop(id(node), None) or _Buffer(len(node.metadata))
+            if needed is not None and id(node) not in needed:
+                continue
+            _run_hooks(node, buffer, captured)
+            edges = _apply(node, buffer, needed, captured, accumulate, deliver)
+            if not keep_graph:
+                node.release()
+            for edge in edges:
+                target = edge[0]
+                dependencies[id(target)] -= 1
+                if dependencies[id(target)] == 0:
+                    heapq.heappush(ready, (-target.sequence_nr, id(target), target))
+    finally:
+        _State.grad = before
+    return [captured[(id(node), nr)] for node, nr in inputs]
+
+
+def _survey(roots: Sequence[Node], targets: set[int] | None) -> tuple[dict[int, int], set[int] | None]:
+    """How many gradients each node waits for, and, given targets, which nodes lead to one."""
+    dependencies: dict[int, int] = {}
+    order: list[Node] = []
+    seen: set[int] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        order.append(node)
+        for edge in node.next_edges:
+            if edge is not None:
+                dependencies[id(edge[0])] = dependencies.get(id(edge[0]), 0) + 1
+                stack.append(edge[0])
+    if targets is None:
+        return dependencies, None
+    needed = set(targets)
+    # A node's inputs were made before it, except leaves, which need nothing: one pass from the oldest settles it.
+    for node in sorted(order, key=lambda n: (not isinstance(n, AccumulateGrad), n.sequence_nr)):
+        if any(edge is not None and id(edge[0]) in needed for edge in node.next_edges):
+            needed.add(id(node))
+    return dependencies, needed
+
+
+def _run_hooks(node: Node, buffer: _Buffer, captured: dict[tuple[int, int], Any]) -> None:
+    """Tensor hooks may replace a gradient; then it is captured for `autograd.grad` and for `retain_grad`."""
+    for nr, hooks in node.tensor_hooks.items():
+        for hook in list(hooks.values()):
+            if buffer.grads[nr] is None:
+                break
+            replaced = hook(buffer.grads[nr])
+            if replaced is not None:
+                _check_hook_result(buffer.grads[nr], replaced, hook)
+                buffer.grads[nr], buffer.shared[nr] = replaced, True
+            else:
+                buffer.shared[nr] = True
+    for nr, retain in node.retain_hooks.items():
+        if buffer.grads[nr] is not None:
+            retain(buffer.grads[nr])
+    for nr, grad in enumerate(buffer.grads):
+        if (id(node), nr) in captured:
+            captured[(id(node), nr)] = grad
+
+
+def _check_hook_result(grad: Tensor, replaced: Any, hook: Any) -> None:
+    if not hasattr(type(replaced), "_is_engine_tensor"):
+        raise TypeError(f"expected Variable, but hook returned '{type(replaced).__name__}'")
+    name = getattr(hook, "__name__", "hook")
+    if replaced._sizes != grad._sizes:
+        raise RuntimeError(f"hook '{name}' has changed the size of value")
+    if replaced.dtype is not grad.dtype:
+        raise RuntimeError(f"hook '{name}' has changed the type of value (was {grad.type()} got {replaced.type()})")
+
+
+def _apply(
+    node: Node,
+    buffer: _Buffer,
+    needed: set[int] | None,
+    captured: dict[tuple[int, int], Any],
+    accumulate: bool,
+    deliver: Any,
+) -> list[Edge]:
+    """Run one node, hand its gradients on, and return the edges that were served (also with no gradient)."""
+    if isinstance(node, AccumulateGrad):
+        if buffer.grads[0] is not None and accumulate:
+            node.accumulate(buffer.grads[0], owned=not buffer.shared[0])
+        return []
+    edges = [edge for edge in node.next_edges if edge is not None]
+    wanted = needed is None or any(id(edge[0]) in needed for edge in edges)
+    if not wanted:
+        return edges
+    outputs = node.apply(buffer.grads)
+    kept_by_user = {id(g) for g, shared in zip(buffer.grads, buffer.shared, strict=True) if shared and g is not None}
+    for i, (edge, grad) in enumerate(zip(node.next_edges, outputs, strict=True)):
+        if edge is None or grad is None:
+            continue
+        checked = _validated(grad, edge[0], edge[1], node.name(), i)
+        shared = checked is grad and (id(grad) in kept_by_user or sum(o is grad for o in outputs) > 1)
+        deliver(edge, checked, shared)
+    return edges
+
+
+def _validated(grad: Tensor, node: Node, nr: int, producer: str, index: int) -> Tensor:
+    """A gradient in the shape and dtype of what it belongs to: summed over broadcast dimensions, then cast."""
+    sizes, dtype = node.metadata[nr]
+    if grad._sizes != sizes:
+        if not _expandable(sizes, grad._sizes):
+            raise RuntimeError(
+                f"Function {producer} returned an invalid gradient at index {index} - got {list(grad._sizes)} but "
+                f"expected shape compatible with {list(sizes)}"
+            )
+        grad = sum_to_size(grad, sizes)
+    if grad.dtype is not dtype:
+        if grad.dtype.is_complex and not dtype.is_complex:
+            grad = grad.real
+        grad = grad.to(dtype)
+    return grad
+
+
+def _expandable(sizes: layout.Shape, target: layout.Shape) -> bool:
+    if len(sizes) > len(target):
+        return False
+    return all(a in (1, b) for a, b in zip(reversed(sizes), reversed(target), strict=False))
+
+
+def sum_to_size(grad: Tensor, sizes: layout.Shape) -> Tensor:
+    """Sum over the dimensions along which `sizes` would be broadcast to the gradient's shape."""
+    if grad._sizes == sizes:
+        return grad
+    lead = len(grad._sizes) - len(sizes)
+    dims = [*range(lead), *(i + lead for i, n in enumerate(sizes) if n == 1 and grad._sizes[i + lead] != 1)]
+    if dims:
+        grad = grad.sum(dims, keepdim=True)
+    return grad.view(sizes) if lead > 0 else grad

@@ -1,0 +1,236 @@
+"""The graph that backward walks: nodes, edges, saved tensors, accumulation into leaves, and views written in place.
+
+Sources: https://docs.pytorch.org/docs/stable/notes/autograd.html and
+https://docs.pytorch.org/docs/stable/autograd.html
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from engine import layout
+from engine.autograd.modes import _State
+
+if TYPE_CHECKING:
+    from engine.tensor import Tensor
+
+Edge = tuple["Node", int]
+"""Where a gradient goes: a node, and which of its outputs the gradient belongs to."""
+
+_sequence = itertools.count()
+
+BACKWARD_TWICE = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
+    "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
+    "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
+    "after calling backward."
+)
+
+
+class Node:
+    """One recorded operation.
+
+    `next_edges[i]` is where the gradient of its i-th differentiable input goes, None where that input does not
+    require grad. `metadata[k]` is the (sizes, dtype) of its k-th output.
+    """
+
+    def __init__(self, next_edges: Sequence[Edge | None] = ()) -> None:
+        self.next_edges: list[Edge | None] = list(next_edges)
+        self.sequence_nr = next(_sequence)
+        self.metadata: list[tuple[layout.Shape, Any]] = []
+        self.tensor_hooks: dict[int, dict[int, Callable]] = {}
+        self.retain_hooks: dict[int, Callable] = {}
+
+    def name(self) -> str:
+        """The node's name, as `grad_fn.name()` shows it."""
+        return type(self).__name__
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """The nodes that receive this node's gradients."""
+        return tuple(edge if edge is not None else (None, 0) for edge in self.next_edges)
+
+    def apply(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
+        """The gradients of the inputs, one per next edge, from those of the outputs."""
+        raise AssertionError("a node says how it is applied")
+
+    def release(self) -> None:
+        """Free what was saved for backward."""
+
+    def add_output(self, tensor: Tensor) -> None:
+        """Make this node the history of a fresh output."""
+        tensor._grad_fn = self
+        tensor._output_nr = len(self.metadata)
+        self.metadata.append((tensor._sizes, tensor.dtype))
+
+
+class AccumulateGrad(Node):
+    """The node of a leaf: adds what arrives to the leaf's `.grad`."""
+
+    def __init__(self, variable: Tensor) -> None:
+        super().__init__()
+        self.sequence_nr = 1 << 62  # runs before everything else that is ready
+        self.variable = variable
+        self.metadata = [(variable._sizes, variable.dtype)]
+        if variable._hooks is not None:
+            self.tensor_hooks[0] = variable._hooks
+
+    def accumulate(self, grad: Tensor, *, owned: bool) -> None:
+        """Add `grad` to the leaf's gradient. An `owned` one (nobody else holds it) may become the gradient itself.
+
+        A first gradient gets the leaf's own strides if the leaf is dense, else row-major ones; later ones are added
+        in place, unless the sum has to be differentiable.
+        """
+        variable = self.variable
+        if variable._grad is None:
+            if not _State.grad and owned and _follows_layout(grad, variable):
+                variable._grad = grad.detach()
+            else:
+                variable._grad = _clone_in_layout(grad, variable)
+        elif not _State.grad:
+            variable._grad.add_(grad)
+        else:
+            total = variable._grad + grad
+            variable._grad = total if _follows_layout(total, variable) else _clone_in_layout(total, variable)
+        for hook in list((variable._post_accumulate_hooks or {}).values()):
+            hook(variable)
+
+
+def _follows_layout(grad: Tensor, variable: Tensor) -> bool:
+    if layout.is_non_overlapping_and_dense(variable._sizes, variable._strides):
+        return all(n == 1 or a == b for n, a, b in zip(grad._sizes, grad._strides, variable._strides, strict=True))
+    return layout.is_contiguous(grad._sizes, grad._strides)
+
+
+def _clone_in_layout(grad: Tensor, variable: Tensor) -> Tensor:
+    if layout.is_non_overlapping_and_dense(variable._sizes, variable._strides):
+        return grad.new_empty_strided(variable._sizes, variable._strides).copy_(grad)
+    return grad.clone().contiguous()
+
+
+class SavedTensor:
+    """A tensor kept for backward, with the version it had: backward refuses a changed one.
+
+    An output of the node itself is kept without its history and gets it back when it is read, so that a node does not
+    hold itself.
+    """
+
+    __slots__ = ("counter", "is_output", "output_nr", "tensor", "version")
+
+    def __init__(self, tensor: Tensor, node: Node | None = None) -> None:
+        if tensor._inference:
+            raise RuntimeError(
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+                "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
+                "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+            )
+        self.is_output = node is not None
+        self.output_nr = tensor._output_nr
+        self.counter = tensor._counter
+        self.version = tensor._counter.value
+        if self.is_output:
+            self.tensor = tensor._alias()
+        elif tensor._grad_fn is None and tensor._view is None:
+            self.tensor = tensor
+        else:  # an in-place write gives the tensor another history: keep the one it has now
+            history = tensor.grad_fn
+            self.tensor = tensor._alias()
+            self.tensor._grad_fn, self.tensor._output_nr = history, tensor._output_nr
+            self.tensor._requires_grad = tensor.requires_grad and history is None
+            self.tensor._view = None if history is not None else tensor._view
+
+    def unpack(self, node: Node) -> Tensor:
+        """The tensor. Raises RuntimeError where an in-place operation has changed it since."""
+        if self.counter.value != self.version:
+            self._complain(node)
+        if self.is_output:
+            tensor = self.tensor._alias()
+            tensor._grad_fn, tensor._output_nr = node, self.output_nr
+            return tensor
+        return self.tensor
+
+    def _complain(self, node: Node) -> None:
+        t = self.tensor
+        source = node if self.is_output else t._grad_fn
+        producer = f", which is output {self.output_nr} of {source.name()}," if source is not None else ""
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an inplace operation: "
+            f"[{t.type()} {list(t._sizes)}]{producer} is at version {self.counter.value}; expected version "
+            f"{self.version} instead. Hint: enable anomaly detection to find the operation that failed to compute its "
+            "gradient, with torch.autograd.set_detect_anomaly(True)."
+        )
+
+
+def gradient_edge(tensor: Tensor) -> Edge | None:
+    """Where the gradient of a tensor goes, None if it does not require grad."""
+    node = tensor.grad_fn
+    if node is not None:
+        return node, tensor._output_nr
+    if not tensor.requires_grad:
+        return None
+    return accumulator(tensor), 0
+
+
+def accumulator(leaf: Tensor) -> AccumulateGrad:
+    """The AccumulateGrad node of a leaf, which lives as long as a graph refers to it."""
+    node = leaf._accumulator() if leaf._accumulator is not None else None
+    if node is None:
+        node = AccumulateGrad(leaf)
+        leaf._accumulator = weakref.ref(node)
+    return node
+
+
+class CopySlices(Node):
+    """The history of a base after an in-place operation on a view of it.
+
+    The gradient of the base is copied; the part that the view shows goes through the operation's own node, and what
+    comes out for the view's old value takes its place.
+    """
+
+    def __init__(self, base: Tensor, view: Tensor, operation: Node) -> None:
+        super().__init__([gradient_edge(base), *operation.next_edges[1:]])
+        self.operation = operation
+        self.base_layout = (base._sizes, base._strides, base._offset)
+        self.view_layout = (view._sizes, view._strides, view._offset)
+
+    def apply(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
+        (grad,) = grads
+        if grad is None:
+            return [None] * len(self.next_edges)
+        sizes, strides, offset = self.base_layout
+        result = grad.new_empty_strided(sizes, strides)
+        result.copy_(grad)
+        view_sizes, view_strides, view_offset = self.view_layout
+        part = result.as_strided(view_sizes, view_strides, result._offset + view_offset - offset)
+        inner = self.operation.apply([part.clone()])
+        if inner[0] is None:
+            part.zero_()
+        else:
+            part.copy_(inner[0])
+        return [result, *inner[1:]]
+
+    def release(self) -> None:
+        self.operation.release()
+
+
+class AsStridedBackward0(Node):
+    """The history that a view gets anew after its base's history was rewritten."""
+
+    def __init__(self, base: Tensor, view: Tensor) -> None:
+        super().__init__([gradient_edge(base)])
+        self.base_layout = (base._sizes, base._strides, base._offset)
+        self.view_layout = (view._sizes, view._strides, view._offset)
+
+    def apply(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
+        (grad,) = grads
+        return [None if grad is None else scatter_strided(grad, self.base_layout, self.view_layout)]
+
+
+def scatter_strided(grad: Tensor, base: Any, view: Any) -> Tensor:
+    """The gradient of `as_strided`: what the view's elements receive, added up where they lie in the input."""
+    from engine import functions
+
+    return functions.as_strided_backward(grad, base, view)

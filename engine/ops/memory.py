@@ -1,0 +1,165 @@
+"""Operations that make, copy or overwrite memory as it is: clone, copy_, fill_, zero_, as_strided, contiguous."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine import functions as F
+from engine import layout
+from engine.call import Geometry, Result, cast, check_overlap, number_array
+from engine.registry import COMPOSITE, GENERAL, MUTATION, VIEW, op
+from engine.size import memory_format
+from engine.tensor import Tensor
+
+
+def _clone(input: Tensor, memory_format: memory_format | None) -> Result:
+    return Result(input._array().copy(), strides_for(input, memory_format))
+
+
+def strides_for(input: Tensor, wish: memory_format | None) -> layout.Shape:
+    """The strides of a copy: the input's own if it is dense and no other format is asked for, else row-major."""
+    kind = "preserve_format" if wish is None else wish.name
+    if kind == "channels_last":
+        if len(input._sizes) != 4:
+            raise RuntimeError("required rank 4 tensor to use channels_last format")
+        return layout._strides_in_order(input._sizes, (1, 3, 2, 0))
+    if kind == "preserve_format":
+        if layout.is_non_overlapping_and_dense(input._sizes, input._strides):
+            return input._strides
+        return layout.pointwise_strides([(input._sizes, input._strides)], input._sizes)
+    return layout.contiguous_strides(input._sizes)
+
+
+op(
+    "clone(Tensor input, *, memory_format? memory_format=None)",
+    kind=GENERAL, kernel=_clone, family="view", exact=True, moves=True,
+    derivatives={"input": lambda grad: grad},
+)  # fmt: skip
+
+
+def _contiguous(input: Tensor, memory_format: memory_format | None) -> Tensor:
+    """The tensor itself if it is row-major already, else a row-major copy."""
+    if input.is_contiguous(memory_format):
+        return input
+    return F.clone(input, memory_format=memory_format or _CONTIGUOUS)
+
+
+_CONTIGUOUS = memory_format("contiguous_format")
+
+op(
+    "contiguous(Tensor input, *, memory_format? memory_format=None)",
+    kind=COMPOSITE, kernel=_contiguous, family="view", forms="method", exact=True,
+)  # fmt: skip
+
+
+def _copy(input: Tensor, src: Any, non_blocking: bool) -> Result:
+    check_overlap(input, [src])
+    shape = layout.broadcast_shapes([input._sizes, src._sizes]) if src._sizes != input._sizes else input._sizes
+    if shape != input._sizes:
+        raise RuntimeError(
+            f"output with shape {list(input._sizes)} doesn't match the broadcast shape {list(shape)}"
+        )
+    values, lost = cast(src._array(), input.dtype, src.dtype)
+    mask = src._undefined_mask() if lost is None else lost
+    values = values.copy() if src._storage is input._storage else values
+    return Result(values, None, None if mask is None else np.broadcast_to(mask, input._sizes))
+
+
+op(
+    "copy_(Tensor input, Tensor src, bool non_blocking=False)",
+    kind=MUTATION, kernel=_copy, family="view", forms="method inplace", exact=True, node="CopyBackwards",
+    derivatives={"input": lambda grad: F.zeros_like(grad), "src": lambda grad: grad},
+)  # fmt: skip
+
+
+def _fill(input: Tensor, value: Any) -> np.ndarray:
+    check_overlap(input, [])
+    if isinstance(value, Tensor):
+        if value._sizes:
+            raise RuntimeError(
+                f"fill_ only supports 0-dimension value tensor but got tensor with {len(value._sizes)} dimensions."
+            )
+        return cast(value._array(), input.dtype, value.dtype)[0]
+    return number_array(value, input.dtype)
+
+
+op(
+    "fill_(Tensor input, Operand value)",
+    kind=MUTATION, kernel=_fill, family="view", forms="function method inplace", exact=True, node="FillBackward0",
+    derivatives={"input": lambda grad: F.zeros_like(grad), "value": lambda grad: grad.sum()},
+)  # fmt: skip
+op(
+    "zero_(Tensor input)",
+    kind=MUTATION, kernel=lambda input: _fill(input, 0), family="view", forms="function method inplace", exact=True,
+    derivatives={"input": lambda grad: F.zeros_like(grad)},
+)  # fmt: skip
+
+
+def _as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None) -> Geometry:
+    offset = input._offset if storage_offset is None else storage_offset
+    if len(size) != len(stride):
+        raise RuntimeError("mismatch in length of strides and shape")
+    if any(n < 0 for n in size):
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(size)}: {list(size)}")
+    if any(s < 0 for s in stride):
+        raise RuntimeError(
+            f"as_strided: Negative strides are not supported at the moment, got strides: {list(stride)}"
+        )
+    if offset < 0:
+        raise RuntimeError(f"Tensor: invalid storage offset {offset}")
+    needed = (offset + layout.extent(size, stride)) * input.dtype.itemsize if layout.numel(size) else 0
+    if needed > input._storage.nbytes():
+        raise RuntimeError(
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize "
+            f"{input.dtype.itemsize} requiring a storage size of {needed} are out of bounds for storage of size "
+            f"{input._storage.nbytes()}"
+        )
+    return Geometry(tuple(size), tuple(stride), offset)
+
+
+def _as_strided_grad(grad: Tensor, input_layout: Any, size: Any, stride: Any, storage_offset: int | None) -> Tensor:
+    offset = input_layout[2] if storage_offset is None else storage_offset
+    return F.as_strided_backward(grad, input_layout, (tuple(size), tuple(stride), offset))
+
+
+def as_strided_backward(grad: Tensor, base: Any, view: Any) -> Tensor:
+    """Add each element of `grad` to the place that the view showed, then read the input's places.
+
+    Where the view names one place twice, contributions add up; where the input does, each of its indices gets an equal
+    share. Source: the comment on `as_strided` in the autograd notes of torch's own derivative.
+    """
+    sizes, strides, offset = base
+    view_sizes, view_strides, view_offset = view
+    low = min(offset, view_offset)
+    length = max(offset - low + layout.extent(sizes, strides), view_offset - low + layout.extent(view_sizes, view_strides))
+    flat = F.zeros((length,), dtype=grad.dtype)
+    places = F.arange(length)
+    shown = places.as_strided(view_sizes, view_strides, view_offset - low).reshape(-1)
+    flat = flat.index_add(0, shown, grad.reshape(-1))
+    if layout.has_internal_overlap(sizes, strides) or not _injective(sizes, strides):
+        mine = places.as_strided(sizes, strides, offset - low).reshape(-1)
+        count = F.zeros((length,), dtype=grad.dtype).index_add(0, mine, F.ones_like(mine, dtype=grad.dtype))
+        flat = flat / count
+    return flat.as_strided(sizes, strides, offset - low)
+
+
+def _injective(sizes: layout.Shape, strides: layout.Shape) -> bool:
+    """Whether different indices surely name different places: each stride steps over all smaller dimensions."""
+    reach = 0
+    for stride, size in sorted(zip(strides, sizes, strict=True)):
+        if size > 1:
+            if stride <= reach:
+                return False
+            reach += (size - 1) * stride
+    return True
+
+
+F.as_strided_backward = as_strided_backward  # type: ignore[attr-defined]
+
+op(
+    "as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None)",
+    kind=VIEW, kernel=_as_strided, family="view", exact=True,
+    derivatives={"input": lambda grad, input_layout, size, stride, storage_offset: _as_strided_grad(grad, input_layout, size, stride, storage_offset)},
+)  # fmt: skip

@@ -1,0 +1,175 @@
+"""One operation, one record: signature, dtype rule, kernel, derivative and spellings side by side.
+
+    op(
+        "exp(Tensor input)", kind=POINTWISE, rule=promote_float, kernel=np.exp, forms="function method inplace out",
+        derivatives={"input": lambda grad, result: grad * result},
+    )
+
+`kind` says how the kernel is called (see `engine.call`):
+
+POINTWISE   kernel(*arrays and options) -> array; operands arrive cast to the computing dtype and ready to broadcast.
+GENERAL     kernel(*values) -> array or Result, or a tuple of them; tensors arrive as tensors.
+VIEW        kernel(*values) -> Geometry, or a list of them; the result shows the first operand's memory.
+MUTATION    kernel(*values) -> array to be written into the first operand, or None if it has written itself.
+COMPOSITE   kernel(*values) -> whatever, written with other operations, recorded by them.
+
+A derivative is a formula for one input (or a tuple of inputs, returning a tuple). Its parameter names say what it uses:
+`grad` (or `grads`), `result` (or the names of the outputs), the operation's own parameters, or one of those with
+`_sizes`, `_strides` or `_dtype` behind it, which keeps the fact and not the tensor. What a formula names is saved for
+backward, and its version is checked: a formula names exactly what torch saves.
+
+Source of the derivatives' conventions: https://docs.pytorch.org/docs/stable/notes/autograd.html
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine import functions, promotion, signatures
+from engine.dtypes import ALL, COMPLEXES, FLOAT, FLOATS, INTEGERS, bool_, dtype, get_default_dtype
+
+POINTWISE, GENERAL, VIEW, MUTATION, COMPOSITE = "pointwise", "general", "view", "mutation", "composite"
+
+Formula = Callable[..., Any]
+Rule = Callable[[list[Any]], tuple[dtype, dtype]]
+
+_FACTS = {"sizes": "_sizes", "strides": "_strides", "dtype": "dtype", "layout": "_layout"}
+
+
+@dataclass(eq=False)
+class Op:
+    """The record of one overload of one operation."""
+
+    signature: signatures.Signature
+    kind: str
+    kernel: Callable[..., Any]
+    family: str
+    rule: Rule | None
+    accepts: frozenset[dtype]
+    derivatives: dict[Any, Formula]
+    forms: frozenset[str]
+    node_name: str
+    exact: bool
+    moves: bool
+    error_name: str
+    # Derived from the above once, for the hot path:
+    tensor_positions: tuple[int, ...] = ()
+    differentiable: tuple[str, ...] = ()
+    formulas: list[tuple[tuple[str, ...], Formula, tuple[str, ...]]] = field(default_factory=list)
+    saved_inputs: list[tuple[str, int, int | None]] = field(default_factory=list)
+    saved_outputs: list[tuple[str, int]] = field(default_factory=list)
+    facts: list[tuple[str, int, str]] = field(default_factory=list)
+    node_class: Any = None
+
+    @property
+    def name(self) -> str:
+        """The public name: `add`."""
+        return self.signature.name
+
+    def __post_init__(self) -> None:
+        names = [p.name for p in self.signature.parameters]
+        self.tensor_positions = tuple(i for i, p in enumerate(self.signature.parameters) if p.type in signatures.TENSOR_TYPES)
+        outputs = self.signature.outputs or ("result",)
+        uses: dict[str, set[int]] = {}
+        order: list[str] = []
+        for key, formula in self.derivatives.items():
+            inputs = key if isinstance(key, tuple) else (key,)
+            wants = tuple(inspect.signature(formula).parameters)
+            self.formulas.append((inputs, formula, wants))
+            for want in wants:
+                uses.setdefault(want, set()).add(len(self.formulas) - 1)
+            order.extend(inputs)
+        self.differentiable = tuple(sorted(order, key=names.index))
+        for want, users in uses.items():
+            if want in ("grad", "grads", "needs"):
+                continue
+            if want in names:
+                # torch saves an operand that a single derivative uses only where that derivative is wanted.
+                guard = next(iter(users)) if len(users) == 1 and len(self.formulas) > 1 else None
+                self.saved_inputs.append((want, names.index(want), guard))
+            elif want in outputs:
+                self.saved_outputs.append((want, outputs.index(want)))
+            else:
+                base, _, fact = want.rpartition("_")
+                if base not in names or fact not in _FACTS:
+                    raise ValueError(f"{self.signature.text}: a derivative uses {want!r}, which is nothing here")
+                self.facts.append((want, names.index(base), _FACTS[fact]))
+
+
+OPS: dict[str, list[Op]] = {}
+"""Every operation by public name; the overloads in the order in which they are tried."""
+
+
+def camel(name: str) -> str:
+    """'index_select' -> 'IndexSelect', as node names are spelled."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def op(
+    signature: str,
+    *,
+    kind: str,
+    kernel: Callable[..., Any],
+    family: str,
+    rule: Rule | None = None,
+    accepts: Iterable[dtype] = ALL,
+    derivatives: dict[Any, Formula] | None = None,
+    forms: str = "function method",
+    node: str | None = None,
+    exact: bool = False,
+    moves: bool = False,
+    error_name: str | None = None,
+    aliases: tuple[str, ...] = (),
+) -> Op:
+    """Register an operation under its name and aliases, and publish its forms.
+
+    forms: of `function` (torch.f), `method` (x.f), `inplace` (x.f_ and torch.f_), `out` (out=).
+    accepts: the computing dtypes; others raise NotImplementedError that names `error_name` and the dtype.
+    exact: equal operands give equal bits in every correct implementation (no rounding but IEEE's own).
+    moves: results are elements of the first operand, unchanged (so what is undefined in it stays traceable).
+    """
+    parsed = signatures.parse(signature)
+    record = Op(
+        signature=parsed, kind=kind, kernel=kernel, family=family, rule=rule, accepts=frozenset(accepts),
+        derivatives=derivatives or {}, forms=frozenset(forms.split()), node_name=node or camel(parsed.name) + "Backward0",
+        exact=exact, moves=moves, error_name=error_name or parsed.name,
+    )  # fmt: skip
+    from engine import call
+
+    record.node_class = type(record.node_name, (call.OpNode,), {"op": record, "__module__": "engine.autograd"})
+    for name in (parsed.name, *aliases):
+        OPS.setdefault(name, []).append(record)
+        call.publish(name, OPS[name])
+    return record
+
+
+def promote(operands: list[Any]) -> tuple[dtype, dtype]:
+    """Compute in the common dtype, which is the result's."""
+    d = promotion.result_dtype(operands)
+    return d, d
+
+
+def promote_float(operands: list[Any]) -> tuple[dtype, dtype]:
+    """Compute in the common dtype; integers and bool become the default floating dtype."""
+    d = promotion.result_dtype(operands)
+    if d.category < FLOAT:
+        d = get_default_dtype()
+    return d, d
+
+
+def compare(operands: list[Any]) -> tuple[dtype, dtype]:
+    """Compute in the common dtype; the result is bool."""
+    return promotion.result_dtype(operands), bool_
+
+
+BOOL_ONLY = frozenset((bool_,))
+REAL = frozenset(ALL) - COMPLEXES
+"""What has an order."""
+NUMERIC = frozenset(ALL) - BOOL_ONLY
+INEXACT = FLOATS | COMPLEXES
+INTEGRAL = INTEGERS | BOOL_ONLY
+
+__all__ = ["functions", "op", "Op", "OPS"]

@@ -1,0 +1,239 @@
+"""Signatures: the text of an op's parameters, and how a Python call is bound to them.
+
+A signature reads `add(Operand input, Operand other, *, Number alpha=1)`. The types say what torch's argument parser
+accepts: `Tensor`; `Operand` (a tensor or a number); `Number` (a number, or a 0-d tensor read as one); `int`; `float`;
+`bool`; `str`; `int[]` (a list of ints; as the only positional parameter, also the ints themselves); `int[1]` (also one
+int); `Tensor[]`; `dtype`; `device`; `layout`; `memory_format`; `Generator`; `object`. A `?` after the type admits None.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine import size
+from engine.dtypes import COMPLEX, FLOAT, dtype
+
+
+class Mismatch(TypeError):
+    """The arguments do not fit the signature; another overload may take them."""
+
+
+MISSING = object()
+_NUMPY_SPELLINGS = {"dim": ("axis",), "keepdim": ("keepdims",), "input": ("self", "x", "a", "x1"), "other": ("x2",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter: its name, the type text without `?`, whether None is taken, and its default or MISSING."""
+
+    name: str
+    type: str
+    optional: bool
+    default: Any
+    keyword_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The name, the parameters in order and the names of the outputs (empty for a single unnamed one)."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    outputs: tuple[str, ...]
+    text: str
+
+    @property
+    def tensor_names(self) -> tuple[str, ...]:
+        """The parameters that may hold tensors."""
+        return tuple(p.name for p in self.parameters if p.type in TENSOR_TYPES)
+
+    def index(self, name: str) -> int:
+        """The position of a parameter."""
+        return next(i for i, p in enumerate(self.parameters) if p.name == name)
+
+
+TENSOR_TYPES = ("Tensor", "Operand", "Tensor[]")
+_DEFAULTS = {"None": None, "True": True, "False": False, "inf": float("inf"), "[]": ()}
+
+
+def parse(text: str) -> Signature:
+    """Read a signature. The text is the project's own, so errors are plain ValueErrors."""
+    match = re.fullmatch(r"\s*(\w+)\((.*)\)\s*(?:->\s*(.*))?", text, re.S)
+    if match is None:
+        raise ValueError(f"not a signature: {text!r}")
+    name, inside, outputs = match.groups()
+    parameters, keyword_only = [], False
+    for part in filter(None, (p.strip() for p in re.split(r",(?![^\[]*\])", inside))):
+        if part == "*":
+            keyword_only = True
+            continue
+        declared, _, default = part.partition("=")
+        type_text, parameter = declared.strip().rsplit(" ", 1)
+        optional = type_text.endswith("?")
+        parameters.append(
+            Parameter(parameter, type_text.rstrip("?"), optional, _default(default) if default else MISSING, keyword_only)
+        )
+    return Signature(name, tuple(parameters), tuple(re.findall(r"\w+", outputs or "")), text.strip())
+
+
+def _default(text: str) -> Any:
+    text = text.strip()
+    if text in _DEFAULTS:
+        return _DEFAULTS[text]
+    if text.startswith(("'", '"')):
+        return text[1:-1]
+    if text.startswith("["):
+        return tuple(int(x) for x in text[1:-1].split(","))
+    return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
+
+
+def bind(signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], *, method: bool = False) -> list[Any]:
+    """The values of all parameters, in order. Raises Mismatch that says which argument does not fit.
+
+    `method`: the first argument is the tensor before the dot, so that ints alone may stand for a list of ints.
+    """
+    parameters = signature.parameters
+    values: list[Any] = []
+    given = len(args)
+    used = 0
+    for i, p in enumerate(parameters):
+        if i < given and not p.keyword_only:
+            value = args[i]
+            if p.type == "int[]" and (method or i == 0) and i == given_list_position(signature, method) and _is_int(value):
+                value = args[i:]
+                used = given
+            else:
+                used += 1
+        elif kwargs:
+            value = kwargs.pop(p.name, MISSING) if p.name in kwargs else _numpy_spelling(p, kwargs)
+        else:
+            value = MISSING
+        if value is MISSING:
+            if p.default is MISSING:
+                raise Mismatch(f"{signature.name}() missing 1 required positional arguments: \"{p.name}\"")
+            values.append(p.default)
+        elif value is None and p.optional:
+            values.append(None)
+        else:
+            checked = _CHECKS[p.type](value)
+            if checked is MISSING:
+                where = f" (position {i + (0 if method else 1)})" if i < given else ""
+                raise Mismatch(
+                    f"{signature.name}(): argument '{p.name}'{where} must be {_WORDS.get(p.type, p.type)}, not {type(value).__name__}"
+                )
+            values.append(checked)
+    if used < given:
+        raise Mismatch(f"{signature.name}() takes {len(parameters)} positional arguments but {given} were given")
+    if kwargs:
+        raise Mismatch(f"{signature.name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
+    return values
+
+
+def given_list_position(signature: Signature, method: bool) -> int:
+    """Where a list of ints may be spelled as bare ints: when it is the only positional parameter (after self)."""
+    positional = [p for p in signature.parameters if not p.keyword_only]
+    return len(positional) - 1 if len(positional) == 1 + method else -1
+
+
+def _numpy_spelling(p: Parameter, kwargs: dict[str, Any]) -> Any:
+    for spelling in _NUMPY_SPELLINGS.get(p.name, ()):
+        if spelling in kwargs:
+            return kwargs.pop(spelling)
+    return MISSING
+
+
+def _is_int(x: Any) -> bool:
+    return (isinstance(x, (int, np.integer)) and not isinstance(x, bool)) or _is_index_tensor(x)
+
+
+def _is_index_tensor(x: Any) -> bool:
+    return is_tensor(x) and not x._sizes and x.dtype.category < FLOAT and not x.requires_grad
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether a value is a tensor of the engine (without importing its class)."""
+    return hasattr(type(x), "_is_engine_tensor")
+
+
+def as_number(x: Any) -> Any:
+    """A Python number for a Python or NumPy one, or MISSING."""
+    if isinstance(x, (bool, int, float, complex)):
+        return x
+    if isinstance(x, (np.number, np.bool_)):
+        return x.item()
+    return MISSING
+
+
+def _tensor(x: Any) -> Any:
+    return x if is_tensor(x) else MISSING
+
+
+def _operand(x: Any) -> Any:
+    return x if is_tensor(x) else as_number(x)
+
+
+def _number(x: Any) -> Any:
+    if is_tensor(x):
+        return x.item() if not x._sizes and not x.requires_grad else MISSING
+    return as_number(x)
+
+
+def _int(x: Any) -> Any:
+    if isinstance(x, bool) or not _is_int(x):
+        return MISSING
+    return x.item() if is_tensor(x) else int(x)
+
+
+def _float(x: Any) -> Any:
+    if is_tensor(x):
+        return float(x.item()) if not x._sizes and not x.requires_grad and x.dtype.category < COMPLEX else MISSING
+    x = as_number(x)
+    return x if x is MISSING or isinstance(x, complex) is False else MISSING
+
+
+def _bool(x: Any) -> Any:
+    return bool(x) if isinstance(x, (bool, np.bool_)) else MISSING
+
+
+def _ints(x: Any) -> Any:
+    if isinstance(x, (tuple, list)):
+        got = tuple(_int(e) for e in x)
+        return MISSING if MISSING in got else got
+    return MISSING
+
+
+def _ints_or_one(x: Any) -> Any:
+    one = _int(x)
+    return (one,) if one is not MISSING else _ints(x)
+
+
+def _tensors(x: Any) -> Any:
+    return list(x) if isinstance(x, (tuple, list)) and all(map(is_tensor, x)) else MISSING
+
+
+def _device(x: Any) -> Any:
+    if isinstance(x, size.device):
+        return x
+    if isinstance(x, str) or (isinstance(x, int) and not isinstance(x, bool)):
+        return size.device(x)
+    return MISSING
+
+
+def _instance(kind: type) -> Any:
+    return lambda x: x if isinstance(x, kind) else MISSING
+
+
+_CHECKS: dict[str, Any] = {
+    "Tensor": _tensor, "Operand": _operand, "Number": _number, "int": _int, "float": _float, "bool": _bool,
+    "str": _instance(str), "int[]": _ints, "int[1]": _ints_or_one, "Tensor[]": _tensors, "dtype": _instance(dtype),
+    "device": _device, "layout": _instance(size.layout), "memory_format": _instance(size.memory_format),
+    "Generator": lambda x: x if type(x).__name__ == "Generator" else MISSING, "object": lambda x: x,
+}  # fmt: skip
+_WORDS = {
+    "Operand": "Tensor", "int[]": "tuple of ints", "int[1]": "tuple of ints", "Tensor[]": "tuple of Tensors",
+    "dtype": "torch.dtype", "device": "torch.device", "layout": "torch.layout", "memory_format": "torch.memory_format",
+}  # fmt: skip
