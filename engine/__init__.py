@@ -15,7 +15,7 @@ from engine.dtypes import (
 )  # fmt: skip
 from engine.ops import arithmetic, creation, memory  # noqa: F401 - importing a family registers it
 from engine.promotion import can_cast, promote_types
-from engine.size import Size, channels_last, contiguous_format, device, layout, memory_format, preserve_format, strided
+from engine.size import Size, channels_last, contiguous_format, device, memory_format, preserve_format, strided
 from engine.tensor import Tensor
 
 
