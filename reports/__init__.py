@@ -1,0 +1,13 @@
+"""Records in, pages out: merge the record files of a campaign and render one self-contained HTML file.
+
+This package imports neither the engine nor any tensor library; it needs the record files alone, so a report can be
+made later, elsewhere, from the files of many machines.
+"""
+
+from reports.html import render, write
+from reports.load import load
+from reports.merge import merge
+from reports.records import RecordError, ReportError
+from reports.summaries import Merged
+
+__all__ = ["Merged", "RecordError", "ReportError", "load", "merge", "render", "write"]
