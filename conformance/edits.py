@@ -1,0 +1,159 @@
+"""Every way in which the reducer may make a program simpler, as text to text.
+
+A program is a list of the texts of its top-level statements. An edit gives another such list; whether the result is a
+program, and whether it still shows the difference, is for the caller to try. `score` orders programs, and the
+reducer accepts only what lowers it, so that no two edits undo each other for ever.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+from collections.abc import Iterator
+
+from conformance.expression_edits import SIMPLE, is_module, literal_cost, names_in, statement_edits
+
+Texts = list[str]
+
+# --- Order ----------------------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=4096)
+def _score_of(text: str) -> tuple[int, int, int, int, int]:
+    tree = ast.parse(text)
+    statements = operations = spelling = arguments = cost = 0
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt):
+            statements += 1
+            spelling += 2 * isinstance(node, ast.AugAssign)
+            cost += 4 * (isinstance(node, ast.Assign) and not isinstance(node.targets[0], ast.Name))
+        elif isinstance(node, ast.Call):
+            operations += 2
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            operations += name not in SIMPLE
+            spelling += (
+                isinstance(node.func, ast.Attribute) and not is_module(node.func.value) and name != "backward"
+            )
+            arguments += len(node.args) + 2 * len(node.keywords)
+        elif isinstance(node, (ast.BinOp, ast.Compare)) or (
+            isinstance(node, ast.UnaryOp) and not isinstance(node.operand, ast.Constant)
+        ):
+            operations += 3
+            spelling += 2
+        elif isinstance(node, (ast.Subscript, ast.Lambda)):
+            operations += 3
+            spelling += 1
+        elif isinstance(node, ast.Attribute) and not is_module(node.value):
+            operations += 1
+        elif isinstance(node, (ast.List, ast.Tuple)):
+            arguments += len(node.elts) + 1
+        elif isinstance(node, ast.Constant):
+            cost += literal_cost(node.value)
+        elif isinstance(node, ast.UnaryOp):
+            cost += 1
+    return statements, operations, spelling, arguments, cost
+
+
+def score(texts: Texts) -> tuple[object, ...]:
+    """Fewer statements, then fewer and simpler operations, canonical spellings, fewer arguments, simpler literals."""
+    parts = [_score_of(text) for text in texts] or [(0, 0, 0, 0, 0)]
+    joined = "\n".join(texts)
+    dtypes = sum(joined.count(name) for name in ("float64", "float16", "complex", "int", "uint8", "bool"))
+    return (*(sum(column) for column in zip(*parts)), dtypes, len(joined), joined)
+
+
+# --- Whole statements -----------------------------------------------------------------------------------------------
+
+
+def deletions(texts: Texts) -> Iterator[Texts]:
+    """Without chunks of statements, large ones and late ones first."""
+    size = max(1, len(texts) // 2)
+    while size:
+        for start in range(len(texts) - size, -1, -max(1, size)):
+            yield texts[:start] + texts[start + size :]
+        size //= 2
+
+
+def blocks(texts: Texts) -> Iterator[Texts]:
+    """A block replaced by its body, or its body without one statement."""
+    for position, text in enumerate(texts):
+        statement = ast.parse(text).body[0]
+        if not isinstance(statement, (ast.With, ast.For)):
+            continue
+        before, after = texts[:position], texts[position + 1 :]
+        yield before + [ast.unparse(inner) for inner in statement.body] + after
+        for bodies in _bodies(statement.body):
+            fewer = copy.copy(statement)
+            fewer.body = bodies
+            yield [*before, ast.unparse(fewer), *after]
+
+
+def _bodies(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
+    for position in range(len(body) - 1, -1, -1):
+        rest = body[:position] + body[position + 1 :]
+        if rest:
+            yield rest
+        inner = body[position]
+        if isinstance(inner, (ast.With, ast.For)):
+            yield body[:position] + inner.body + body[position + 1 :]
+            for bodies in _bodies(inner.body):
+                fewer = copy.copy(inner)
+                fewer.body = bodies
+                yield [*body[:position], fewer, *body[position + 1 :]]
+
+
+class _Rename(ast.NodeTransformer):
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        node.id = self.names.get(node.id, node.id)
+        return node
+
+
+def renamed(text: str, names: dict[str, str]) -> str:
+    return ast.unparse(_Rename(names).visit(ast.parse(text)))
+
+
+def substitutions(texts: Texts) -> Iterator[Texts]:
+    """An assignment dropped, the name it binds replaced in what follows by a name that stands before it."""
+    earlier: list[str] = []
+    for position, text in enumerate(texts):
+        statement = ast.parse(text).body[0]
+        targets = bound_names(statement)
+        if isinstance(statement, ast.Assign) and len(targets) == 1:
+            for other in dict.fromkeys([*names_in(statement.value), *reversed(earlier)]):
+                if other != targets[0]:
+                    rest = [renamed(later, {targets[0]: other}) for later in texts[position + 1 :]]
+                    yield texts[:position] + rest
+        earlier.extend(name for name in targets if name not in earlier)
+
+
+def merged_names(texts: Texts) -> Iterator[Texts]:
+    """One use of a name replaced by an earlier name, so that a statement that binds the other becomes idle."""
+    earlier: list[str] = []
+    for position, text in enumerate(texts):
+        used = [name for name in names_in(ast.parse(text)) if name in earlier]
+        for name in dict.fromkeys(used):
+            for other in earlier[: earlier.index(name)]:
+                yield [*texts[:position], renamed(text, {name: other}), *texts[position + 1 :]]
+        earlier.extend(name for name in bound_names(ast.parse(text).body[0]) if name not in earlier)
+
+
+def bound_names(statement: ast.stmt) -> list[str]:
+    if not isinstance(statement, ast.Assign):
+        return []
+    return [
+        part.id
+        for target in statement.targets
+        for part in ast.walk(target)
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    ]
+
+
+def expressions(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
+    """Each expression made simpler in place; with the operation that a replacement brought in, if it did."""
+    for position in range(len(texts) - 1, -1, -1):
+        for text, op in statement_edits(texts[position]):
+            yield [*texts[:position], text, *texts[position + 1 :]], op

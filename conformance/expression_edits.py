@@ -1,0 +1,296 @@
+"""Every simpler form of one statement, as text: operands for operations, functions for operators and methods, the
+simplest operation for any other, fewer arguments, smaller literals.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+from collections.abc import Callable, Iterator
+
+# The simplest operation of each kind, in the spelling that a replacement gets: what keeps a difference under one of
+# these is no fault of the operation that was replaced.
+UNARY, BINARY, UNARY_IN_PLACE, BINARY_IN_PLACE = "neg", "add", "neg_", "add_"
+SIMPLE = frozenset({UNARY, BINARY, UNARY_IN_PLACE, BINARY_IN_PLACE, "sum", "tensor", "ones", "backward"})
+
+BINARY_OPERATORS = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floor_divide",
+    ast.Mod: "remainder", ast.Pow: "pow", ast.MatMult: "matmul", ast.BitAnd: "bitwise_and", ast.BitOr: "bitwise_or",
+    ast.BitXor: "bitwise_xor", ast.LShift: "bitwise_left_shift", ast.RShift: "bitwise_right_shift",
+    ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge",
+}  # fmt: skip
+UNARY_OPERATORS = {ast.USub: "neg", ast.Invert: "bitwise_not", ast.UAdd: "positive"}
+
+
+def is_module(node: ast.expr) -> bool:
+    """`torch`, `np`, `torch.nn.functional` and the like."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name) and node.id in ("torch", "np")
+
+
+def names_in(node: ast.AST) -> list[str]:
+    free = ("torch", "np", "nan", "inf", "range")
+    found = (
+        part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)
+    )
+    return list(dict.fromkeys(name for name in found if name not in free))
+
+
+def literal_cost(value: object) -> int:
+    if value is None or value is True or value is False or isinstance(value, str):
+        return 1
+    if isinstance(value, complex):
+        return 8
+    number = float(value)  # type: ignore[arg-type]
+    whole = number == number and abs(number) != float("inf") and number == int(number)
+    base = {1.0: 1, 0.0: 2, 2.0: 3, 3.0: 4}.get(number, 6 if whole else 7)
+    return base + (not whole)
+
+
+@functools.lru_cache(maxsize=2048)
+def statement_edits(text: str) -> tuple[tuple[str, str | None], ...]:
+    """Every simpler form of one statement, roughest first, each once."""
+    tree = ast.parse(text)
+    found: dict[str, str | None] = {}
+    for edited, op in _statement_forms(tree.body[0]):
+        found.setdefault(ast.unparse(ast.fix_missing_locations(edited)), op)
+    for kind in (operands, spellings, simpler_ops, fewer_arguments, simpler_literals):
+        for path in list(_paths(tree.body[0])):
+            for node, op in kind(_at(tree.body[0], path)):
+                found.setdefault(ast.unparse(_replace(tree.body[0], path, node)), op)
+    found.pop(text, None)
+    return tuple(found.items())
+
+
+Path = tuple[tuple[str, int | None], ...]
+
+
+def _paths(node: ast.AST, path: Path = ()) -> Iterator[Path]:
+    """Positions of the expressions below a statement, outermost first."""
+    for name, value in ast.iter_fields(node):
+        children = enumerate(value) if isinstance(value, list) else [(None, value)]
+        for index, child in children:
+            here = (*path, (name, index))
+            if isinstance(child, ast.expr):
+                yield here
+            if isinstance(child, ast.AST):
+                yield from _paths(child, here)
+
+
+def _at(node: ast.AST, path: Path) -> ast.expr:
+    for name, index in path:
+        node = getattr(node, name) if index is None else getattr(node, name)[index]
+    assert isinstance(node, ast.expr)
+    return node
+
+
+def _replace(statement: ast.AST, path: Path, new: ast.expr) -> ast.AST:
+    (name, index), rest = path[0], path[1:]
+    child = getattr(statement, name) if index is None else getattr(statement, name)[index]
+    inner = _replace(child, rest, new) if rest else new
+    changed = copy.copy(statement)
+    if index is None:
+        setattr(changed, name, inner)
+    else:
+        items = list(getattr(statement, name))
+        items[index] = inner
+        setattr(changed, name, items)
+    return changed
+
+
+Edit = Iterator[tuple[ast.expr, str | None]]
+
+
+def _statement_forms(statement: ast.stmt) -> Iterator[tuple[ast.stmt, str | None]]:
+    """x += y as an in-place call or an assignment; out= as an assignment; a loop run once; a value not bound."""
+    if isinstance(statement, ast.AugAssign) and type(statement.op) in BINARY_OPERATORS:
+        name = BINARY_OPERATORS[type(statement.op)]
+        target = ast.parse(ast.unparse(statement.target), mode="eval").body
+        if isinstance(statement.target, ast.Name):
+            call = torch_call(name, target, statement.value)
+            yield ast.Assign([statement.target], call), name
+        yield ast.Expr(_method(target, name + "_", statement.value)), name + "_"
+    if isinstance(statement, (ast.Assign, ast.Expr)) and isinstance(statement.value, ast.Call):
+        yield from _out_of_place(statement, statement.value)
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Tuple):
+        for target in statement.targets[0].elts:
+            yield ast.Assign([target], statement.value), None
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
+        target = ast.parse(ast.unparse(statement.targets[0].value), mode="eval").body
+        yield ast.Expr(_method(target, BINARY_IN_PLACE, ast.Constant(1))), BINARY_IN_PLACE
+    if isinstance(statement, ast.For):
+        once = copy.copy(statement)
+        once.iter = ast.parse("range(1)", mode="eval").body
+        yield once, None
+
+
+def _out_of_place(statement: ast.Assign | ast.Expr, call: ast.Call) -> Iterator[tuple[ast.stmt, str | None]]:
+    for keyword in call.keywords:
+        if keyword.arg == "out" and isinstance(keyword.value, ast.Name):
+            plain = copy.copy(call)
+            plain.keywords = [other for other in call.keywords if other is not keyword]
+            yield ast.Assign([ast.Name(keyword.value.id, ast.Store())], plain), None
+    name = _name(call)
+    method = isinstance(call.func, ast.Attribute) and not is_module(call.func.value)
+    if (
+        isinstance(statement, ast.Expr)
+        and method
+        and name.endswith("_")
+        and isinstance(call.func.value, ast.Name)
+    ):
+        operand = ast.Name(call.func.value.id, ast.Load())
+        plain = torch_call(name.rstrip("_"), operand, *call.args)
+        plain.keywords = call.keywords
+        yield ast.Assign([ast.Name(operand.id, ast.Store())], plain), name.rstrip("_")
+
+
+def torch_call(name: str, *operands: ast.expr) -> ast.Call:
+    function: ast.expr = ast.Name("torch", ast.Load())
+    for part in name.split("."):
+        function = ast.Attribute(function, part, ast.Load())
+    return ast.Call(function, list(operands), [])
+
+
+def _method(operand: ast.expr, name: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(ast.Attribute(operand, name, ast.Load()), list(arguments), [])
+
+
+def _name(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else ""
+
+
+def _tensor_operands(node: ast.expr) -> list[ast.expr]:
+    """The operands of an operation that may be tensors: what is not a literal, a dtype or a keyword."""
+    if isinstance(node, ast.Call):
+        parts = (
+            []
+            if not isinstance(node.func, ast.Attribute) or is_module(node.func.value)
+            else [node.func.value]
+        )
+        return [part for part in (*parts, *node.args) if not isinstance(part, ast.Starred) and names_in(part)]
+    if isinstance(node, ast.BinOp):
+        return [part for part in (node.left, node.right) if names_in(part)]
+    if isinstance(node, ast.Compare):
+        return [part for part in (node.left, *node.comparators) if names_in(part)]
+    if isinstance(node, ast.UnaryOp):
+        return [node.operand] if names_in(node.operand) else []
+    if isinstance(node, ast.Subscript) or (isinstance(node, ast.Attribute) and not is_module(node)):
+        return [node.value]
+    return []
+
+
+def operands(node: ast.expr) -> Edit:
+    """An operation replaced by one of its operands."""
+    for operand in _tensor_operands(node):
+        if isinstance(operand, (ast.List, ast.Tuple)):
+            yield from ((part, None) for part in operand.elts)
+        else:
+            yield operand, None
+
+
+def spellings(node: ast.expr) -> Edit:
+    """Operators and methods as functions of torch."""
+    if isinstance(node, ast.BinOp) and type(node.op) in BINARY_OPERATORS:
+        name = BINARY_OPERATORS[type(node.op)]
+        yield torch_call(name, node.left, node.right), name
+    elif isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in BINARY_OPERATORS:
+        name = BINARY_OPERATORS[type(node.ops[0])]
+        yield torch_call(name, node.left, node.comparators[0]), name
+    elif isinstance(node, ast.UnaryOp) and type(node.op) in UNARY_OPERATORS and names_in(node.operand):
+        name = UNARY_OPERATORS[type(node.op)]
+        yield torch_call(name, node.operand), name
+    elif (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not is_module(node.func.value)
+    ):
+        call = torch_call(node.func.attr, node.func.value, *node.args)
+        call.keywords = node.keywords
+        yield call, None
+    elif isinstance(node, ast.Call) and _name(node) == "grad" and node.args:
+        yield _method(node.args[0], "backward"), "backward"
+
+
+def simpler_ops(node: ast.expr) -> Edit:
+    """The simplest operation on the same operands: what still differs is no fault of the one replaced."""
+    parts = _tensor_operands(node)
+    name = _name(node) if isinstance(node, ast.Call) else ""
+    if not parts or name in SIMPLE or name == "backward":
+        return
+    if name.endswith("_"):
+        yield _method(parts[0], UNARY_IN_PLACE), UNARY_IN_PLACE
+        yield _method(parts[0], BINARY_IN_PLACE, *(parts[1:2] or [ast.Constant(1)])), BINARY_IN_PLACE
+    elif isinstance(node, (ast.Call, ast.BinOp, ast.Compare, ast.UnaryOp)):
+        yield torch_call(UNARY, parts[0]), UNARY
+        if len(parts) > 1:
+            yield torch_call(BINARY, *parts[:2]), BINARY
+        yield torch_call("sum", parts[0]), "sum"
+    if isinstance(node, ast.Subscript):
+        yield ast.Subscript(node.value, ast.Constant(0), node.ctx), None
+        yield ast.Subscript(node.value, ast.Constant(Ellipsis), node.ctx), None
+
+
+def fewer_arguments(node: ast.expr) -> Edit:
+    """Without one keyword, one argument, or one element of a list or tuple."""
+    if isinstance(node, ast.Call):
+        for index in range(len(node.keywords) - 1, -1, -1):
+            fewer = copy.copy(node)
+            fewer.keywords = node.keywords[:index] + node.keywords[index + 1 :]
+            yield fewer, None
+        if node.args:
+            fewer = copy.copy(node)
+            fewer.args = node.args[:-1]
+            yield fewer, None
+            if _name(node) in CREATION:
+                yield from _creations(node)
+    elif isinstance(node, (ast.List, ast.Tuple)) and len(node.elts) > 1 and isinstance(node.ctx, ast.Load):
+        yield type(node)(node.elts[: len(node.elts) // 2], node.ctx), None
+        for index in range(len(node.elts) - 1, -1, -1):
+            yield type(node)(node.elts[:index] + node.elts[index + 1 :], node.ctx), None
+
+
+CREATION = frozenset(
+    """
+    tensor Tensor zeros ones full eye arange linspace rand randn randint empty as_tensor zeros_like ones_like rand_like
+    randn_like full_like empty_like from_numpy
+    """.split()
+)
+_PLAIN_DATA = ("1.0", "[1.0]", "[1.0, 2.0]", "1", "[1, 2]", "[[1.0, 2.0]]", "[[1.0, 2.0], [3.0, 4.0]]")
+
+
+def _creations(node: ast.Call) -> Edit:
+    """Any way of making a tensor as `torch.tensor` of a few numbers, with the same keywords."""
+    text = ast.unparse(node)
+    for data in _PLAIN_DATA:
+        if data in text:
+            continue
+        plain = torch_call("tensor", ast.parse(data, mode="eval").body)
+        plain.keywords = [keyword for keyword in node.keywords if keyword.arg in ("dtype", "requires_grad")]
+        yield plain, None
+
+
+def simpler_literals(node: ast.expr) -> Edit:
+    """Smaller numbers, and float32 for another floating dtype."""
+    if (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, (int, float))
+        and not isinstance(node.value, bool)
+    ):
+        kind: Callable[[int], int | float] = int if isinstance(node.value, int) else float
+        for value in (1, 0, 2, 3):
+            if literal_cost(value) < literal_cost(node.value):
+                yield ast.Constant(kind(value)), None
+    elif isinstance(node, ast.Constant) and isinstance(node.value, complex):
+        yield ast.Constant(1.0), None
+    elif isinstance(node, ast.Constant) and node.value is True:
+        yield ast.Constant(False), None
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.operand, (ast.Constant, ast.Name)):
+        yield node.operand, None
+    elif isinstance(node, ast.Name) and node.id in ("nan", "inf"):
+        yield ast.Constant(1.0), None
+    elif isinstance(node, ast.Attribute) and is_module(node.value):
+        for dtype in ("float32", "int64"):
+            if node.attr != dtype and node.attr.startswith(
+                ("float", "bfloat", "complex", "int", "uint", "bool")
+            ):
+                yield ast.Attribute(ast.Name("torch", ast.Load()), dtype, ast.Load()), None

@@ -1,0 +1,124 @@
+"""One name for one cause.
+
+A fingerprint is taken from the reduced program, in which only what the difference needs is left: the candidate, the
+aspect (an accumulated gradient's aspects count as the result's, since `backward` and `autograd.grad` show the same
+derivative), which side raised what, and the set of operations, creation left out. Names, shapes, dtypes, values, the
+order of statements and spellings are not part of it. Whether there is more than one backward pass is: that tells a
+wrong derivative from a lost accumulation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from conformance import opnames
+
+SPELLINGS = {
+    "autograd.backward": "backward",
+    "autograd.grad": "backward",
+    "grad": "backward",
+    "absolute": "abs",
+}
+
+
+def core_aspect(aspect: str) -> str:
+    """The aspect without "grad.": a wrong derivative shows in `.grad` or in what `autograd.grad` returns."""
+    return aspect.removeprefix("grad.")
+
+
+def raised_types(got: str, should_be: str) -> str:
+    """The exception types of both sides, from the texts of a difference ("-" where there is none)."""
+    kinds = (text.split(":", 1)[0] if text != "no exception" else "-" for text in (got, should_be))
+    return ">".join(kinds)
+
+
+def direction(discrepancy: Any) -> str:
+    """What tells two differences of one aspect apart beside the operations."""
+    aspect = core_aspect(discrepancy.aspect)
+    if aspect in ("raised", "error type"):
+        return raised_types(discrepancy.got, discrepancy.should_be)
+    if aspect in ("error text", "memory", "crash", "hang"):
+        return ""
+    if aspect == "partial effect":
+        return discrepancy.got.split(":", 1)[0]
+    if aspect == "version":
+        return "more" if _number(discrepancy.got) > _number(discrepancy.should_be) else "less"
+    return ""
+
+
+def _number(text: str) -> int:
+    return int(text) if text.lstrip("-").isdigit() else -1
+
+
+def canonical_ops(calls: Iterable[str], *, keep: str = "") -> tuple[str, ...]:
+    """The set of operations, spellings normalised, creation left out unless nothing or only `keep` is left."""
+    names = [SPELLINGS.get(call, opnames.canonical_op(call)) for call in calls]
+    backwards = names.count("backward")
+    kept = {name for name in names if name == keep or not opnames.is_creation(name)}
+    if backwards > 1:
+        kept.add("backward twice")
+    return tuple(sorted(kept or set(names)))
+
+
+def fingerprint(discrepancy: Any, calls: Iterable[str]) -> str:
+    """12 hexadecimal digits for the discrepancy that the reduced program shows; `calls` are that program's."""
+    parts = (
+        discrepancy.candidate,
+        core_aspect(discrepancy.aspect),
+        direction(discrepancy),
+        *canonical_ops(calls, keep=discrepancy.op),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def coarse_key(discrepancy: Any) -> tuple[str, ...]:
+    """What two discrepancies must share before one may stand for the other without being reduced."""
+    op = SPELLINGS.get(discrepancy.op, discrepancy.op)
+    return (
+        discrepancy.candidate,
+        core_aspect(discrepancy.aspect),
+        discrepancy.tier,
+        direction(discrepancy),
+        op,
+    )
+
+
+def pre_key(discrepancy: Any) -> tuple[str, ...]:
+    """The coarse key and every operation that the differing name may depend on."""
+    return (*coarse_key(discrepancy), *canonical_ops(discrepancy.ops, keep=discrepancy.op))
+
+
+class Attribution:
+    """Which fingerprint a discrepancy counts for, so that each pre-key is reduced once.
+
+    Programs that differ in unrelated operations have different pre-keys for one cause. After `limit` reductions of
+    one coarse key, a discrepancy counts for the known fingerprint whose reduced program uses most of its
+    operations and no others; only where there is none is it reduced.
+    """
+
+    def __init__(self, limit: int = 6) -> None:
+        self.limit = limit
+        self._known: dict[tuple[str, ...], Any] = {}
+        self._reduced: dict[tuple[str, ...], int] = {}
+        self._shapes: dict[tuple[str, ...], list[tuple[frozenset[str], Any]]] = {}
+
+    def find(self, discrepancy: Any) -> Any | None:
+        """The result stored for a discrepancy like this one, or None: reduce it."""
+        exact = self._known.get(pre_key(discrepancy))
+        if exact is not None:
+            return exact
+        coarse = coarse_key(discrepancy)
+        if self._reduced.get(coarse, 0) < self.limit:
+            return None
+        ops = set(canonical_ops(discrepancy.ops, keep=discrepancy.op))
+        fitting = [(len(shape), result) for shape, result in self._shapes.get(coarse, ()) if shape <= ops]
+        return max(fitting, key=lambda item: item[0])[1] if fitting else None
+
+    def store(self, discrepancy: Any, calls: Iterable[str], result: Any) -> None:
+        coarse = coarse_key(discrepancy)
+        self._known[pre_key(discrepancy)] = result
+        self._reduced[coarse] = self._reduced.get(coarse, 0) + 1
+        shape = frozenset(canonical_ops(calls)) - {"backward twice"}
+        self._shapes.setdefault(coarse, []).append((shape, result))

@@ -1,0 +1,199 @@
+"""The smallest program that still shows a difference.
+
+Works on program text from anywhere: delete statements, then simplify what is left (`conformance.edits`), keeping the
+same difference. Deterministic: edits come in a fixed order and the first that holds is taken, until none does. A budget
+of tries bounds the work, a time limit guards against slow programs, and whoever interrupts it gets the best so far.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from conformance import edits
+from conformance.expression_edits import is_module, names_in
+from conformance.fingerprint import SPELLINGS, core_aspect, direction
+
+MAX_TRIES = 1500
+MAX_SECONDS = 20.0
+
+# (program text) -> the discrepancies it shows, empty where it shows none or is no program.
+Find = Callable[[str], list[Any]]
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """`discrepancy` is what the reduced `text` shows. `complete` is False where a budget ended the search."""
+
+    text: str
+    discrepancy: Any
+    tries: int
+    seconds: float
+    complete: bool
+
+
+class Budget(Exception):
+    """Out of tries or time."""
+
+
+def same_difference(found: Any, anchor: Any, introduced: str | None = None) -> bool:
+    """Whether a discrepancy is the one being reduced: the candidate, tier, aspect and direction are the same, and the
+    operation is, too, unless the edit brought the operation in."""
+    if found.candidate != anchor.candidate or found.tier != anchor.tier:
+        return False
+    if core_aspect(found.aspect) != core_aspect(anchor.aspect) or direction(found) != direction(anchor):
+        return False
+    ops = {SPELLINGS.get(op, op) for op in (anchor.op, introduced) if op is not None}
+    return SPELLINGS.get(found.op, found.op) in ops
+
+
+class _Reducer:
+    def __init__(self, texts: list[str], anchor: Any, find: Find, max_tries: int, seconds: float) -> None:
+        self.texts, self.anchor, self.find = texts, anchor, find
+        self.max_tries, self.deadline = max_tries, monotonic() + seconds
+        self.tries = 0
+        self.seen: set[tuple[str, ...]] = {tuple(texts)}
+
+    def accept(self, texts: list[str], introduced: str | None = None) -> bool:
+        """Takes `texts` where they are simpler, new, and show the same difference."""
+        key = tuple(texts)
+        if not texts or key in self.seen:
+            return False
+        self.seen.add(key)
+        try:
+            if edits.score(texts) >= edits.score(self.texts):
+                return False
+        except SyntaxError:
+            return False
+        found = self.matching(texts, introduced)
+        if found is None:
+            return False
+        self.texts, self.anchor = texts, found
+        return True
+
+    def matching(self, texts: list[str], introduced: str | None = None) -> Any | None:
+        if self.tries >= self.max_tries or monotonic() > self.deadline:
+            raise Budget
+        self.tries += 1
+        found = self.find("\n".join(texts))
+        return next((item for item in found if same_difference(item, self.anchor, introduced)), None)
+
+    def run(self) -> None:
+        self.unnest()
+        while True:
+            before = self.texts
+            self.first_of(edits.deletions)
+            self.first_of(edits.blocks)
+            self.first_of(edits.deletions)
+            self.first_of(edits.substitutions)
+            self.first_of(edits.expressions)
+            self.first_of(edits.merged_names)
+            if self.texts is before:
+                break
+        self.rename()
+
+    def first_of(self, candidates: Callable[[list[str]], Iterator[Any]]) -> None:
+        """Takes the first edit that holds, again and again, until none of this kind does."""
+        going = True
+        while going:
+            going = False
+            for item in candidates(self.texts):
+                texts, introduced = item if isinstance(item, tuple) else (item, None)
+                if self.accept(texts, introduced):
+                    going = True
+                    break
+
+    def unnest(self) -> None:
+        """One operation a statement: the difference then shows where its cause is, under the aspect of the cause.
+
+        A view that copies, say, shows as `aliasing` when it is bound to a name, and as `values` after
+        `x.t().add_(1)`. Where the longer program shows a difference of the candidate in this tier, its first is taken.
+        """
+        longer = list(unnested(self.texts))
+        if longer == self.texts:
+            return
+        self.tries += 1
+        for found in self.find("\n".join(longer)):
+            if found.candidate == self.anchor.candidate and found.tier == self.anchor.tier:
+                self.texts, self.anchor = longer, found
+                return
+
+    def rename(self) -> None:
+        """Names a, b, c, ... in order of appearance."""
+        names: dict[str, str] = {}
+        for text in self.texts:
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.Name) and node.id not in ("torch", "np", "nan", "inf", "range"):
+                    names.setdefault(node.id, "")
+        fresh = (letter + suffix for suffix in ("", "2", "3") for letter in "xyzabcdefghijklmnopqrstuvw")
+        texts = [edits.renamed(text, dict(zip(names, fresh))) for text in self.texts]
+        found = self.matching(texts)
+        if found is not None:
+            self.texts, self.anchor = texts, found
+
+
+def unnested(texts: list[str]) -> Iterator[str]:
+    """The statements with every nested call, operator and subscript bound to a name of its own first."""
+    taken = {node.id for text in texts for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    fresh = (name for name in (f"u{number}" for number in range(1000)) if name not in taken)
+    for text in texts:
+        statement = ast.parse(text).body[0]
+        if not isinstance(statement, (ast.Assign, ast.Expr, ast.AugAssign)):
+            yield text
+            continue
+        before: list[str] = []
+        statement.value = _bind_inner(statement.value, before, fresh)
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
+            target = statement.targets[0]
+            target.value = _bind(target.value, before, fresh)
+        yield from before
+        yield ast.unparse(statement)
+
+
+def _bind_inner(node: ast.expr, before: list[str], fresh: Iterator[str]) -> ast.expr:
+    """The expression with its operands bound to names."""
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute):
+            node.func.value = _bind(node.func.value, before, fresh)
+        node.args = [_bind(item, before, fresh) for item in node.args]
+    elif isinstance(node, ast.BinOp):
+        node.left, node.right = _bind(node.left, before, fresh), _bind(node.right, before, fresh)
+    elif isinstance(node, (ast.Subscript, ast.Attribute)):
+        node.value = _bind(node.value, before, fresh)
+    elif isinstance(node, ast.UnaryOp):
+        node.operand = _bind(node.operand, before, fresh)
+    return node
+
+
+def _bind(node: ast.expr, before: list[str], fresh: Iterator[str]) -> ast.expr:
+    if isinstance(node, (ast.Call, ast.BinOp, ast.Subscript)) or (
+        isinstance(node, ast.Attribute) and not is_module(node)
+    ):
+        if not names_in(node) and not isinstance(node, ast.Call):
+            return node
+        inner = _bind_inner(node, before, fresh)
+        name = next(fresh)
+        before.append(f"{name} = {ast.unparse(inner)}")
+        return ast.Name(name, ast.Load())
+    return node
+
+
+def reduce(
+    text: str, anchor: Any, find: Find, *, max_tries: int = MAX_TRIES, seconds: float = MAX_SECONDS
+) -> Reduced:
+    """The smallest program found that shows the discrepancy `anchor` of the program `text`.
+
+    `find` runs a program and gives its discrepancies. `KeyboardInterrupt` ends the search and gives the best so far.
+    """
+    start = monotonic()
+    texts = [ast.unparse(statement) for statement in ast.parse(text).body]
+    search = _Reducer(texts, anchor, find, max_tries, seconds)
+    complete = True
+    try:
+        search.run()
+    except (Budget, KeyboardInterrupt):
+        complete = False
+    return Reduced("\n".join(search.texts), search.anchor, search.tries, monotonic() - start, complete)
