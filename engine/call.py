@@ -79,8 +79,8 @@ class OpNode(Node):
                     self.saved[want] = SavedTensor(kept)
                 else:
                     self.context[want] = None
-            elif isinstance(value, list) and value and isinstance(value[0], Tensor):
-                self.saved[want] = [SavedTensor(t) for t in value]
+            elif isinstance(value, list) and any(isinstance(t, Tensor) for t in value):
+                self.saved[want] = [SavedTensor(t) if isinstance(t, Tensor) else t for t in value]
             else:
                 self.context[want] = value
 
@@ -109,7 +109,7 @@ class OpNode(Node):
             return out
         known = dict(self.context)
         for want, saved in self.saved.items():
-            known[want] = [s.unpack(self) for s in saved] if isinstance(saved, list) else saved.unpack(self)
+            known[want] = [_unpacked(s, self) for s in saved] if isinstance(saved, list) else saved.unpack(self)
         known["grad"] = grads[0]
         for inputs, formula, wants in self.op.formulas:
             if not self._wanted(inputs):
@@ -130,6 +130,10 @@ class OpNode(Node):
                 elif gradient is not None:
                     out[start : start + count] = gradient
         return out
+
+
+def _unpacked(saved: Any, node: Node) -> Any:
+    return saved.unpack(node) if isinstance(saved, SavedTensor) else saved
 
 
 # ---------------------------------------------------------------------------------------------------------- publishing

@@ -77,6 +77,7 @@ def is_non_overlapping_and_dense(sizes: Shape, strides: Shape) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=4096)
 def broadcast_two(a: Shape, b: Shape) -> Shape:
     """The common shape of two operands. Raises RuntimeError that names the sizes and the dimension."""
     if a == b:
