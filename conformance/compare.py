@@ -241,7 +241,7 @@ class _Found:
     def tensor(self, name: str, prefix: str, got: TensorFact, want: TensorFact) -> None:
         for aspect, position in TENSOR_FIELDS:
             a, b = got[position], want[position]
-            if a != b and aspect is not None:
+            if a != b:
                 if type(a) is Raised or type(b) is Raised:
                     self.add("attribute", name, f"{aspect}: {show(a)}", f"{aspect}: {show(b)}")
                 elif aspect == "strides":
@@ -311,7 +311,7 @@ class _Found:
     def plain(self, name: str, got: PlainFact, want: PlainFact) -> None:
         if got.type != want.type:
             self.add("type", name, f"{got.type} {show(got)}", f"{want.type} {show(want)}")
-        elif got.type == "float":
+        elif got.type in ("float", "numpy.float64", "numpy.float32", "numpy.float16"):
             a, b = float.fromhex(got.text), float.fromhex(want.text)
             dtype, pair = plain_bytes(a, b)
             self.values(name, "", dtype, (), *pair, None)
@@ -340,22 +340,20 @@ class _Found:
         return {name: group_set for group, group_set in frozen for name in group}
 
 
-# Aspect and position in TensorFact, in the order of the contract; values and grad have rules of their own.
-TENSOR_FIELDS = tuple(
-    (aspect, TensorFact._fields.index(name))
-    for name, aspect in (
-        ("dtype", "dtype"),
-        ("shape", "shape"),
-        ("strides", "strides"),
-        ("offset", "offset"),
-        ("contiguous", "contiguity"),
-        ("requires_grad", "requires_grad"),
-        ("is_leaf", "is_leaf"),
-        ("grad_fn", "grad_fn"),
-        ("retains_grad", "retains_grad"),
-        ("version", "version"),
-    )
+# Field of TensorFact and aspect; values, storage and grad have rules of their own, device is the backend's own.
+ASPECT_FIELDS = (
+    ("dtype", "dtype"),
+    ("shape", "shape"),
+    ("strides", "strides"),
+    ("offset", "offset"),
+    ("contiguous", "contiguity"),
+    ("requires_grad", "requires_grad"),
+    ("is_leaf", "is_leaf"),
+    ("grad_fn", "grad_fn"),
+    ("retains_grad", "retains_grad"),
+    ("version", "version"),
 )
+TENSOR_FIELDS = tuple((aspect, TensorFact._fields.index(name)) for name, aspect in ASPECT_FIELDS)
 
 
 def storages(name: str, fact: Any) -> Iterable[tuple[str, Any]]:
@@ -478,7 +476,7 @@ def show_raised(raised: Raised | None) -> str:
 
 
 def show_plain(fact: PlainFact) -> str:
-    if fact.type == "float":
+    if fact.type == "float" or fact.type.startswith("numpy.float"):
         return repr(float.fromhex(fact.text))
     return fact.text
 

@@ -52,12 +52,13 @@ class Numeric:
 
 
 def decode(dtype: str, data: bytes) -> np.ndarray:
-    """The flat elements of `data` as a NumPy array (bfloat16 widened to float32, which holds every value of it)."""
+    """The flat elements of `data` as a NumPy array: bfloat16 widened to float32, which holds every value of it, and
+    formats that are not known here as bytes."""
     if dtype == "bfloat16":
         return (np.frombuffer(data, np.uint16).astype(np.uint32) << 16).view(np.float32)
     if dtype in COMPONENTS:
         return np.frombuffer(data, dtype)
-    return np.frombuffer(data, NUMPY_TYPES.get(dtype, dtype))
+    return np.frombuffer(data, NUMPY_TYPES.get(dtype, np.uint8))
 
 
 def magnitude(dtype: str, data: bytes) -> float:
@@ -123,11 +124,13 @@ def _integers(
     differ = a != b
     if defined is not None:
         differ &= defined
-    count = int(differ.sum())
-    if not count:
+    places = np.flatnonzero(differ)
+    if not places.size:
         return []
-    apart = np.where(differ, np.abs(a.astype(np.float64) - b.astype(np.float64)), 0.0)
-    return [("values", Numeric(a.size, count, float(apart.max()), None, _index(apart.argmax(), shape)))]
+    apart = [abs(int(a[i]) - int(b[i])) for i in places]  # Python's integers: int64 would wrap around
+    furthest = max(apart)
+    index = _index(places[apart.index(furthest)], shape)
+    return [("values", Numeric(a.size, len(apart), float(furthest), None, index))]
 
 
 def _index(flat: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -153,6 +156,10 @@ def compare_values(
         return []
     defined = None if undefined is None else np.frombuffer(undefined, np.uint8) == 0
     if dtype not in FORMATS and dtype not in COMPONENTS:
+        if dtype not in NUMPY_TYPES:
+            return [
+                ("values", Numeric(math.prod(shape), 1, None, None, ()))
+            ]  # a format that is not known here
         return _integers(dtype, shape, got, want, defined)
     with np.errstate(all="ignore"):
         return _floats(dtype, shape, got, want, exact, scale, defined)
@@ -163,44 +170,40 @@ def _floats(
 ) -> list[tuple[str, Numeric]]:
     part = COMPONENTS.get(dtype, dtype)
     a, b = decode(part, got), decode(part, want)  # complex: two components an element
-    width = a.size // max(1, math.prod(shape))
-    if defined is not None and width == 2:
-        defined = np.repeat(defined, 2)
+    width = 2 if dtype in COMPONENTS else 1
     nan_a, nan_b = np.isnan(a), np.isnan(b)
     if width == 2 and not exact:  # C99 leaves open which component of a complex NaN is NaN
         nan_a, nan_b = (np.repeat(nan.reshape(-1, 2).any(axis=1), 2) for nan in (nan_a, nan_b))
     live = ~(nan_a & nan_b)
     if defined is not None:
-        live &= defined
-    unequal = live & (a != b)  # NaN against a number is unequal too
-    flipped = live & (a == 0) & (b == 0) & (np.signbit(a) != np.signbit(b))
+        live &= np.repeat(defined, width)
     found: list[tuple[str, Numeric]] = []
+    unequal = live & (a != b)  # NaN against a number is unequal, too
     if unequal.any():
-        ulps = np.where(unequal, ulp_distance(dtype, got, want).astype(np.float64), 0.0)
+        ulps = ulp_distance(dtype, got, want).astype(np.float64)
         finite = np.isfinite(a) & np.isfinite(b)
-        apart = np.where(unequal & finite, np.abs(a.astype(np.float64) - b.astype(np.float64)), 0.0)
         beyond = unequal if exact else unequal & ((ulps > ULPS) | ~finite)
         if beyond.any():
-            rounding = not exact and bool((finite | ~beyond).all()) and float(apart[beyond].max()) <= scale()
-            worst = int(np.where(beyond & ~finite, np.inf, np.where(beyond, ulps, -1.0)).argmax())
-            found.append(
-                (
-                    "rounding" if rounding else "values",
-                    Numeric(
-                        a.size // width,
-                        int(beyond.reshape(-1, width).any(axis=1).sum()),
-                        float(apart.max()) if (beyond & finite).any() else None,
-                        float(ulps[beyond & finite].max()) if (beyond & finite).any() else None,
-                        _index(worst // width, shape),
-                    ),
-                )
-            )
+            apart = np.abs(a.astype(np.float64) - b.astype(np.float64))
+            rounding = not exact and bool(finite[beyond].all()) and bool(apart[beyond].max() <= scale())
+            number = _summary(shape, width, beyond, finite, apart, ulps)
+            found.append(("rounding" if rounding else "values", number))
+    flipped = live & (a == 0) & (b == 0) & (np.signbit(a) != np.signbit(b))
     if flipped.any():
         count = int(flipped.reshape(-1, width).any(axis=1).sum())
-        found.append(
-            (
-                "signed zero",
-                Numeric(a.size // width, count, 0.0, 0.0, _index(flipped.argmax() // width, shape)),
-            )
-        )
+        index = _index(flipped.argmax() // width, shape)
+        found.append(("signed zero", Numeric(a.size // width, count, 0.0, 0.0, index)))
     return found
+
+
+def _summary(shape: Any, width: int, differ: Any, finite: Any, apart: Any, ulps: Any) -> Numeric:
+    """The index is that of an element where one side is no finite number, else of the largest ULP distance."""
+    measured = differ & finite
+    rank = np.where(differ, np.where(finite, ulps, np.inf), -1.0)
+    return Numeric(
+        differ.size // width,
+        int(differ.reshape(-1, width).any(axis=1).sum()),
+        float(apart[measured].max()) if measured.any() else None,
+        float(ulps[measured].max()) if measured.any() else None,
+        _index(rank.argmax() // width, shape),
+    )

@@ -122,14 +122,17 @@ class _Reducer:
                 return
 
     def rename(self) -> None:
-        """Names a, b, c, ... in order of appearance."""
+        """Names x, y, z, a, b, ... in order of appearance."""
         names: dict[str, str] = {}
         for text in self.texts:
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.Name) and node.id not in ("torch", "np", "nan", "inf", "range"):
                     names.setdefault(node.id, "")
         fresh = (letter + suffix for suffix in ("", "2", "3") for letter in "xyzabcdefghijklmnopqrstuvw")
-        texts = [edits.renamed(text, dict(zip(names, fresh))) for text in self.texts]
+        names = dict(zip(names, fresh))
+        texts = [edits.renamed(text, names) for text in self.texts]
+        if texts == self.texts:
+            return
         found = self.matching(texts)
         if found is not None:
             self.texts, self.anchor = texts, found
