@@ -14,30 +14,24 @@ from collections.abc import Callable
 import numpy as np
 
 _SPLIT = 134217729.0  # 2**27 + 1 halves the 53 bits of a double (Veltkamp)
-_TWO_PI = np.float32(2 * math.pi)
-_SQRT_HALF = np.float32(math.sqrt(0.5))
-_FOUR_OVER_PI = np.float32(4 / math.pi)
-_LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # their sum is ln 2
+_SQRT_HALF = float(np.float32(math.sqrt(0.5)))
+_TWO_PI, _FOUR_OVER_PI = float(np.float32(2 * math.pi)), float(np.float32(4 / math.pi))
 
-# Coefficients of Cephes' single-precision polynomials, highest power first.
-_LOG = np.array(
-    (
-        7.0376836292e-2,
-        -1.1514610310e-1,
-        1.1676998740e-1,
-        -1.2420140846e-1,
-        1.4249322787e-1,
-        -1.6668057665e-1,
-        2.0000714765e-1,
-        -2.4999993993e-1,
-        3.3333331174e-1,
-    ),
-    np.float32,
-)
-_SIN = np.array((-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1), np.float32)
-_COS = np.array((2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2), np.float32)
-_QUARTER_PI = np.array((0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8), np.float32)
-"""Three parts whose sum is pi / 4, so that subtracting multiples loses nothing."""
+
+def _singles(*coefficients: float) -> list[float]:
+    """Float32 constants, held in Python's floats."""
+    return np.array(coefficients, np.float32).astype(np.float64).tolist()
+
+
+# The constants of Cephes' single-precision functions; coefficients of polynomials, highest power first.
+_LN2_HIGH, _LN2_LOW = _singles(0.693359375, -2.12194440e-4)  # their sum is ln 2
+_QUARTER_PI = _singles(0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)  # their sum is pi / 4
+_SIN = _singles(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
+_COS = _singles(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
+_LOG = _singles(
+    7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+    -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+)  # fmt: skip
 
 
 def fused32(a: np.ndarray, b: np.ndarray | np.float32, c: np.ndarray | np.float32) -> np.ndarray:
@@ -50,6 +44,8 @@ def fused64(a: np.ndarray, b: float, c: float) -> np.ndarray:
 
     Where the splitting overflows (operands above 1e300, infinities) it is the ordinary expression.
     """
+    if b == 1.0 and c == 0.0:
+        return a + 0.0
     with np.errstate(all="ignore"):
         a_high = a * _SPLIT - (a * _SPLIT - a)
         b_high = b * _SPLIT - (b * _SPLIT - b)
@@ -89,39 +85,52 @@ def block64(uniform: np.ndarray, mean: float, std: float) -> np.ndarray:
 
 def block32(uniform: np.ndarray, mean: float, std: float) -> np.ndarray:
     """Normal float32 values in place of uniform ones, in blocks of 8 radii and 8 angles."""
-    pairs = uniform.reshape(-1, 2, 8)
+    pairs = uniform.astype(np.float64).reshape(-1, 2, 8)
     with np.errstate(all="ignore"):
-        radius = np.sqrt(np.float32(-2.0) * _log32(np.float32(1.0) - pairs[:, 0]))
-        sine, cosine = _sincos32(_TWO_PI * pairs[:, 1])
-        values = np.stack([radius * cosine, radius * sine], axis=1).reshape(-1)
-        return fused32(values, np.float32(std), np.float32(mean))
+        radius = _round(np.sqrt(-2.0 * _log32(1.0 - pairs[:, 0])))
+        sine, cosine = _sincos32(_round(_TWO_PI * pairs[:, 1]))
+        values = _round(np.stack([radius * cosine, radius * sine], axis=1)).reshape(-1)
+        return (values * float(np.float32(std)) + float(np.float32(mean))).astype(np.float32)
+
+
+# Below, float32 values are held in float64 arrays. Then a product is exact and `_round(a * b + c)` is a fused
+# multiply-add; a single + - * or sqrt that is rounded to 53 bits and then to 24 is rounded as if at once.
+
+
+def _round(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.float32).astype(np.float64)
 
 
 def _log32(x: np.ndarray) -> np.ndarray:
     """Natural logarithm of positive normal float32 values, as Cephes computes it."""
     mantissa, exponent = np.frexp(x)
     small = mantissa < _SQRT_HALF
-    e = (exponent - small).astype(np.float32)
-    x = (mantissa - np.float32(1.0)) + np.where(small, mantissa, np.float32(0.0))
-    square = x * x
-    y = np.broadcast_to(_LOG[0], x.shape)
-    for coefficient in _LOG[1:]:
-        y = fused32(y, x, coefficient)
-    y = fused32(y * x, square, e * _LN2_LOW)
-    y = fused32(square, np.float32(-0.5), y)
-    return fused32(e, _LN2_HIGH, x + y)
+    e = exponent - small
+    x = np.where(small, 2.0 * mantissa, mantissa) - 1.0
+    square = _round(x * x)
+    y = _polynomial(x, _LOG)
+    y = _round(_round(y * x) * square + _round(e * _LN2_LOW))
+    y = _round(y - 0.5 * square)
+    return _round(e * _LN2_HIGH + _round(x + y))
 
 
 def _sincos32(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sine and cosine of float32 values in [0, 2 pi], as Cephes computes them on the distance to an octant."""
-    octant = ((x * _FOUR_OVER_PI).astype(np.int32) + 1) & ~1
+    octant = (_round(x * _FOUR_OVER_PI).astype(np.int32) + 1) & ~1
     for part in _QUARTER_PI:
-        x = fused32(octant.astype(np.float32), -part, x)
-    square = x * x
-    cosine = fused32(fused32(_COS[0], square, _COS[1]), square, _COS[2]) * square
-    cosine = fused32(cosine, square, square * np.float32(-0.5)) + np.float32(1.0)
-    sine = fused32(fused32(_SIN[0], square, _SIN[1]), square, _SIN[2]) * square
-    sine = fused32(sine, x, x)
+        x = _round(x - octant * part)
+    square = _round(x * x)
+    cosine = _round(_round(_polynomial(square, _COS) * square) * square - 0.5 * square)
+    cosine = _round(cosine + 1.0)
+    sine = _round(_round(_polynomial(square, _SIN) * square) * x + x)
     swapped = (octant & 2) != 0
     sine, cosine = np.where(swapped, cosine, sine), np.where(swapped, sine, cosine)
     return np.where(octant & 4, -sine, sine), np.where((octant - 2) & 4, cosine, -cosine)
+
+
+def _polynomial(x: np.ndarray, coefficients: list[float]) -> np.ndarray:
+    """Horner's rule with fused multiply-adds."""
+    y = _round(coefficients[0] * x + coefficients[1])
+    for coefficient in coefficients[2:]:
+        y = _round(y * x + coefficient)
+    return y

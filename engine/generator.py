@@ -37,12 +37,12 @@ from engine.random_integers import random_full, random_range, randperm
 from engine.random_support import (
     C_NAME,
     DIGITS,
+    LARGEST,
     LEGACY,
     NUMPY,
     PART,
     cast,
     empty,
-    largest,
     number,
     require,
     uniform32,
@@ -116,7 +116,7 @@ def uniform(stream: Mt19937Stream, n: int, dtype: str, low: float = 0.0, high: f
 
 
 def _check_bounds(dtype: str, low: float, high: float) -> None:
-    limit = largest(dtype)
+    limit = LARGEST[dtype]
     for name, bound in (("from", low), ("to", high)):
         if not -limit <= bound <= limit:
             raise RuntimeError(f"{name} is out of bounds for {C_NAME[dtype]}")
@@ -162,10 +162,10 @@ def _normal_blocks(stream: Mt19937Stream, n: int, dtype: str, mean: float, std: 
     block = box_muller.block64 if dtype == "float64" else box_muller.block32
     whole = n - n % 16
     drawn = source(stream, whole if dtype in ("float16", "bfloat16") else n)[:whole]
-    values = np.empty(n, drawn.dtype)
-    values[:whole] = block(drawn, mean, std)
-    if whole != n:
-        values[-16:] = block(source(stream, 16), mean, std)
+    if whole == n:
+        return block(drawn, mean, std).astype(NUMPY[dtype])
+    made = block(np.concatenate([drawn, source(stream, 16)]), mean, std)
+    values = np.concatenate([made[: n - 16], made[-16:]])
     return values.astype(NUMPY[dtype])
 
 

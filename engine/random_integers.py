@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 
 from engine.mt19937 import Mt19937Stream
-from engine.random_support import C_NAME, DIGITS, LEGACY, NUMPY, PART, cast, empty, largest, require
+from engine.random_support import C_NAME, DIGITS, LARGEST, LEGACY, NUMPY, PART, cast, empty, require
 
 _LONG_MIN = -(2**63)
 
@@ -115,7 +115,7 @@ def _check_random_bounds(dtype: str, low: int, last: int) -> None:
     if dtype in PART:
         raise RuntimeError("check_random_bounds handles only integral, floating-point and boolean types")
     if dtype in DIGITS:
-        maximum = largest(dtype)
+        maximum = LARGEST[dtype]
         minimum = -maximum
     else:
         minimum, maximum = (

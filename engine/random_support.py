@@ -15,6 +15,9 @@ PART = {"complex64": "float32", "complex128": "float64"}
 DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 """The significant bits of a floating dtype: integers up to 2**digits are exact."""
 
+LARGEST = {name: float(ml_dtypes.finfo(NUMPY[name]).max) for name in DIGITS}
+"""The largest finite value of a floating dtype."""
+
 LEGACY = {d.name: d.legacy for d in dtypes.ALL}
 C_NAME = {
     "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int",
@@ -34,11 +37,6 @@ def uniform32(stream: Mt19937Stream, n: int) -> np.ndarray:
 def uniform64(stream: Mt19937Stream, n: int) -> np.ndarray:
     """53 random bits an element in [0, 1), float64: two words each."""
     return (stream.double_words(n) & _MASK53) * 2.0**-53
-
-
-def largest(dtype: str) -> float:
-    """The largest finite value of a floating dtype."""
-    return float(ml_dtypes.finfo(NUMPY[dtype]).max)
 
 
 def empty(dtype: str) -> np.ndarray:

@@ -303,7 +303,7 @@ def test_multinomial_refuses(weights: list, replacement: bool, count: int) -> No
 
 
 NAN, INF = float("nan"), float("inf")
-BAD_PARAMETERS = {
+BAD_PARAMETERS: dict[str, list[tuple[float, ...]]] = {
     "normal": [(0, -1), (0, NAN), (NAN, 1), (0, INF)],
     "uniform": [(2, 1), (NAN, 1), (0, INF), (-3e38, 3e38)],
     "bernoulli": [(1.5,), (NAN,), (0,), (1,)],
