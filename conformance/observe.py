@@ -1,0 +1,388 @@
+"""What a user could see of every live name, as facts; through public attributes only.
+
+Reading must change nothing that a later statement could notice. So no ``numpy()`` on the tensor itself (torch then
+refuses to resize its storage), no ``.grad`` where reading it warns, no reference kept to an object whose name is gone.
+Reading an attribute may raise: then the exception is the observed value. Needs NumPy only.
+
+Two routes to the values: a backend that is `addressable` has storages in host memory at the address it names, which is
+read directly (any dtype, strides and flags alike); all others are cloned and turned into NumPy arrays.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from conformance.backends import Backend
+from conformance.capabilities import DTYPES
+from conformance.facts import ArrayFact, Fact, PlainFact, Raised, SequenceFact, TensorFact
+
+__all__ = ["Observer", "raised"]
+
+MAX_DEPTH = 6  # of lists in lists and of grads of grads, which may contain themselves
+_new_tuple = tuple.__new__
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_ITEM_SIZES = {
+    "float16": 2,
+    "bfloat16": 2,
+    "float32": 4,
+    "float64": 8,
+    "complex64": 8,
+    "complex128": 16,
+    "bool": 1,
+}
+_ITEM_SIZES |= {"uint8": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
+_RAW = {size: np.dtype(f"V{size}") for size in set(_ITEM_SIZES.values())}
+
+
+class _Devices(dict[Any, str]):
+    """Device -> its name, kept because making it takes longer than looking it up."""
+
+    def __missing__(self, device: Any) -> str:
+        name = self[device] = str(device)
+        return name
+
+
+class _CharArrays(dict[int, Any]):
+    """Number of bytes -> the ctypes array type, kept for the same reason."""
+
+    def __missing__(self, count: int) -> Any:
+        if len(self) > 4096:
+            self.clear()
+        kind = self[count] = ctypes.c_char * count
+        return kind
+
+
+_char_arrays = _CharArrays()
+
+
+def raised(error: BaseException, prefix: str = "") -> Raised:
+    """The exception as a fact; `prefix` is the namespace's own name, which becomes ``torch``."""
+    try:
+        text = str(error)
+    except Exception as second:
+        text = f"<str() raised {type(second).__name__}>"
+    if prefix and prefix in text:
+        text = text.replace(f"module '{prefix}'", "module 'torch'").replace(f"{prefix}.", "torch.")
+    return Raised(type(error).__name__, text)
+
+
+class Observer:
+    """Observes one run of a program on one backend; it remembers the versions first seen.
+
+    `spans`: whether tensors of different storages may share memory, as NumPy arrays and what is made from them do. It
+    costs a second walk over the names.
+    """
+
+    def __init__(self, backend: Backend, *, spans: bool = True) -> None:
+        namespace = backend.namespace
+        self._backend = backend
+        self._tensor_type: Any = namespace.Tensor
+        tensor_type = self._tensor_type
+        self._dtypes = {getattr(namespace, name, None): (name, _ITEM_SIZES[name]) for name in DTYPES}
+        self._devices = _Devices()
+        self._array_dtypes: dict[np.dtype[Any], str] = {}
+        self._prefix = getattr(namespace, "__name__", "")
+        self._undefined: Any = backend.undefined_mask
+        self._has_storage = hasattr(tensor_type, "untyped_storage")
+        self._may_be_lazy = hasattr(tensor_type, "is_neg") and hasattr(tensor_type, "resolve_neg")
+        self._fast = backend.addressable and self._has_storage and backend.storage_key is None
+        self._spans = spans or not self._has_storage or backend.storage_key is not None
+        self._seen: dict[str, tuple[Any, Any]] = {}
+        self._now: dict[str, tuple[Any, Any]] = {}
+        self._classes: dict[Any, int] = {}
+        self._joined: dict[Any, Any] = {}
+        self._kinds: dict[type, Callable[[Any, str, int], Fact]] = {
+            tensor_type: self._tensor,
+            np.ndarray: self._array,
+            list: self._sequence,
+            tuple: self._sequence,
+            dict: self._mapping,
+            bool: lambda value, key, depth: PlainFact("bool", str(value)),
+            int: lambda value, key, depth: PlainFact("int", str(value)),
+            float: lambda value, key, depth: PlainFact("float", value.hex()),
+            complex: lambda value, key, depth: PlainFact("complex", f"{value.real.hex()} {value.imag.hex()}"),
+            str: lambda value, key, depth: PlainFact("str", repr(value)),
+            type(None): lambda value, key, depth: PlainFact("NoneType", "None"),
+        }
+
+    def observe(self, variables: Mapping[str, Any]) -> dict[str, Fact]:
+        """The facts about every name in `variables`, in sorted order."""
+        names = sorted(variables)
+        self._classes = {}
+        self._now = {}
+        if self._spans:
+            self._joined = _join(span for name in names for span in self._spans_of(variables[name], 0))
+        facts = {name: self._fact(variables[name], name, 0) for name in names}
+        self._seen = self._now
+        return facts
+
+    def _fact(self, value: Any, key: str, depth: int) -> Fact:
+        kind = self._kinds.get(type(value))
+        if kind is None:
+            kind = self._kinds[type(value)] = self._kind_of(value)
+        return kind(value, key, depth)
+
+    def _kind_of(self, value: Any) -> Callable[[Any, str, int], Fact]:
+        size_type = getattr(self._backend.namespace, "Size", None)
+        if isinstance(value, self._tensor_type):
+            return self._tensor
+        if isinstance(value, np.ndarray):
+            return self._array
+        if isinstance(value, (list, tuple)) and not (
+            isinstance(size_type, type) and isinstance(value, size_type)
+        ):
+            return self._sequence
+        return self._plain
+
+    # --- tensors ---
+
+    def _tensor(self, t: Any, key: str, depth: int) -> TensorFact:
+        """The usual case in one go; whatever is unusual goes attribute by attribute."""
+        if not self._fast:
+            return self._tensor_by_attribute(t, key, depth)
+        try:
+            dtype, size = self._dtypes[t.dtype]
+            if self._devices[t.device] != "cpu":
+                return self._tensor_by_attribute(t, key, depth)
+            shape = (*t.shape,)
+            strides = t.stride()
+            offset = t.storage_offset()
+            contiguous = t.is_contiguous()
+            grad_fn = t.grad_fn
+            is_leaf = t.is_leaf
+            retains = t.retains_grad
+            version = t._version
+            entry = self._seen.get(key)
+            if entry is None or entry[0] is not t:
+                entry = (t, version)
+            self._now[key] = entry
+            values: bytes = b""
+            storage: int | None = None
+            if 0 not in shape:
+                memory = t.untyped_storage()
+                start, extent = memory.data_ptr(), memory.nbytes()
+                storage = self._class(start)
+                if self._may_be_lazy and (t.is_neg() or t.is_conj()):
+                    values = self._values(t.detach().resolve_conj().resolve_neg())
+                else:
+                    values = read_memory(start, extent, shape, strides, offset, size, contiguous)
+            grad = t.grad if is_leaf or retains else None
+            if grad is not None:
+                grad = None if depth >= MAX_DEPTH else self._tensor(grad, f"{key}.grad", depth + 1)
+            undefined = None if self._undefined is None else _mask_bytes(self._undefined(t))
+            grad_fn = None if grad_fn is None else grad_fn.name()
+            layout = (dtype, shape, strides, offset, contiguous, values)
+            flags = (t.requires_grad, is_leaf, grad_fn, retains, version - entry[1], storage, "cpu")
+            return _new_tuple(
+                TensorFact, (*layout, *flags, grad, undefined)
+            )  # half the time of TensorFact(...)
+        except Exception:  # some attribute raised, or the library lacks one
+            return self._tensor_by_attribute(t, key, depth)
+
+    def _tensor_by_attribute(self, t: Any, key: str, depth: int) -> TensorFact:
+        read = self._read
+        is_leaf = read(lambda: t.is_leaf)
+        retains = read(lambda: t.retains_grad)
+        return TensorFact(
+            read(lambda: self._dtype_name(t.dtype)),
+            read(lambda: tuple(map(int, t.shape))),
+            read(lambda: tuple(map(int, t.stride()))),
+            read(lambda: int(t.storage_offset())),
+            read(lambda: bool(t.is_contiguous())),
+            read(lambda: self._values(t)),
+            read(lambda: t.requires_grad),
+            is_leaf,
+            read(lambda: None if t.grad_fn is None else t.grad_fn.name()),
+            retains,
+            read(lambda: self._version(t, key)),
+            read(lambda: self._class(self._storage(t)[0]) if t.numel() else None),
+            read(lambda: self._devices[t.device]),
+            read(lambda: self._grad(t, key, depth)) if is_leaf is True or retains is True else None,
+            None if self._undefined is None else read(lambda: _mask_bytes(self._undefined(t))),
+        )
+
+    def _read(self, attribute: Callable[[], Any]) -> Any:
+        try:
+            return attribute()
+        except Exception as error:
+            return raised(error, self._prefix)
+
+    def _grad(self, t: Any, key: str, depth: int) -> TensorFact | None:
+        grad = t.grad
+        if grad is None or depth >= MAX_DEPTH:
+            return None
+        return self._tensor(grad, f"{key}.grad", depth + 1)
+
+    def _version(self, t: Any, key: str) -> int | str:
+        try:
+            version = t._version
+        except Exception:
+            if not t.is_inference():
+                raise
+            return "untracked"
+        entry = self._seen.get(key)
+        self._now[key] = entry = entry if entry is not None and entry[0] is t else (t, version)
+        return version - entry[1]
+
+    def _dtype_name(self, dtype: Any) -> str:
+        known = self._dtypes.get(dtype)
+        return known[0] if known is not None else str(dtype).rpartition(".")[2]
+
+    def _values(self, t: Any) -> bytes:
+        if 0 in t.shape:
+            return b""
+        if self._may_be_lazy and (t.is_neg() or t.is_conj()):
+            t = t.detach().resolve_conj().resolve_neg()
+        if self._backend.addressable and self._has_storage:
+            host = t if str(t.device) == "cpu" else t.detach().cpu()
+            memory, (_, size) = host.untyped_storage(), self._dtypes[host.dtype]
+            shape, strides, offset = tuple(host.shape), tuple(host.stride()), host.storage_offset()
+            return read_memory(memory.data_ptr(), memory.nbytes(), shape, strides, offset, size, False)
+        copy = t.detach().clone()  # not t itself: numpy() has side effects on the tensor's storage
+        if hasattr(copy, "cpu"):
+            copy = copy.cpu()
+        if self._dtype_name(t.dtype) == "bfloat16":  # NumPy has no such dtype
+            copy = copy.view(self._backend.namespace.int16)
+        return copy.numpy().tobytes()
+
+    # --- storages ---
+
+    def _class(self, start: Any) -> int:
+        """The number of the class of tensors to which memory that starts there belongs."""
+        if self._spans:
+            start = self._joined.get(start, start)
+        number = self._classes.get(start)
+        if number is None:
+            number = self._classes[start] = len(self._classes)
+        return number
+
+    def _storage(self, t: Any) -> tuple[Any, int]:
+        """Where the tensor's storage begins and how many bytes it has; 0 where that cannot be told."""
+        if self._backend.storage_key is not None:
+            key = self._backend.storage_key(t)
+            return key if isinstance(key, tuple) and len(key) == 2 else (("key", key), 0)
+        if self._has_storage:
+            memory = t.untyped_storage()
+            return memory.data_ptr(), memory.nbytes()
+        # Only the tensor's own elements are known: those that overlap are of one storage.
+        elements = 1 + sum((size - 1) * stride for size, stride in zip(t.shape, t.stride(), strict=True))
+        return t.data_ptr(), elements * t.element_size()
+
+    def _spans_of(self, value: Any, depth: int) -> Iterator[tuple[Any, int]]:
+        """The memory of every tensor and array in `value`; what cannot be told is told when it is observed."""
+        if isinstance(value, self._tensor_type):
+            try:
+                if 0 not in value.shape:
+                    yield self._storage(value)
+                grad = value.grad if value.is_leaf or value.retains_grad else None
+            except Exception:
+                return
+            if grad is not None and depth < MAX_DEPTH:
+                yield from self._spans_of(grad, depth + 1)
+        elif isinstance(value, np.ndarray):
+            if value.size:
+                start, end = np.lib.array_utils.byte_bounds(value)
+                yield start, end - start
+        elif isinstance(value, (list, tuple)) and depth < MAX_DEPTH:
+            for item in value:
+                yield from self._spans_of(item, depth + 1)
+        elif isinstance(value, dict) and depth < MAX_DEPTH:
+            for item in value.values():
+                yield from self._spans_of(item, depth + 1)
+
+    # --- everything else ---
+
+    def _array(self, array: np.ndarray[Any, Any], key: str, depth: int) -> Fact:
+        if array.dtype.hasobject:
+            return PlainFact("ndarray", _ADDRESS.sub("", repr(array)))
+        dtype = self._array_dtypes.get(array.dtype)
+        if dtype is None:
+            dtype = self._array_dtypes[array.dtype] = str(array.dtype)
+        storage = self._class(np.lib.array_utils.byte_bounds(array)[0]) if array.size else None
+        return ArrayFact(dtype, array.shape, array.strides, array.tobytes(), storage)
+
+    def _sequence(self, value: Any, key: str, depth: int) -> Fact:
+        if depth >= MAX_DEPTH:
+            return PlainFact(type(value).__name__, "...")
+        items = tuple(self._fact(item, f"{key}[{i}]", depth + 1) for i, item in enumerate(value))
+        return SequenceFact(type(value).__name__, items)
+
+    def _mapping(self, value: dict[Any, Any], key: str, depth: int) -> Fact:
+        if depth >= MAX_DEPTH:
+            return PlainFact("dict", "...")
+        flat = [part for pair in value.items() for part in pair]
+        items = tuple(self._fact(item, f"{key}[{i}]", depth + 1) for i, item in enumerate(flat))
+        return SequenceFact("dict", items)
+
+    def _plain(self, value: Any, key: str, depth: int) -> Fact:
+        return self._read(lambda: self._plain_fact(value))
+
+    def _plain_fact(self, value: Any) -> PlainFact:
+        kind = type(value).__name__
+        if isinstance(value, np.generic):
+            kind, number = f"numpy.{kind}", value.item()
+            return PlainFact(kind, number.hex() if isinstance(number, float) else repr(number))
+        text = repr(value)
+        if _ADDRESS.search(text):
+            return PlainFact(kind, f"<{kind}>")
+        if self._prefix and self._prefix != "torch":
+            text = text.replace(f"{self._prefix}.", "torch.")
+        return PlainFact(kind, text)
+
+
+# --- memory ---
+
+
+def read_memory(
+    start: int,
+    extent: int,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    offset: int,
+    size: int,
+    contiguous: bool,
+) -> bytes:
+    """The bytes in row-major order of elements of `size` bytes in the `extent` bytes at `start`.
+
+    Raises ValueError where the elements do not lie within.
+    """
+    if contiguous:
+        count = math.prod(shape) * size
+        skip = offset * size
+        if skip + count > extent:
+            raise ValueError(f"{skip + count} bytes in a storage of {extent}")
+        return _char_arrays[count].from_address(start + skip).raw
+    return view_memory(start, extent, shape, strides, offset, size).tobytes()
+
+
+def view_memory(
+    start: int, extent: int, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, size: int
+) -> np.ndarray[Any, Any]:
+    """The same memory as an array of opaque elements of `size` bytes, which can be assigned to."""
+    buffer: Any = _char_arrays[extent].from_address(start)
+    return np.ndarray(shape, _RAW[size], buffer, offset * size, tuple(stride * size for stride in strides))
+
+
+def _join(spans: Iterator[tuple[Any, int]]) -> dict[Any, Any]:
+    """For every start of a span, the start of the first span in the overlapping group that it belongs to."""
+    joined: dict[Any, Any] = {}
+    first, end = None, 0
+    for start, extent in sorted(span for span in spans if isinstance(span[0], int)):
+        if first is None or start >= end:
+            first, end = start, start + extent
+        end = max(end, start + extent)
+        joined[start] = first
+    return joined
+
+
+def _mask_bytes(mask: Any) -> bytes | None:
+    if mask is None:
+        return None
+    mask = np.asarray(mask, dtype=bool)
+    return mask.tobytes() if mask.any() else None
