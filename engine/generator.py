@@ -18,8 +18,9 @@ Which function makes what:
  - `dropout(x, p)` is `x * bernoulli_(1 - p).div_(1 - p)`: the mask is `bernoulli(stream, n, dtype, 1 - p)`. Nothing is
    drawn when p is 0 or 1, when not training, or for an empty x.
 
-On Intel processors torch 2.0 to 2.6 drew scalar Bernoulli and exponential values from a stream of MKL. Since
-https://github.com/pytorch/pytorch/pull/146174 (2.7) public builds do not: one stream, these functions, on every x86.
+Older torch drew scalar Bernoulli and exponential values from a stream of MKL on Intel processors. Public builds stopped
+in 2025 (https://github.com/pytorch/pytorch/pull/146174), and the library of the 2.13 wheel holds no symbol of MKL's
+random streams, so these functions should hold on every x86 processor; they were measured on an AMD one with AVX2.
 Source: https://docs.pytorch.org/docs/stable/notes/randomness.html
 """
 
