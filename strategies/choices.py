@@ -1,0 +1,82 @@
+"""Many small choices out of one draw.
+
+A Hypothesis draw costs about 20 microseconds and a statement needs a dozen choices, so a statement draws one block of
+bytes of fixed size and reads its choices from it. Nothing is drawn from a computed value, and Hypothesis mixes no
+literals of local modules into `binary` blocks of this size, so a seed always gives the same programs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TypeVar
+
+from hypothesis import strategies as st
+
+T = TypeVar("T")
+
+BLOCK_SIZE = 48
+
+
+def blocks() -> st.SearchStrategy[bytes]:
+    """Blocks of bytes to read choices from; they shrink towards zeros, which pick the first of everything."""
+    return st.binary(min_size=BLOCK_SIZE, max_size=BLOCK_SIZE)
+
+
+class Choices:
+    """A block read from front to back; a block that runs out goes on with a hash of itself."""
+
+    __slots__ = ("_at", "_data")
+
+    def __init__(self, block: bytes) -> None:
+        self._data = block
+        self._at = 0
+
+    def byte(self) -> int:
+        """0 to 255."""
+        if self._at == len(self._data):
+            # All-zero blocks stay zero, so that the simplest program stays simple.
+            self._data = hashlib.blake2b(self._data).digest() if any(self._data) else bytes(64)
+            self._at = 0
+        self._at += 1
+        return self._data[self._at - 1]
+
+    def below(self, bound: int) -> int:
+        """0 to bound - 1, nearly uniform; bound up to 65536."""
+        if bound <= 1:
+            return 0
+        if bound <= 64:
+            return self.byte() * bound >> 8
+        return (self.byte() << 8 | self.byte()) * bound >> 16
+
+    def between(self, low: int, high: int) -> int:
+        """low to high, both included."""
+        return low + self.below(high - low + 1)
+
+    def chance(self, percent: float) -> bool:
+        """True in about that many of a hundred; False for a zero byte."""
+        return self.byte() >= 256 - round(percent * 2.56)
+
+    def pick(self, items: Sequence[T]) -> T:
+        """One of the items; the first for a zero byte."""
+        return items[self.below(len(items))]
+
+    def weighted(self, table: Sequence[tuple[T, int]]) -> T:
+        """One of the items, as often as its weight says."""
+        at = self.below(sum(weight for _, weight in table))
+        for item, weight in table:
+            at -= weight
+            if at < 0:
+                return item
+        raise AssertionError("weights are positive")
+
+    def subset(self, items: Sequence[T], percent: float) -> list[T]:
+        """Each item with that chance."""
+        return [item for item in items if self.chance(percent)]
+
+    def shuffled(self, items: Sequence[T]) -> list[T]:
+        """The items in a drawn order."""
+        rest, out = list(items), []
+        while rest:
+            out.append(rest.pop(self.below(len(rest))))
+        return out
