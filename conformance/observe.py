@@ -122,6 +122,10 @@ class Observer:
         self._seen = self._now
         return facts
 
+    def forget(self) -> None:
+        """Drops the references to the objects whose versions are remembered."""
+        self._seen, self._now = {}, {}
+
     def _fact(self, value: Any, key: str, depth: int) -> Fact:
         kind = self._kinds.get(type(value))
         if kind is None:
