@@ -93,6 +93,7 @@ def _template() -> jinja2.Template:
         plural=text.plural,
         clip=text.clip,
         duration=text.duration,
+        term=text.term,
         percent=lambda part, whole: f"{100 * part / whole:.0f}%" if whole else "–",
     )
     environment.tests["link"] = lambda value: value.startswith(("https://", "http://"))

@@ -26,6 +26,7 @@ from reports.summaries import (
     Origin,
     RunSummary,
 )
+from reports.text import plural
 
 Key = TypeVar("Key", str, int, tuple[str, str])
 Value = TypeVar("Value")
@@ -142,7 +143,7 @@ class Tally:
         elif sum(end.programs for end in ends) != programs:
             said = sum(end.programs for end in ends)
             self.notices.add(
-                Notice(file.name, 0, f"holds {programs} programs, but its end record says {said}")
+                Notice(file.name, 0, f"holds {plural(programs, 'program')}, but its end record says {said}")
             )
 
     def add_run(self, run: Run) -> None:

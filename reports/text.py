@@ -53,18 +53,21 @@ def segments(text: str, other: str) -> tuple[tuple[str, bool], ...]:
     return tuple(pieces)
 
 
-def plural(number: int, noun: str) -> str:
-    """`1 program`, `1,000 programs`, `2 crashes`."""
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number:,} {noun}{'es' if noun.endswith(('s', 'sh')) else 's'}"
+def plural(number: int, noun: str, nouns: str = "") -> str:
+    """`1 program`, `1,000 programs`; `nouns` where an s does not make the plural."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def term(name: str) -> str:
+    """A key of a record as a heading: `python` -> `Python`."""
+    return "NumPy" if name == "numpy" else name[:1].upper() + name[1:]
 
 
 def quantity(value: float | None) -> str:
     """A difference to six digits; a dash where there is none."""
     if value is None:
         return "–"
-    if value == int(value) if abs(value) < 1e15 else False:
+    if abs(value) < 1e15 and value == int(value):
         return f"{int(value):,}"
     return f"{value:.6g}"
 

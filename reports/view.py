@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reports.matrices import Matrix, aspect_matrix, dtype_matrix, dtype_order
 from reports.merge import family_of
 from reports.summaries import CandidateSummary, FindingSummary, LedgerSummary, Merged
-from reports.text import clip, plural, quantity, replay_command, segments
+from reports.text import clip, plural, quantity, replay_command, segments, term
 
 OPEN = 12  # cards of the first sections that are open when the page is loaded
 LABELS = {
@@ -65,7 +65,6 @@ class Page:
     lead: str
     apart: str
     sections: tuple[Section, ...]
-    ledger_cards: tuple[Card, ...]
     matrices: tuple[tuple[CandidateSummary, Matrix, Matrix], ...]
     choices: tuple[tuple[str, str, tuple[str, ...]], ...]
     kinds: tuple[Bar, ...]
@@ -108,7 +107,6 @@ def page(merged: Merged) -> Page:
             Section(name, title, text, tuple(card for card in cards if card.finding.category == name))
             for name, title, text in SECTIONS
         ),
-        ledger_cards=tuple(card for card in cards if card.finding.category == "known"),
         matrices=tuple(
             (each, aspect_matrix(each, merged, ids), dtype_matrix(each, merged, ids))
             for each in merged.candidates
@@ -126,11 +124,11 @@ def page(merged: Merged) -> Page:
 def verdict_of(merged: Merged) -> tuple[str, str]:
     """The heading of the page, and its state. Silence counts only where something was compared."""
     counts = {name: sum(each.findings.get(name, 0) for each in merged.candidates) for name in LABELS}
-    said = [
-        plural(counts[name], noun)
-        for name, noun in (("documented", "difference"), ("crash", "crash"))
-        if counts[name]
-    ]
+    said = []
+    if counts["documented"]:
+        said.append(plural(counts["documented"], "difference"))
+    if counts["crash"]:
+        said.append(plural(counts["crash"], "crash or hang", "crashes or hangs"))
     if said:
         return " and ".join(said), "differs"
     if not merged.programs or not merged.facts:
@@ -206,7 +204,7 @@ def environment(finding: FindingSummary) -> tuple[tuple[str, str], ...]:
         ("Seed", str(run.seed)),
         ("Profile", run.profile + (", following" if run.follow else ", not following")),
     ]
-    return (*rows, *((name[:1].upper() + name[1:], value) for name, value in sorted(run.environment.items())))
+    return (*rows, *((term(name), value) for name, value in sorted(run.environment.items())))
 
 
 def backend(name: str, backends: Mapping[str, Mapping[str, str]]) -> str:
