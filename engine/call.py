@@ -150,7 +150,7 @@ def publish(name: str, overloads: list[Op]) -> None:
         written = [op for op in overloads if "inplace" in op.forms]
         suffixed = name if name.endswith("_") else name + "_"
         _set(Tensor, suffixed, _method(suffixed, written, inplace=True))
-        if "function" in forms:
+        if "function" in forms and "inplace-method" not in forms:
             _set(functions, suffixed, _function(suffixed, written, inplace=True))
 
 
@@ -296,7 +296,7 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor]) -> Result:
     compute, result = op.rule(operands)
     if compute not in op.accepts:
         raise NotImplementedError(f"\"{op.error_name}\" not implemented for '{compute.legacy}'")
-    working = dtypes.opmath(compute)
+    working = compute.numpy if op.stepwise else dtypes.opmath(compute)
     converted = list(values)
     undefined = None
     for i in op.tensor_positions:
@@ -312,6 +312,8 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor]) -> Result:
             converted[i] = array
         else:
             converted[i] = number_array(value, compute).astype(working, copy=False)
+    if op.wide_scalar and compute in dtypes.HALVES:
+        converted[1] = _unrounded_scalar(values[1], converted[1])
     got = op.kernel(*converted)
     got = got if isinstance(got, Result) else Result(np.asarray(got))
     values_, lost = got.values, got.undefined if undefined is None else undefined
@@ -321,6 +323,13 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor]) -> Result:
         values_ = np.broadcast_to(values_, shape)
         lost = None if lost is None else np.broadcast_to(lost, shape)
     return Result(values_, None, lost)
+
+
+def _unrounded_scalar(value: Any, converted: np.ndarray) -> np.ndarray:
+    """The second operand of a 16-bit float operation in float32 if it is a number or 0-d, else as converted."""
+    if isinstance(value, Tensor):
+        return converted if value._sizes else cast(value._array(), dtypes.float32, value.dtype)[0]
+    return number_array(value, dtypes.float32)
 
 
 def number_array(value: Any, d: dtype) -> np.ndarray:

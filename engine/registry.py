@@ -55,6 +55,8 @@ class Op:
     exact: bool
     moves: bool
     error_name: str
+    stepwise: bool = False
+    wide_scalar: bool = False
     # Derived from the above once, for the hot path:
     tensor_positions: tuple[int, ...] = ()
     differentiable: tuple[str, ...] = ()
@@ -122,20 +124,28 @@ def op(
     exact: bool = False,
     moves: bool = False,
     error_name: str | None = None,
+    stepwise: bool = False,
+    wide_scalar: bool = False,
     aliases: tuple[str, ...] = (),
 ) -> Op:
     """Register an operation under its name and aliases, and publish its forms.
 
-    forms: of `function` (torch.f), `method` (x.f), `inplace` (x.f_ and torch.f_), `out` (out=).
+    forms: of `function` (torch.f), `method` (x.f), `inplace` (x.f_ and torch.f_), `out` (out=); `inplace-method` is
+    x.f_ where torch has no torch.f_.
     accepts: the computing dtypes; others raise NotImplementedError that names `error_name` and the dtype.
     exact: equal operands give equal bits in every correct implementation (no rounding but IEEE's own).
     moves: results are elements of the first operand, unchanged (so what is undefined in it stays traceable).
+    stepwise: 16-bit floats reach the kernel as they are, so that it rounds after each step, as torch's does.
+    wide_scalar: a 0-d or number second operand of a 16-bit float operation is used unrounded, as torch's kernel does.
     """
     parsed = signatures.parse(signature)
+    words = forms.split()
+    if "inplace-method" in words:
+        words.append("inplace")
     record = Op(
         signature=parsed, kind=kind, kernel=kernel, family=family, rule=rule, accepts=frozenset(accepts),
-        derivatives=derivatives or {}, forms=frozenset(forms.split()), node_name=node or camel(parsed.name) + "Backward0",
-        exact=exact, moves=moves, error_name=error_name or parsed.name,
+        derivatives=derivatives or {}, forms=frozenset(words), node_name=node or camel(parsed.name) + "Backward0",
+        exact=exact, moves=moves, error_name=error_name or parsed.name, stepwise=stepwise, wide_scalar=wide_scalar,
     )  # fmt: skip
     from engine import call
 

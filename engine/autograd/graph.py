@@ -22,6 +22,9 @@ Edge = tuple["Node", int]
 
 _sequence = itertools.count()
 
+_CPP_NAMED = frozenset(("AccumulateGrad", "NotImplemented"))
+"""Nodes that torch wrote by hand, whose names show their C++ namespace."""
+
 BACKWARD_TWICE = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
     "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
@@ -46,7 +49,8 @@ class Node:
 
     def name(self) -> str:
         """The node's name, as `grad_fn.name()` shows it."""
-        return type(self).__name__
+        kind = type(self).__name__
+        return f"torch::autograd::{kind}" if kind in _CPP_NAMED else kind
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
