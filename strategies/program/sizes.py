@@ -19,6 +19,8 @@ def too_large(name: str, call: ast.Call) -> bool:
     product = 1
     for argument in _sizes(rule, arguments):
         product *= _product(argument)
+    if rule == "square" and len(arguments) == 1:
+        product *= product
     for key, value in keywords.items():
         if key in SIZE_KEYWORDS:
             product *= _product(value)
@@ -26,7 +28,7 @@ def too_large(name: str, call: ast.Call) -> bool:
 
 
 def _sizes(rule: str, arguments: list[ast.expr]) -> Iterable[ast.expr]:
-    if rule == "all":
+    if rule in ("all", "square"):
         return arguments
     if rule in ("integers", "sequences"):
         wanted = rule == "sequences"

@@ -30,6 +30,8 @@ _STATEMENTS_HINT = f"assignments, del of variables, calls, {_BLOCKS_HINT}"
 _ASSIGNABLE_HINT = ", ".join("." + name for name in sorted(ASSIGNABLE))
 _TARGETS_HINT = f"variables, tuples of variables, elements, {_ASSIGNABLE_HINT}"
 _NOT_IN_CODE = re.compile(r"[^ !%&()*+,\-./0-9:<=>@A-Z\[\]^_a-z|~'\"]")
+# Python warns of a keyword that is stuck to a number, and goes on; no program needs one of these after a number.
+_STUCK = re.compile(r"(?<![0-9A-Za-z_])[0-9][0-9A-Za-z_.]*?(?:and|else|for|if|in|is|not|or)\b")
 _IN_PLACE = {kind: f"operator.i{name}" for kind, name in OPERATORS.items()}
 _NOTHING = compile("", "<program>", "exec")
 
@@ -85,6 +87,9 @@ def _tree(source: str) -> ast.Module:
     if found:
         message = f"the character {found.group()!r} is in no statement"
         raise ProgramError(message, 1, found.start() + 1, "one statement a line, comments apart")
+    found = _STUCK.search(source)
+    if found:
+        raise ProgramError("not Python: invalid number", 1, found.start() + 1)
     try:
         module = ast.parse(source)
     except SyntaxError as error:

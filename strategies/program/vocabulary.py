@@ -319,14 +319,15 @@ EQUATION = r"[a-z.]{0,8}(,[a-z.]{0,8}){0,3}->[a-z.]{0,8}"  # of einsum
 
 # Which integers of a call are sizes, so that a literal that asks for too much memory is refused.
 #   "all": every integer and sequence; "integers": those outside sequences (a sequence is data); "sequences": those in
-#   sequences; "first": the first argument; "third": the third; "range": start, end, step
+#   sequences; "first": the first argument; "third": the third; "range": start, end, step; "square": as "all", but a
+#   single argument counts for rows and columns
 SIZES: dict[str, str] = {
     **dict.fromkeys(
         _words("""
-        zeros ones empty rand randn eye randperm empty_strided tril_indices triu_indices diag diag_embed diagflat
+        zeros ones empty rand randn randperm empty_strided tril_indices triu_indices
         new_zeros new_ones new_empty new_empty_strided repeat tile expand broadcast_to resize_ repeat_interleave vander
         nn.functional.one_hot nn.functional.pad bincount histc linalg.vander
-        np.zeros np.ones np.empty np.eye np.tile np.repeat np.broadcast_to np.diag
+        np.zeros np.ones np.empty np.tile np.repeat np.broadcast_to
         """),
         "all",
     ),
@@ -337,6 +338,7 @@ SIZES: dict[str, str] = {
         """),
         "integers",
     ),
+    **dict.fromkeys(_words("eye diag diag_embed diagflat np.eye np.diag"), "square"),
     **dict.fromkeys(_words("randint normal set_ as_strided"), "sequences"),
     **dict.fromkeys(_words("full new_full np.full"), "first"),
     **dict.fromkeys(_words("linspace logspace np.linspace"), "third"),

@@ -1,0 +1,222 @@
+"""The program language: what it accepts and says of it, what it refuses and where, and that texts survive it."""
+
+import ast
+import pickle
+import re
+import warnings
+from math import nan
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conformance.meta_tests.program_texts import ACCEPTED, BLOCKS, REFUSED
+from strategies.program import ProgramError, from_statements, parse, standalone
+
+
+@pytest.mark.parametrize("text", ACCEPTED)
+def test_a_statement_is_accepted_and_described(text):
+    (statement,) = parse(text).statements
+    kind, reads, writes, calls = ACCEPTED[text]
+    assert statement.kind == kind
+    assert statement.reads == set(reads.split())
+    assert statement.writes == set(writes.split())
+    assert statement.calls == tuple(calls.split())
+    assert (statement.text, statement.head, statement.line, statement.index) == (text, text, 1, 0)
+    assert (statement.body, statement.count, statement.target) == ((), 0, "")
+
+
+def test_blocks():
+    program = parse(BLOCKS)
+    assert [s.index for s in program.walk()] == list(range(10))
+    assert [s.kind for s in program.statements] == ["assign", "with", "for", "with"]
+    assert [s.line for s in program.walk()] == [3, 4, 5, 8, 9, 10, 11, 12, 13, 14]
+    with_block, loop = program.statements[1], program.statements[1].body[1]
+    assert with_block.head == "with torch.no_grad():"
+    assert with_block.text == (
+        "with torch.no_grad():\n    x += 1\n    for i in range(3):\n        y = x * i\n        y[0] = 2"
+    )
+    assert (with_block.calls, with_block.reads, with_block.writes) == (
+        ("no_grad",),
+        {"x", "i", "y"},
+        {"x", "i", "y"},
+    )
+    assert (loop.count, loop.target, loop.text) == (3, "i", "for i in range(3):\n    y = x * i\n    y[0] = 2")
+    assert (program.statements[2].count, program.statements[2].target) == (0, "_")
+    assert program.statements[2].writes == {"y"}
+
+
+def test_code_runs_and_knows_its_line():
+    program = parse("x = 3\n\ny = x * 2\nz = y.sum()\n")
+    names = {"nan": nan}
+    for statement in program.statements[:2]:
+        exec(statement.code, names)
+    assert names["y"] == 6
+    with pytest.raises(AttributeError) as caught:
+        exec(program.statements[2].code, names)
+    frame = caught.traceback[-1]
+    assert (str(frame.path), frame.lineno + 1) == ("<program>", 4)
+
+
+def test_code_of_a_lambda_knows_its_line():
+    (_, statement) = parse("x = 1\nh = x.register_hook(lambda g: g.sum())\n").statements
+    (inner,) = [item for item in statement.code.co_consts if hasattr(item, "co_code")]
+    assert inner.co_firstlineno == 2
+
+
+def test_code_of_blocks():
+    program = parse("with torch.no_grad():\n    x = 1\nfor i in range(2):\n    x = i\n")
+
+    class Torch:
+        no_grad = staticmethod(lambda: "the manager")
+
+    assert eval(program.statements[0].code, {"torch": Torch}) == "the manager"
+    assert eval(program.statements[1].code, {}) is None
+
+
+def test_the_same_line_elsewhere_is_the_same_statement_in_another_place():
+    first, second = parse("x = y + 1\nx = y + 1\n").statements
+    assert (first.text, first.reads, first.calls) == (second.text, second.reads, second.calls)
+    assert (first.line, second.line) == (1, 2)
+    assert (first.code.co_firstlineno, second.code.co_firstlineno) == (1, 2)
+
+
+def test_a_program_can_be_pickled():
+    program = parse(BLOCKS)
+    assert pickle.loads(pickle.dumps(program)) == program
+
+
+def test_from_statements():
+    program = parse(BLOCKS)
+    again = from_statements([s.text for s in program.statements])
+    assert [s.text for s in again.walk()] == [s.text for s in program.walk()]
+    assert str(again).startswith("x = torch.ones(2)\nwith torch.no_grad():\n    x += 1\n    for i")
+    assert from_statements([]).statements == ()
+
+
+def test_standalone_goes_on_after_a_statement_that_raises():
+    program = parse(
+        "x = torch.tensor(2)\ny = x.nothing_like_it()\n".replace("nothing_like_it", "backward") + "x = nan\n"
+    )
+    script = standalone(program, note="a note\nin two lines\r# coding: utf-7", raising=[1])
+    assert script == (
+        "# a note\n# in two lines\n# # coding : utf-7\n"
+        "import numpy as np\nimport torch\nfrom math import inf, nan\n\n"
+        "x = torch.tensor(2)\n"
+        "try:\n    y = x.backward()\n"
+        'except Exception as _error:\n    print(f"{type(_error).__name__}: {_error}")\n'
+        "x = nan\n"
+    )
+    compile(script, "script", "exec")
+
+
+def test_standalone_wraps_the_block_that_a_raising_statement_is_in():
+    program = parse("with torch.no_grad():\n    x = 1\n    y = z\nx = 2\n")
+    script = standalone(program, raising={2})
+    assert "try:\n    with torch.no_grad():\n        x = 1\n        y = z\nexcept" in script
+    assert script.endswith("\nx = 2\n")
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=lambda text: ascii(text)[:60])
+def test_a_text_is_refused(text):
+    with (
+        warnings.catch_warnings(record=True, action="always") as warned,
+        pytest.raises(ProgramError) as caught,
+    ):
+        parse(text)
+    assert warned == []  # Python's parser has some for strange texts
+    message = str(caught.value)
+    assert REFUSED[text] is None or REFUSED[text] in message
+    assert re.fullmatch(r"line \d+, column \d+: [ -~]+", message)
+    assert len(message) < 600
+
+
+@pytest.mark.parametrize("value", [None, b"x = 1", 3, ["x = 1"]])
+def test_what_is_no_text_is_refused(value):
+    with pytest.raises(ProgramError, match=r"^line 1, column 1: a program is a str, not"):
+        parse(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "allowed"),
+    [
+        ("x = 1\ny = torch.loda(x)", 2, 5, "the functions in strategies/program/vocabulary.py, such as "),
+        ("x = 1\ny = x.tranpose(0, 1)", 2, 5, "transpose"),
+        ("y = x.shpae", 1, 5, "shape"),
+        ("y = torch.flaot32", 1, 5, "torch.float32"),
+        ("y = torch.sum(x, keepdmi=True)", 1, 18, "keepdim"),
+        ("with torch.no_grad():\n    x = [y, 'mean']", 2, 13, "strings as options of calls"),
+        ("with torch.no_grad():\n    x = $", 2, 9, "one statement a line"),
+        ("x = 1\n  é = 2", 2, 3, "printable ASCII"),
+        ("for i in range(20):\n    x = 1", 1, 10, "range(0) to range(16)"),
+        ("x.shape = 1", 1, 1, ".data, .grad, .requires_grad"),
+        ("x = 1\ny = = 2", 2, 5, ""),
+    ],
+)
+def test_an_error_says_where_and_what_is_allowed(text, line, column, allowed):
+    with pytest.raises(ProgramError) as caught:
+        parse(text)
+    error = caught.value
+    assert (error.line, error.column) == (line, column)
+    assert allowed in error.allowed
+    assert f"line {line}, column {column}: {error.message}" in str(error)
+
+
+# --- text -> Program -> text is the identity ---
+
+SIMPLE = [text for text in ACCEPTED if ".data =" not in text]  # lines that may stand together
+HEADS = [
+    "with torch.no_grad():",
+    "with torch.inference_mode(True):",
+    "for _ in range(2):",
+    "for i in range(1):",
+]
+
+
+def _indented(lines):
+    return ["    " + line if line else line for line in lines]
+
+
+@st.composite
+def _blocks(draw, bodies):
+    lines = [draw(st.sampled_from(HEADS))]
+    for body in draw(st.lists(bodies, min_size=1, max_size=2)):
+        lines += body
+    return lines[:1] + _indented(lines[1:])
+
+
+_LINES = st.recursive(st.sampled_from([[text] for text in SIMPLE]), _blocks, max_leaves=4)
+_FILLERS = st.sampled_from([[], [], [], [""], ["# a comment"], ["    # indented"], ["  "]])
+
+
+@st.composite
+def programs(draw):
+    """Texts of programs, with comments, empty lines and blocks; shrinks towards one statement."""
+    lines = []
+    for part in draw(st.lists(_LINES, min_size=1, max_size=5)):
+        lines += draw(_FILLERS) + part
+    return "\n".join(lines) + draw(st.sampled_from(["\n", "", "\n\n"]))
+
+
+@settings(max_examples=150, deadline=None, database=None, derandomize=True)
+@given(programs())
+def test_text_to_program_to_text_is_the_identity(text):
+    program = parse(text)
+    assert str(program) == text
+    assert parse(str(program)) == program
+    assert [s.index for s in program.walk()] == list(range(len(list(program.walk()))))
+    again = from_statements([s.text for s in program.statements])
+    assert [(s.text, s.reads, s.writes, s.calls) for s in again.walk()] == [
+        (s.text, s.reads, s.writes, s.calls) for s in program.walk()
+    ]
+
+
+@settings(max_examples=150, deadline=None, database=None, derandomize=True)
+@given(programs())
+def test_python_reads_a_program_as_the_parser_does(text):
+    program = parse(text)
+    trees = ast.parse(text).body
+    assert len(trees) == len(program.statements)
+    for tree, statement in zip(trees, program.statements):
+        assert ast.dump(tree) == ast.dump(ast.parse(statement.text).body[0])
+        assert statement.line == tree.lineno
