@@ -283,7 +283,8 @@ class _Found:
         if type(got) is not bytes or type(want) is not bytes:
             self.add("attribute", name, got, want)
             return
-        exact = self.context.is_exact(self.context.calls, dtype)
+        context = self.context
+        exact = context.is_exact(context.calls, dtype) and not SCALED.search(context.text)
         parts = numeric.compare_values(
             dtype, shape, got, want, exact=exact, scale=self.bound, undefined=undefined
         )
@@ -385,6 +386,8 @@ def _either(a: bytes | None, b: bytes | None) -> bytes | None:
 
 # --- Magnitudes -----------------------------------------------------------------------------------------------------
 
+# alpha= is a product and a sum, which some fuse; rounding_mode= rounds a quotient that is rounded already.
+SCALED = re.compile(r"\b(?:alpha|rounding_mode|value)=")
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d*)?(?:e[+-]?\d+)?", re.IGNORECASE)
 
 

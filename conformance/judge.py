@@ -135,7 +135,7 @@ def judge(
     """Compares the candidate's steps with the reference's, in the order they run.
 
     `candidate` may be a generator that runs one statement a step. `follow`, given the reference's step, is called
-    after each comparison; `followed` says whether the operands are the reference's bits (a stored trace cannot be asked).
+    after each comparison; `followed` says whether operands have the reference's bits (a stored trace cannot be asked).
     Only then is equality of bits demanded where `is_exact(calls, dtype)` holds, since otherwise operands
     differ already. `lacks` says of an aspect that the candidate does not have it.
     """

@@ -1,0 +1,263 @@
+"""One reference and its candidates in this process: run a program on all, judge, reduce, explain, make records.
+
+Used by the workers of a campaign, by the commands on single programs and by the pytest suite.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from conformance import exactness, opnames, records, reducer
+from conformance.backends import Backend, resolve
+from conformance.facts import Step
+from conformance.fingerprint import Attribution, fingerprint
+from conformance.judge import OUT_OF_MEMORY, Discrepancy, Verdict, dtypes_in, judge
+from conformance.ledger import Ledger
+from conformance.runner import Run, follow
+from strategies.program import Program, ProgramError, parse, standalone
+from strategies.program.vocabulary import family_of
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One program on the reference and on every candidate."""
+
+    program: Program
+    reference: tuple[Step, ...]
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def discrepancies(self) -> list[Discrepancy]:
+        return [item for verdict in self.verdicts for item in verdict.discrepancies]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a discrepancy comes down to: the reduced program and what it shows."""
+
+    fingerprint: str
+    text: str
+    discrepancy: Discrepancy
+    ledger: str | None = None
+
+
+@dataclass
+class Session:
+    """`incidental`: whether differences of the incidental tier count; None asks each candidate's capability file.
+
+    `watch` is called with each program text before it runs (a campaign writes it to disk).
+    """
+
+    reference: Backend
+    candidates: Sequence[Backend]
+    follow: bool = True
+    incidental: bool | None = None
+    ledger: Ledger = field(default_factory=Ledger)
+    watch: Callable[[str], None] = lambda text: None
+    max_tries: int = reducer.MAX_TRIES
+    seconds: float = reducer.MAX_SECONDS
+    timings: dict[str, float] = field(default_factory=dict)
+    attribution: Attribution = field(default_factory=Attribution)
+    findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
+
+    def spend(self, stage: str, seconds: float) -> None:
+        self.timings[stage] = self.timings.get(stage, 0.0) + seconds
+
+    # --- running ---
+
+    def compile(self, text: str) -> Program:
+        start = perf_counter()
+        try:
+            return parse(text)
+        finally:
+            self.spend("compile", perf_counter() - start)
+
+    def examine(self, program: Program, candidates: Iterable[Backend] | None = None) -> Examined:
+        """Runs the program on the reference, then on each candidate in lock-step with what the reference showed."""
+        with Run(program, self.reference) as run:
+            reference = tuple(run)
+        self._spend_run("torch", run)
+        if any(step.raised is not None and OUT_OF_MEMORY.search(step.raised.text) for step in reference):
+            reason = "the reference ran out of memory"
+            skipped = tuple(Verdict(backend.name, skipped=reason) for backend in self.candidates)
+            return Examined(program, reference, skipped)
+        chosen = self.candidates if candidates is None else candidates
+        return Examined(program, reference, tuple(self._judge(program, reference, one) for one in chosen))
+
+    def _judge(self, program: Program, reference: tuple[Step, ...], backend: Backend) -> Verdict:
+        capabilities = backend.capabilities
+        plan = capabilities.skips(program, reference, follow=self.follow)
+        with Run(program, backend, plan=plan) as run:
+            verdict = judge(
+                program,
+                reference,
+                run,
+                name=backend.name,
+                follow=(lambda step: follow(run, step)) if self.follow else None,
+                is_exact=exactness.is_exact,
+                lacks=capabilities.lacks_aspect,
+                timings=self.timings,
+            )
+        self._spend_run("engine" if backend.name == "engine" else "candidates", run)
+        wanted = capabilities.incidental if self.incidental is None else self.incidental
+        if not wanted:
+            kept = tuple(item for item in verdict.discrepancies if item.tier != "incidental")
+            verdict = replace(verdict, discrepancies=kept)
+        if plan.reasons and len(plan.reasons) == len(program.statements):
+            verdict = replace(verdict, skipped=next(iter(plan.reasons.values())))
+        return verdict
+
+    def _spend_run(self, stage: str, run: Run) -> None:
+        self.spend(stage, run.seconds["run"])
+        self.spend("observe", run.seconds["observe"])
+
+    def show(self, text: str, candidate: str | None = None) -> list[Discrepancy]:
+        """The discrepancies of a program text, on one candidate or all; none where it is no program."""
+        try:
+            program = self.compile(text)
+        except ProgramError:
+            return []
+        self.watch(text)
+        chosen = [one for one in self.candidates if candidate in (None, one.name)]
+        return self.examine(program, chosen).discrepancies
+
+    # --- what a discrepancy comes down to ---
+
+    def settle(self, text: str, discrepancy: Discrepancy, *, reducing: bool = True) -> tuple[Finding, bool]:
+        """The finding that a discrepancy counts for, and whether it is new. A known one is its ledger entry's."""
+        entry = self.ledger.explain(discrepancy)
+        if entry is not None:
+            found = Finding(f"ledger-{entry.id}", entry.program, discrepancy, entry.id)
+            return self._remember(found)
+        known = self.attribution.find(discrepancy)
+        if known is not None:
+            return known, False
+        shown, shown_text = discrepancy, text
+        if reducing and discrepancy.aspect not in ("crash", "hang"):
+            start = perf_counter()
+            reduced = reducer.reduce(
+                text,
+                discrepancy,
+                lambda candidate: self.show(candidate, discrepancy.candidate),
+                max_tries=self.max_tries,
+                seconds=self.seconds,
+            )
+            self.spend("reduce", perf_counter() - start)
+            shown, shown_text = reduced.discrepancy, reduced.text
+        entry = self.ledger.explain(shown)
+        calls = calls_of(shown_text)
+        number = fingerprint(shown, calls)
+        found, new = self._remember(Finding(number, shown_text, shown, entry.id if entry else None))
+        self.attribution.store(discrepancy, calls, found)
+        return found, new
+
+    def _remember(self, found: Finding) -> tuple[Finding, bool]:
+        key = (found.discrepancy.candidate, found.fingerprint)
+        first = self.findings.setdefault(key, found)
+        return first, first is found
+
+    # --- records ---
+
+    def header(self, *, command: str, seed: int, profile: str) -> dict[str, Any]:
+        """The fields of a "run" record; the same in every process of a run."""
+        import hypothesis
+        import numpy
+
+        names = (self.reference, *self.candidates)
+        return {
+            "command": command,
+            "seed": seed,
+            "profile": profile,
+            "follow": self.follow,
+            "reference": self.reference.name,
+            "candidates": [one.name for one in self.candidates],
+            "environment": {
+                "python": platform.python_version(),
+                "platform": platform.platform(),
+                "numpy": numpy.__version__,
+                "hypothesis": hypothesis.__version__,
+                "backends": {one.name: one.versions() for one in names},
+            },
+            "lacks": {one.name: one.capabilities.lacks() for one in self.candidates},
+            "families": families(),
+        }
+
+    def program_row(
+        self, examined: Examined, block: int, index: int, rows: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The fields of a "program" record."""
+        walked = list(examined.program.walk())
+        ops = Counter(
+            opnames.canonical_op(call) for one in walked for call in one.calls if not call.startswith("attr.")
+        )
+        return {
+            "block": block,
+            "index": index,
+            "text": examined.program.text,
+            "statements": len(walked),
+            "ops": ops,
+            "dtypes": sorted(
+                {*dtypes_in(fact for step in examined.reference for fact in step.names.values())}
+            ),
+            "kinds": Counter(one.kind for one in walked),
+            "facts": {verdict.candidate: verdict.facts for verdict in examined.verdicts},
+            "raised": sum(step.raised is not None for step in examined.reference),
+            "skipped": {one.candidate: one.skipped for one in examined.verdicts if one.skipped},
+            "discrepancies": rows,
+        }
+
+    def finding_row(self, found: Finding) -> dict[str, Any]:
+        """The fields of a "finding" record."""
+        program = parse(found.text)
+        raising = self.raising(program)
+        shown = found.discrepancy
+        note = (
+            f"{shown.aspect} of {shown.op} on {shown.candidate}\ngot {shown.got}\nshould be {shown.should_be}"
+        )
+        return {
+            **records.discrepancy_row(
+                shown, fingerprint=found.fingerprint, reduced=found.text, ledger=found.ledger
+            ),
+            "family": family_of(shown.op),
+            "reproduction": standalone(program, note, raising),
+        }
+
+    def raising(self, program: Program) -> frozenset[int]:
+        """The statements that raise on the reference."""
+        with Run(program, self.reference) as run:
+            return frozenset(step.statement for step in run if step.raised is not None)
+
+
+def calls_of(text: str) -> tuple[str, ...]:
+    return tuple(call for statement in parse(text).walk() for call in statement.calls)
+
+
+def families() -> dict[str, str]:
+    """Operation -> family, for every operation that the language has."""
+    from strategies.program import vocabulary
+
+    names = {*vocabulary.METHODS, *(name.partition(".")[2] for name in vocabulary.FUNCTIONS)}
+    table = {
+        opnames.canonical_op(name): family_of(name) for name in sorted(names) if not name.startswith("np.")
+    }
+    return table | {"getitem": "indexing", "setitem": "indexing"}
+
+
+def open_session(
+    reference: str, candidates: Sequence[str], *, capabilities: Path | None = None, **options: Any
+) -> Session:
+    """A session over backends by name. `capabilities` is for the candidates. Raises BackendError, CapabilityError."""
+    backends = [resolve(name, capabilities) for name in candidates]
+    session = Session(resolve(reference), backends, **options)
+    versions = {one.name: one.version for one in (session.reference, *backends)}
+    if "torch" in sys.modules:
+        versions.setdefault("torch", str(sys.modules["torch"].__version__))
+    session.ledger.versions.update(versions)
+    return session
