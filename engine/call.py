@@ -18,8 +18,7 @@ from engine import dtypes, functions, layout, promotion, signatures
 from engine.autograd.graph import BACKWARD_TWICE, CopySlices, Node, SavedTensor, gradient_edge
 from engine.autograd.modes import _State
 from engine.dtypes import dtype
-from engine.registry import COMPOSITE, GENERAL, MUTATION, POINTWISE, VIEW, Op
-from engine.storage import storage_of_array
+from engine.registry import COMPOSITE, MUTATION, POINTWISE, VIEW, Op
 from engine.tensor import Tensor, ViewInfo
 
 
@@ -350,9 +349,39 @@ def number_array(value: Any, d: dtype) -> np.ndarray:
     return np.asarray(value, d.numpy)
 
 
+def checked_number(value: Any, d: dtype) -> np.ndarray:
+    """A Python number as a 0-d array of a dtype, for fills. Raises RuntimeError where the dtype cannot hold it.
+
+    Unlike an operand of arithmetic, an integer does not wrap around (but an unsigned dtype takes negative ones).
+    """
+    if d.category == dtypes.BOOL:
+        return np.asarray(bool(value))
+    if isinstance(value, complex) and d.category < dtypes.COMPLEX and value.imag == 0:
+        value = value.real
+    if not _holds(d, value):
+        raise RuntimeError(f"value cannot be converted to type {_C_NAMES[d.name]} without overflow")
+    if d.category == dtypes.INTEGER:
+        return number_array(int(value), d)
+    return np.asarray(value, dtypes.opmath(d)).astype(d.numpy)
+
+
+def _holds(d: dtype, value: Any) -> bool:
+    if isinstance(value, complex):
+        return d.category == dtypes.COMPLEX and _holds(d.to_real(), value.real) and _holds(d.to_real(), value.imag)
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        raise OverflowError("can't convert negative int to unsigned" if value < 0 else "int too big to convert")
+    if d.category == dtypes.INTEGER:
+        limits = dtypes.iinfo(d)
+        if isinstance(value, float):  # the comparison of C++, which rounds the limit to a float
+            return limits.min <= value <= float(limits.max)
+        return (limits.min if d.is_signed else -limits.max) <= value <= limits.max
+    return value != value or abs(value) == float("inf") or abs(value) <= dtypes.finfo(d).max
+
+
 _C_NAMES = {
     "bool": "bool", "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t",
-    "float16": "at::Half", "bfloat16": "at::BFloat16", "float32": "float", "float64": "double",
+    "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
+    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
 }  # fmt: skip
 
 

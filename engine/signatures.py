@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import size
+from engine import dtypes, size
 from engine.dtypes import COMPLEX, FLOAT, dtype
 
 
@@ -201,7 +201,8 @@ def _bool(x: Any) -> Any:
 
 def _ints(x: Any) -> Any:
     if isinstance(x, (tuple, list)):
-        got = tuple(_int(e) for e in x)
+        # torch looks at the type of the first element only, so that a bool passes behind it.
+        got = tuple(int(e) if i and isinstance(e, bool) else _int(e) for i, e in enumerate(x))
         return MISSING if MISSING in got else got
     return MISSING
 
@@ -223,13 +224,22 @@ def _device(x: Any) -> Any:
     return MISSING
 
 
+_PYTHON_TYPES = {bool: dtypes.bool_, int: dtypes.int64, float: dtypes.float64, complex: dtypes.complex128}
+
+
+def _dtype(x: Any) -> Any:
+    if isinstance(x, dtype):
+        return x
+    return _PYTHON_TYPES.get(x, MISSING) if isinstance(x, type) else MISSING
+
+
 def _instance(kind: type) -> Any:
     return lambda x: x if isinstance(x, kind) else MISSING
 
 
 _CHECKS: dict[str, Any] = {
     "Tensor": _tensor, "Operand": _operand, "Number": _number, "int": _int, "float": _float, "bool": _bool,
-    "str": _instance(str), "int[]": _ints, "int[1]": _ints_or_one, "Tensor[]": _tensors, "dtype": _instance(dtype),
+    "str": _instance(str), "int[]": _ints, "int[1]": _ints_or_one, "Tensor[]": _tensors, "dtype": _dtype,
     "device": _device, "layout": _instance(size.layout), "memory_format": _instance(size.memory_format),
     "Generator": lambda x: x if type(x).__name__ == "Generator" else MISSING, "object": lambda x: x,
 }  # fmt: skip

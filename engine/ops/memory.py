@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import functions as F
 from engine import layout
-from engine.call import Geometry, Result, cast, check_overlap, number_array
+from engine.call import Geometry, Result, cast, check_overlap, checked_number
 from engine.registry import COMPOSITE, GENERAL, MUTATION, VIEW, op
 from engine.size import memory_format
 from engine.tensor import Tensor
@@ -82,7 +82,7 @@ def _fill(input: Tensor, value: Any) -> np.ndarray:
                 f"fill_ only supports 0-dimension value tensor but got tensor with {len(value._sizes)} dimensions."
             )
         return cast(value._array(), input.dtype, value.dtype)[0]
-    return number_array(value, input.dtype)
+    return checked_number(value, input.dtype)
 
 
 op(
