@@ -1,31 +1,356 @@
-"""Factories."""
+"""Factories: new tensors from sizes and numbers.
+
+Source: https://docs.pytorch.org/docs/stable/torch.html#creation-ops
+"""
 
 from __future__ import annotations
 
+import math
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from engine import dtypes, layout
+from engine import call, dtypes, layout
 from engine import functions as F
+from engine.autograd.modes import is_grad_enabled
+from engine.dtypes import dtype
+from engine.ops.memory import strides_for
+from engine.registry import COMPOSITE, op
 from engine.size import require_cpu
 from engine.storage import Storage
 from engine.tensor import Tensor
 
-
-def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
-    if len(size) == 1 and isinstance(size[0], (tuple, list)):
-        size = tuple(size[0])
-    t = Tensor._fresh(np.zeros(size, (dtype or dtypes.get_default_dtype()).numpy))
-    return t.requires_grad_() if requires_grad else t
+OPTIONS = "dtype? dtype=None, layout? layout=None, device? device=None, bool? pin_memory=False, bool? requires_grad=False"
+"""The keywords that every factory takes."""
 
 
-F.zeros = zeros
-F.ones = lambda *s, **k: zeros(*s, **k).fill_(1)
-F.zeros_like = lambda t, dtype=None: zeros(t._sizes, dtype=dtype or t.dtype)
-F.ones_like = lambda t, dtype=None: zeros(t._sizes, dtype=dtype or t.dtype).fill_(1)
+def finish(tensor: Tensor, requires_grad: bool | None) -> Tensor:
+    """Set `requires_grad` on a fresh tensor. Raises RuntimeError for a dtype that has no gradients."""
+    if requires_grad:
+        if tensor.dtype.category < dtypes.FLOAT:
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+        tensor._requires_grad = True
+    return tensor
 
 
-def _new_empty_strided(self, sizes, strides):
-    return Tensor._fresh(np.zeros(sizes, self.dtype.numpy), self.dtype, tuple(strides))
-Tensor.new_empty_strided = _new_empty_strided
+def check_place(device: Any, pin_memory: bool | None) -> None:
+    """Raise for memory that the engine does not have."""
+    require_cpu(device)
+    if pin_memory:
+        raise RuntimeError(
+            "pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is available on "
+            "this system."
+        )
+
+
+def check_sizes(sizes: layout.Shape) -> layout.Shape:
+    """The sizes. Raises RuntimeError for a negative one."""
+    for n in sizes:
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(sizes)}")
+    return sizes
+
+
+def _check_sizes_of(name: str, sizes: layout.Shape) -> layout.Shape:
+    if any(n < 0 for n in sizes):
+        raise RuntimeError(f"{name}: Dimension size must be non-negative.")
+    return sizes
+
+
+def blank(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None) -> Tensor:
+    """A zero-filled tensor of the given sizes and strides (row-major if None)."""
+    strides = layout.contiguous_strides(sizes) if strides is None else strides
+    return Tensor._make(Storage(np.zeros(layout.extent(sizes, strides) * d.itemsize, np.uint8)), 0, sizes, strides, d)
+
+
+def undefined(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None) -> Tensor:
+    """A tensor whose elements torch leaves undefined (the memory itself is zero)."""
+    tensor = blank(sizes, d, strides)
+    tensor._mark_undefined(True)
+    return tensor
+
+
+def filled(sizes: layout.Shape, value: Any, d: dtype, strides: layout.Shape | None = None) -> Tensor:
+    """A tensor with one value everywhere. Raises RuntimeError where the dtype cannot hold it."""
+    number = call.checked_number(value, d)
+    tensor = blank(sizes, d, strides)
+    tensor._array()[...] = number
+    return tensor
+
+
+# ------------------------------------------------------------------------------------------------ from sizes and numbers
+
+
+def _factory(signature: str, make: Callable[..., Tensor], *, forms: str = "function out") -> None:
+    """Register a factory: `make(*own parameters, dtype)` gives the tensor; the `out=` form writes it where asked."""
+    name, _, own = signature.partition("(")
+    star = "" if "*" in own else ", *"
+
+    def kernel(*values: Any) -> Tensor:
+        *given, d, _, device, pin_memory, requires_grad = values
+        check_place(device, pin_memory)
+        return finish(make(*given, d), requires_grad)
+
+    kernel.__doc__ = make.__doc__
+    op(f"{name}({own[:-1]}{star}, {OPTIONS})", kind=COMPOSITE, kernel=kernel, family="creation", forms=forms, exact=True)
+    if "out" in forms:
+        setattr(F, name, _with_out(name))
+
+
+_RANGES = ("arange", "linspace", "logspace")
+"""Factories that fill an `out=` tensor of the right number of elements in its own shape."""
+
+
+def _with_out(name: str) -> Callable[..., Tensor]:
+    plain = getattr(F, name)
+
+    def function(*args: Any, out: Any = None, **kwargs: Any) -> Tensor:
+        if out is None:
+            return plain(*args, **kwargs)
+        _check_out(name, out, kwargs)
+        requires_grad = kwargs.pop("requires_grad", False)
+        made = plain(*args, **{**kwargs, "dtype": out.dtype})
+        same = made.numel() == out.numel() if name in _RANGES else made._sizes == out._sizes
+        if not same:
+            if name == "arange" and out.numel():
+                _warn_arange(out, made)
+            out._resize(made._sizes)
+        if name != "empty":
+            call.write(out, call.Result(made._array().reshape(out._sizes)))
+        if name != "empty" or not same:
+            call.bump_version(out)
+        return finish(out, requires_grad)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = plain.__doc__
+    return function
+
+
+def _check_out(name: str, out: Any, kwargs: dict[str, Any]) -> None:
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    d, device = kwargs.get("dtype"), kwargs.get("device")
+    if isinstance(d, dtype) and d is not out.dtype:
+        raise RuntimeError(f"dtype {d.legacy} does not match dtype of out parameter ({out.dtype.legacy})")
+    if device is not None and not str(device).startswith("cpu"):
+        raise RuntimeError(f"device type {str(device).partition(':')[0]} does not match device type of out parameter (cpu)")
+    if out.requires_grad and name == "empty":
+        raise RuntimeError("cannot resize variables that require grad")
+    if out.requires_grad and is_grad_enabled():
+        raise RuntimeError(
+            f"aten::{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
+        )
+    call.check_inplace(out, False)
+
+
+def _warn_arange(out: Tensor, made: Tensor) -> None:
+    warnings.warn(
+        f"The number of elements in the out tensor of shape {list(out._sizes)} is {out.numel()} which does not match the "
+        f"computed number of elements {made.numel()}. Note that this may occur as a result of rounding error. The out "
+        f"tensor will be resized to a tensor of shape ({made.numel()},).",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def _default(d: dtype | None) -> dtype:
+    return d or dtypes.get_default_dtype()
+
+
+def _empty(size: layout.Shape, memory_format: Any, d: dtype | None) -> Tensor:
+    """A tensor of undefined elements."""
+    strides = None
+    if memory_format is not None and memory_format.name != "contiguous_format":
+        if memory_format.name == "preserve_format":
+            raise RuntimeError("unsupported memory format Preserve")
+        strides = strides_for(blank(check_sizes(size), dtypes.bool_), memory_format)
+    return undefined(check_sizes(size), _default(d), strides)
+
+
+def _full(size: layout.Shape, fill_value: Any, d: dtype | None) -> Tensor:
+    """A tensor with one value everywhere; without dtype, that of the value."""
+    return filled(check_sizes(size), fill_value, d or dtypes.of_number(fill_value))
+
+
+def _eye(n: int, m: int, d: dtype | None) -> Tensor:
+    """Ones on the diagonal, zeros elsewhere."""
+    for name, count in (("n", n), ("m", m)):
+        if count < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {count}")
+    tensor = blank((n, m), _default(d))
+    np.fill_diagonal(tensor._array(), 1)
+    return tensor
+
+
+def _empty_strided(size: layout.Shape, stride: layout.Shape, d: dtype | None) -> Tensor:
+    """A tensor of undefined elements with given strides."""
+    if len(size) != len(stride):
+        raise RuntimeError(
+            f"dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})"
+        )
+    check_sizes(size)
+    if any(s < 0 for s in stride):
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}")
+    return undefined(size, _default(d), stride)
+
+
+_factory("empty(int[] size, *, memory_format? memory_format=None)", _empty)
+_factory("zeros(int[] size)", lambda size, d: blank(_check_sizes_of("zeros", size), _default(d)))
+_factory("ones(int[] size)", lambda size, d: filled(check_sizes(size), 1, _default(d)))
+_factory("full(int[] size, Number fill_value)", _full)
+_factory("eye(int n)", lambda n, d: _eye(n, n, d))
+_factory("eye(int n, int m)", _eye)
+_factory("empty_strided(int[] size, int[] stride)", _empty_strided, forms="function")
+_factory("scalar_tensor(Number s)", lambda s, d: filled((), s, _default(d)), forms="function")
+
+
+# ---------------------------------------------------------------------------------------------------------------- ranges
+
+
+def _arange(start: Any, end: Any, step: Any, d: dtype | None) -> Tensor:
+    """Numbers from `start` up to but without `end`. Raises RuntimeError for a step of 0 or of the wrong sign."""
+    bounds = (start, end, step)
+    if any(isinstance(x, complex) for x in bounds):
+        raise RuntimeError("value cannot be converted to type double without overflow")
+    d = d or (dtypes.get_default_dtype() if any(isinstance(x, float) for x in bounds) else dtypes.int64)
+    if d.category in (dtypes.BOOL, dtypes.COMPLEX):
+        raise NotImplementedError(f"\"arange_cpu\" not implemented for '{d.legacy}'")
+    if step == 0 or step != step:
+        raise RuntimeError("step must be nonzero")
+    if d is dtypes.int64 and int(step) == 0:
+        raise ValueError("step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start:g} -> {end:g}")
+    if (end < start) if step > 0 else (end > start):
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    if d is dtypes.int64:  # the one dtype whose count is not computed in float64
+        count = (int(end) - int(start) + int(step) - (1 if step > 0 else -1)) // int(step)
+    else:
+        count = math.ceil((end - start) / step)
+    if count >= 1 << 60:
+        raise RuntimeError("invalid size, possible overflow?")
+    # Integers add up as int64, 16-bit floats as float32, everything else as float64.
+    working: Any = np.int64 if d.category == dtypes.INTEGER else np.float32 if d in dtypes.HALVES else np.float64
+    first, by = (working(int(x) if working is np.int64 else x) for x in (start, step))
+    with np.errstate(all="ignore"):
+        return Tensor._fresh((first + by * np.arange(count, dtype=working)).astype(d.numpy), d)
+
+
+_factory("arange(Number end)", lambda end, d: _arange(0, end, 1, d))
+_factory("arange(Number start, Number end, Number step=1)", _arange)
+
+
+def _ends(name: str, start: Any, end: Any, steps: int, d: dtype | None) -> tuple[Any, Any, dtype]:
+    numbers = []
+    for word, x in (("start", start), ("end", end)):
+        if isinstance(x, Tensor):
+            if x._sizes:
+                raise RuntimeError(
+                    f"{name} only supports 0-dimensional start and end tensors, but got {word} with {x.dim()} dimension(s)."
+                )
+            x = x.detach().item()  # type: ignore[attr-defined]
+        numbers.append(x)
+    is_complex = any(isinstance(x, complex) for x in numbers)
+    if d is None:
+        d = dtypes.default_complex() if is_complex else dtypes.get_default_dtype()
+    elif is_complex and not d.is_complex:
+        inferred = "c10::complex<double>" if dtypes.default_complex() is dtypes.complex128 else "c10::complex<float>"
+        raise RuntimeError(f"torch.{name}(): inferred dtype {inferred} can't be safely cast to passed dtype {d.legacy}")
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    return *numbers, d  # type: ignore[return-value]
+
+
+def _evenly(start: np.ndarray, end: np.ndarray, steps: int, working: np.dtype) -> np.ndarray:
+    """Steps counted from the start in the first half and from the end in the second, as torch does."""
+    start, end = start.astype(working), end.astype(working)
+    step = ((end - start) / working.type(steps - 1)).astype(working)
+    index = np.arange(steps)
+    half = steps // 2
+    up = start + step * index[:half].astype(working)
+    down = end - step * index[::-1][half:].astype(working)
+    return np.concatenate([up, down])
+
+
+def _linspace(start: Any, end: Any, steps: int, d: dtype | None) -> Tensor:
+    """`steps` numbers from `start` to `end`, both included, evenly spaced."""
+    first, last, d = _ends("linspace", start, end, steps, d)
+    if d is dtypes.bool_ and steps > 1:
+        raise NotImplementedError("\"linspace_cpu\" not implemented for 'Bool'")
+    if steps == 0:
+        return blank((0,), d)
+    if steps == 1:
+        return filled((1,), first, d)
+    working = np.dtype(np.float64) if d.category == dtypes.INTEGER else d.numpy
+    with np.errstate(all="ignore"):
+        values = _evenly(call.checked_number(first, d), call.checked_number(last, d), steps, working)
+    return Tensor._fresh(call.cast(values, d, dtypes.BY_NUMPY[working])[0], d)
+
+
+def _logspace(start: Any, end: Any, steps: int, base: float, d: dtype | None) -> Tensor:
+    """`base` raised to evenly spaced powers."""
+    first, last, d = _ends("logspace", start, end, steps, d)
+    if d is dtypes.bool_ and steps > 1:
+        raise NotImplementedError("\"logspace_cpu\" not implemented for 'Bool'")
+    if steps == 0:
+        return blank((0,), d)
+    with np.errstate(all="ignore"):
+        if steps == 1:
+            return filled((1,), complex(base) ** first if d.is_complex else float(np.float64(base) ** first), d)
+        working = np.dtype(np.float64) if d.category == dtypes.INTEGER else d.numpy
+        powers = _evenly(call.checked_number(first, d), call.checked_number(last, d), steps, working)
+        wide = powers.astype(dtypes.opmath(dtypes.BY_NUMPY[working]))
+        values = np.power(wide.dtype.type(base), wide)
+    if d.category == dtypes.INTEGER:
+        return Tensor._fresh(call.cast(values, d, dtypes.float64)[0], d)
+    return Tensor._fresh(values.astype(d.numpy), d)
+
+
+_factory("linspace(Operand start, Operand end, int steps)", _linspace)
+_factory("logspace(Operand start, Operand end, int steps, float base=10.0)", _logspace)
+
+
+# ------------------------------------------------------------------------------------------------- like another tensor
+
+
+def _like(name: str, make: Callable[..., Tensor], own: str = "") -> None:
+    def kernel(input: Tensor, *values: Any) -> Tensor:
+        *given, d, _, device, pin_memory, requires_grad, memory_format = values
+        check_place(device, pin_memory)
+        made = make(input._sizes, *given, d or input.dtype, strides_for(input, memory_format))
+        return finish(made, requires_grad)
+
+    op(
+        f"{name}(Tensor input, {own}*, {OPTIONS}, memory_format? memory_format=None)", kind=COMPOSITE, kernel=kernel,
+        family="creation", forms="function", exact=True,
+    )  # fmt: skip
+
+
+_like("empty_like", undefined)
+_like("zeros_like", blank)
+_like("ones_like", lambda sizes, d, strides: filled(sizes, 1, d, strides))
+_like("full_like", filled, "Number fill_value, ")
+
+
+def _new(signature: str, make: Callable[..., Tensor]) -> None:
+    name, _, own = signature.partition("(")
+
+    def kernel(input: Tensor, *values: Any) -> Tensor:
+        *given, d, _, device, pin_memory, requires_grad = values
+        check_place(device, pin_memory)
+        return finish(make(*given, d or input.dtype), requires_grad)
+
+    op(
+        f"{name}(Tensor input, {own[:-1]}, *, {OPTIONS})", kind=COMPOSITE, kernel=kernel, family="creation", forms="method",
+        exact=True,
+    )  # fmt: skip
+
+
+_new("new_empty(int[] size)", lambda size, d: undefined(check_sizes(size), d))
+_new("new_zeros(int[] size)", lambda size, d: blank(check_sizes(size), d))
+_new("new_ones(int[] size)", lambda size, d: filled(check_sizes(size), 1, d))
+_new("new_full(int[] size, Number fill_value)", _full)
+_new("new_empty_strided(int[] size, int[] stride)", _empty_strided)
