@@ -292,7 +292,7 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor]) -> Result:
     shape = layout.broadcast_shapes([t._sizes for t in tensors]) if tensors else ()
     assert op.rule is not None
     operands = [values[i] for i in op.tensor_positions if values[i] is not None]
-    compute, result = op.rule(operands)
+    compute, result = op.rule(values if op.bound_rule else operands)
     if compute not in op.accepts:
         raise NotImplementedError(f"\"{op.error_name}\" not implemented for '{compute.legacy}'")
     working = compute.numpy if op.stepwise else dtypes.opmath(compute)

@@ -57,6 +57,7 @@ class Op:
     error_name: str
     stepwise: bool = False
     wide_scalar: bool = False
+    bound_rule: bool = False
     # Derived from the above once, for the hot path:
     tensor_positions: tuple[int, ...] = ()
     differentiable: tuple[str, ...] = ()
@@ -126,6 +127,7 @@ def op(
     error_name: str | None = None,
     stepwise: bool = False,
     wide_scalar: bool = False,
+    bound_rule: bool = False,
     aliases: tuple[str, ...] = (),
 ) -> Op:
     """Register an operation under its name and aliases, and publish its forms.
@@ -137,6 +139,7 @@ def op(
     moves: results are elements of the first operand, unchanged (so what is undefined in it stays traceable).
     stepwise: 16-bit floats reach the kernel as they are, so that it rounds after each step, as torch's does.
     wide_scalar: a 0-d or number second operand of a 16-bit float operation is used unrounded, as torch's kernel does.
+    bound_rule: the rule gets the values of all parameters, not only the operands.
     """
     parsed = signatures.parse(signature)
     words = forms.split()
@@ -146,6 +149,7 @@ def op(
         signature=parsed, kind=kind, kernel=kernel, family=family, rule=rule, accepts=frozenset(accepts),
         derivatives=derivatives or {}, forms=frozenset(words), node_name=node or camel(parsed.name) + "Backward0",
         exact=exact, moves=moves, error_name=error_name or parsed.name, stepwise=stepwise, wide_scalar=wide_scalar,
+        bound_rule=bound_rule,
     )  # fmt: skip
     from engine import call
 
