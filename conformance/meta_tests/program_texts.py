@@ -384,6 +384,7 @@ REFUSED = {
     "x = 0777": "not Python",
     "x = 1if y else 2": "not Python: invalid number",
     "x = 0xfor y": "not Python: invalid number",
+    "x = 2information": "not Python: invalid number",
     # arrays and replaced memory
     "a = x.numpy()\nx.data = y": "may not replace a tensor's memory",
     "a = np.ones(2)\na.data = y": "may not replace a tensor's memory",
@@ -403,7 +404,7 @@ HOSTILE = """
     if else for in with del import yield await async not and is := -> # ;
 """.split()
 HOSTILE += ["\\", "\n", "\n    ", " ", "\t", "\r", "\0", "\x0c", "\uff54", "\ud800", "'", '"']
-BASES = [*ACCEPTED, *(text for text in REFUSED if len(text) < 200), BLOCKS]
+BASES = [*ACCEPTED, *ACCEPTED, *ACCEPTED, *ACCEPTED, *(text for text in REFUSED if len(text) < 200), BLOCKS]
 _TOKEN = re.compile(r"\s+|\w+|'[^']*'|.", re.DOTALL)
 
 

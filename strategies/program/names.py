@@ -32,6 +32,7 @@ def is_variable(name: str) -> bool:
     return _VARIABLE.fullmatch(name) is not None and name not in _RESERVED
 
 
+@lru_cache(maxsize=256)
 def near(name: str, kind: str) -> str:
     """What a refused name could have been: `kind` is "function", "method", "attribute", "value" or "keyword"."""
     table = {

@@ -31,7 +31,7 @@ _ASSIGNABLE_HINT = ", ".join("." + name for name in sorted(ASSIGNABLE))
 _TARGETS_HINT = f"variables, tuples of variables, elements, {_ASSIGNABLE_HINT}"
 _NOT_IN_CODE = re.compile(r"[^ !%&()*+,\-./0-9:<=>@A-Z\[\]^_a-z|~'\"]")
 # Python warns of a keyword that is stuck to a number, and goes on; no program needs one of these after a number.
-_STUCK = re.compile(r"(?<![0-9A-Za-z_])[0-9][0-9A-Za-z_.]*?(?:and|else|for|if|in|is|not|or)\b")
+_STUCK = re.compile(r"(?<![0-9A-Za-z_])[0-9][0-9A-Za-z_.]*?(?:and|else|for|if|in|is|not|or)")
 _IN_PLACE = {kind: f"operator.i{name}" for kind, name in OPERATORS.items()}
 _NOTHING = compile("", "<program>", "exec")
 
