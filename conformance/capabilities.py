@@ -226,7 +226,7 @@ def _plan(program: Any, own_reason: Callable[[Any], str | None]) -> SkipPlan:
             unknown -= statement.writes
         else:
             unknown |= statement.writes
-        if _may_mutate(statement, calls):
+        if _may_mutate(statement):
             for name in names:
                 unknown |= related[name]
         reasons[statement.index] = reason
@@ -248,10 +248,19 @@ def _relate(related: dict[str, set[str]], names: frozenset[str]) -> None:
         related[name] = merged
 
 
-def _may_mutate(statement: Any, calls: set[str]) -> bool:
-    if statement.kind != "assign" or "out=" in statement.text or calls & _MUTATING_OPS:
+def _may_mutate(statement: Any) -> bool:
+    """Whether the statement may change objects that exist before it, as far as the text can tell."""
+    if statement.body:
+        return any(map(_may_mutate, statement.body))
+    if statement.kind == "del":
+        return False
+    if (
+        statement.kind != "assign"
+        or "out=" in statement.text
+        or not _MUTATING_OPS.isdisjoint(statement.calls)
+    ):
         return True
-    return any(call.endswith("_") or call.startswith("operator.i") for call in calls)
+    return any(call.endswith("_") for call in statement.calls)
 
 
 _DTYPE_IN_TEXT = re.compile(r"\.\s*(\w+)")

@@ -58,7 +58,7 @@ class Run:
         self.observer = Observer(backend, spans="np." in program.text or "numpy" in program.text)
         self._capture = _Capture()
         self._steps: Run._Steps | None = self._top_level()
-        self._closed = False
+        self._ended = False
 
     def __enter__(self) -> Run:
         return self
@@ -71,35 +71,37 @@ class Run:
             yield step
 
     def step(self) -> Step | None:
-        """Runs up to the next observation; None when the program has ended, which closes the run.
+        """Runs up to the next observation; None when the program has ended.
 
         Raises RuntimeError where the run was closed before its end.
         """
-        if self._closed:
-            if self._steps is None:
+        if self._steps is None:
+            if self._ended:
                 return None
             raise RuntimeError(
                 "this run is closed: another run started on its namespace, or close() was called"
             )
-        step = next(self._steps, None) if self._steps is not None else None
+        step = next(self._steps, None)
         if step is None:
-            self._steps = None
-            self.close()
+            self._ended = True
+            self._leave()
         else:
             self.last = step
         return step
 
     def close(self) -> None:
-        """Leaves open blocks and puts back the backend's state; harmless where it is closed already."""
-        if self._closed:
+        """Leaves open blocks, puts back the backend's state and drops the variables; harmless when repeated."""
+        self._leave()
+        self.namespace.clear()  # hooks refer to it and it to them
+
+    def _leave(self) -> None:
+        if self._steps is None:
             return
-        self._closed = True
+        steps, self._steps = self._steps, None
         try:
-            if self._steps is not None:
-                self._steps.close()
+            steps.close()
         finally:
             self.backend.restore()
-            self.namespace.clear()
             self.observer.forget()
             if _open_runs.get(id(self.backend.namespace)) is self:
                 del _open_runs[id(self.backend.namespace)]

@@ -136,6 +136,8 @@ def trace_program(program: Any, backend: Backend, reference: Trace | None = None
             if step.path in by_path:
                 follow(run, by_path[step.path])
     versions = {"python": platform.python_version(), "platform": platform.platform(), **backend.versions()}
+    if reference is not None:
+        versions["followed"] = reference.backend  # a comparison must know that operands had these bits
     return Trace(program.text, backend.name, versions, tuple(observed))
 
 
