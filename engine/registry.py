@@ -80,7 +80,8 @@ class Op:
         order: list[str] = []
         for key, formula in self.derivatives.items():
             inputs = key if isinstance(key, tuple) else (key,)
-            wants = tuple(inspect.signature(formula).parameters)
+            # A parameter with a default is a constant of the formula, bound where it was written.
+            wants = tuple(n for n, p in inspect.signature(formula).parameters.items() if p.default is p.empty)
             self.formulas.append((inputs, formula, wants))
             for want in wants:
                 uses.setdefault(want, set()).add(len(self.formulas) - 1)
