@@ -32,7 +32,7 @@ class Geometry:
     dtype: dtype | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every call, and freezing triples what that costs
 class Result:
     """What a kernel computed, where the values alone do not say it all.
 
@@ -53,8 +53,8 @@ class OpNode(Node):
         op = self.op
         edges: list[Any] = []
         self.spans: dict[str, tuple[int, int | None]] = {}
-        for name in op.differentiable:
-            value = values[op.signature.index(name)]
+        for name, position in op.differentiable:
+            value = values[position]
             if isinstance(value, list):
                 self.spans[name] = (len(edges), len(value))
                 edges.extend(gradient_edge(t) for t in value)
@@ -278,8 +278,8 @@ def _compute(op: Op, values: list[Any], tensors: list[Tensor]) -> tuple[Result, 
     """The results of a POINTWISE or GENERAL kernel, as fresh values with layout and undefined elements."""
     if op.kind == POINTWISE:
         computed = _pointwise(op, values, tensors)
-        strides = layout.pointwise_strides([(t._sizes, t._strides) for t in tensors], computed.values.shape)
-        results: tuple[Result, ...] = (Result(computed.values, strides, computed.undefined),)
+        computed.strides = layout.pointwise_strides([(t._sizes, t._strides) for t in tensors], computed.values.shape)
+        results: tuple[Result, ...] = (computed,)
     else:
         got = op.kernel(*values)
         results = tuple(r if isinstance(r, Result) else Result(np.asarray(r)) for r in (got if isinstance(got, tuple) else (got,)))
@@ -290,7 +290,6 @@ def _compute(op: Op, values: list[Any], tensors: list[Tensor]) -> tuple[Result, 
 
 def _pointwise(op: Op, values: list[Any], tensors: list[Tensor]) -> Result:
     shape = layout.broadcast_shapes([t._sizes for t in tensors]) if tensors else ()
-    assert op.rule is not None
     operands = [values[i] for i in op.tensor_positions if values[i] is not None]
     compute, result = op.rule(values if op.bound_rule else operands)
     if compute not in op.accepts:

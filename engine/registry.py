@@ -60,7 +60,7 @@ class Op:
     bound_rule: bool = False
     # Derived from the above once, for the hot path:
     tensor_positions: tuple[int, ...] = ()
-    differentiable: tuple[str, ...] = ()
+    differentiable: tuple[tuple[str, int], ...] = ()
     formulas: list[tuple[tuple[str, ...], Formula, tuple[str, ...]]] = field(default_factory=list)
     saved_inputs: list[tuple[str, int, int | None]] = field(default_factory=list)
     saved_outputs: list[tuple[str, int]] = field(default_factory=list)
@@ -86,7 +86,7 @@ class Op:
             for want in wants:
                 uses.setdefault(want, set()).add(len(self.formulas) - 1)
             order.extend(inputs)
-        self.differentiable = tuple(sorted(order, key=names.index))
+        self.differentiable = tuple(sorted(((n, names.index(n)) for n in order), key=lambda pair: pair[1]))
         for want, users in uses.items():
             if want in ("grad", "grads", "needs"):
                 continue
