@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine import autograd, dtypes, functions
+import numpy
+
+from engine import autograd, cuda, dtypes, functions
 from engine.autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from engine.dtypes import (
     ALIASES, bfloat16, complex64, complex128, dtype, finfo, float16, float32, float64, get_default_dtype, iinfo, int8, int16,
     int32, int64, set_default_dtype, uint8,
 )  # fmt: skip
-from engine.ops import arithmetic, creation, gathering, indexing, memory  # noqa: F401 - importing a family registers it
-from engine.promotion import can_cast, promote_types
+from engine.ops import arithmetic, conversion, creation, from_data, gathering, indexing, legacy, memory  # noqa: F401 - importing a family registers it
 from engine.size import Size, channels_last, contiguous_format, device, memory_format, preserve_format, strided
 from engine.tensor import Tensor
+
+tensor = functions.tensor  # torch.tensor; the module of that name stays importable
 
 
 def __getattr__(name: str) -> Any:
@@ -32,3 +35,9 @@ def __getattr__(name: str) -> Any:
 def undefined_mask(tensor: Tensor) -> Any:
     """Which elements torch leaves undefined, as a bool array, or None if all are defined. Not part of torch's names."""
     return tensor._undefined_mask()
+
+
+def overwrite_bits(tensor: Tensor, data: bytes) -> None:
+    """Put other values (row-major, native bytes) into a tensor's memory unseen by autograd. Not part of torch's names."""
+    if data:
+        tensor._array()[...] = numpy.frombuffer(data, tensor.dtype.numpy).reshape(tensor._sizes)
