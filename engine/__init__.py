@@ -15,7 +15,9 @@ from engine.dtypes import (
     ALIASES, bfloat16, complex64, complex128, dtype, finfo, float16, float32, float64, get_default_dtype, iinfo, int8, int16,
     int32, int64, set_default_dtype, uint8,
 )  # fmt: skip
-from engine.ops import arithmetic, conversion, creation, from_data, gathering, indexing, legacy, memory  # noqa: F401 - importing a family registers it
+from engine.ops import (  # noqa: F401 - importing a family registers it
+    arithmetic, conversion, creation, from_data, gathering, indexing, legacy, memory,
+)  # fmt: skip
 from engine.size import Size, channels_last, contiguous_format, device, memory_format, preserve_format, strided
 from engine.tensor import Tensor
 
