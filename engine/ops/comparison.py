@@ -1,0 +1,194 @@
+"""Comparisons of elements, tests of their kind, and the choice between them.
+
+Source: https://docs.pytorch.org/docs/stable/torch.html#comparison-ops
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from engine import dtypes
+from engine.dtypes import ALL, FLOAT, dtype, get_default_dtype
+from engine.ops.pointwise import F, compare, no_complex, no_gradient, pointwise, promote
+from engine.ops.rounding import larger, smaller
+from engine.registry import COMPOSITE, REAL, op
+from engine.tensor import Tensor
+
+# -------------------------------------------------------------------------------------------------------- comparisons
+
+for _name, _kernel, _alias in (
+    ("eq", np.equal, ()), ("ne", np.not_equal, ("not_equal",)), ("lt", np.less, ("less",)),
+    ("le", np.less_equal, ("less_equal",)), ("gt", np.greater, ("greater",)), ("ge", np.greater_equal, ("greater_equal",)),
+):  # fmt: skip
+    # The results are bool and have no history, but the in-place forms have, with gradients of zero.
+    for _node, _type, _inputs in (("1", "Tensor", ("input", "other")), ("0", "Operand", ("input",))):
+        pointwise(
+            f"{_name}(Tensor input, {_type} other)", _kernel, compare, family="comparison", exact=True, aliases=_alias,
+            accepts=ALL if _name in ("eq", "ne") else REAL, error_name=f"{_name}_cpu",
+            node=f"{_name.capitalize()}Backward{_node}", derivatives=dict.fromkeys(_inputs, no_gradient),
+        )  # fmt: skip
+
+
+def _equal(input: Tensor, other: Tensor) -> bool:
+    """Whether both have one shape and the same values; NaN equals nothing. Raises RuntimeError for different dtypes."""
+    if input._sizes != other._sizes:
+        return False
+    return bool((input._array() == other._array()).all())
+
+
+op("equal(Tensor input, Tensor other)", kind=COMPOSITE, kernel=_equal, family="comparison", exact=True)
+
+
+def _isclose(input: Tensor, other: Tensor, rtol: float, atol: float, equal_nan: bool) -> Tensor:
+    """Whether |input - other| <= atol + rtol * |other|. Raises RuntimeError for different dtypes or negative tolerances."""
+    if input.dtype is not other.dtype:
+        raise RuntimeError(f"{input.dtype.legacy} did not match {other.dtype.legacy}")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if value < 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value:g}")
+    close = F.eq(input, other)
+    if equal_nan and input.dtype.category >= FLOAT:
+        close = close.logical_or_(F.isnan(input).logical_and_(F.isnan(other)))
+    if rtol == 0 and atol == 0:
+        return close
+    if input.dtype.category < FLOAT:
+        input, other = input.to(get_default_dtype()), other.to(get_default_dtype())
+    allowed = atol + (rtol * other).abs()
+    actual = (input - other).abs()
+    return close.logical_or_(F.isfinite(actual).logical_and_(actual <= allowed))
+
+
+op(
+    "isclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False)", kind=COMPOSITE,
+    kernel=_isclose, family="comparison",
+)  # fmt: skip
+
+
+def _allclose(input: Tensor, other: Tensor, rtol: float, atol: float, equal_nan: bool) -> bool:
+    """Whether all elements are close."""
+    return bool(_isclose(input, other, rtol, atol, equal_nan)._array().all())
+
+
+op(
+    "allclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False)", kind=COMPOSITE,
+    kernel=_allclose, family="comparison",
+)  # fmt: skip
+
+# -------------------------------------------------------------------------------------------------------------- tests
+
+
+def _of_floats(test: Any, otherwise: bool) -> Any:
+    """A test that integers and bool all answer alike."""
+    return lambda x: test(x) if x.dtype.kind in "fc" else np.full(x.shape, otherwise)
+
+
+for _name, _test, _otherwise in (
+    ("isnan", np.isnan, False), ("isinf", np.isinf, False), ("isfinite", np.isfinite, True),
+    ("isreal", lambda x: x.imag == 0 if x.dtype.kind == "c" else np.full(x.shape, True), True),
+):  # fmt: skip
+    pointwise(
+        f"{_name}(Tensor input)", _of_floats(_test, _otherwise), compare, family="comparison", forms="function method",
+        exact=True,
+    )  # fmt: skip
+for _name, _infinity in (("isposinf", math.inf), ("isneginf", -math.inf)):
+    pointwise(
+        f"{_name}(Tensor input)", _of_floats(lambda x, infinity=_infinity: x == infinity, False),
+        no_complex(compare, RuntimeError, f"{_name} does not support complex inputs."), family="comparison",
+        forms="function method out", exact=True,
+    )  # fmt: skip
+
+# -------------------------------------------------------------------------------------------------- the larger, the smaller
+
+
+def _extreme_grads(passes: Any) -> dict[str, Any]:
+    """The gradient goes to the chosen operand, half to each where they are equal. `passes(a, b)`: b is chosen over a."""
+
+    def share(grad: Any, mine: Any, its: Any) -> Any:
+        return F.where(mine == its, grad / 2, grad).masked_fill_(passes(mine, its), 0)
+
+    return {
+        "input": lambda grad, input, other: share(grad, input, other),
+        "other": lambda grad, input, other: share(grad, other, input),
+    }
+
+
+def _number_grads(chosen: Any) -> dict[str, Any]:
+    """The gradient goes to the chosen operand, to the first where they are equal, and never to a NaN."""
+
+    def mask(input: Any, other: Any) -> Any:
+        return chosen(input, other).logical_or_(other.isnan())
+
+    return {
+        "input": lambda grad, input, other: grad.masked_fill(mask(input, other).logical_not_(), 0),
+        "other": lambda grad, input, other: grad.masked_fill(mask(input, other), 0),
+    }
+
+
+def _larger_number(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.where((a >= b) | np.isnan(b), a, b) if a.dtype.kind == "f" else np.maximum(a, b)
+
+
+def _smaller_number(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.where((a <= b) | np.isnan(b), a, b) if a.dtype.kind == "f" else np.minimum(a, b)
+
+
+for _name, _kernel, _derivatives in (
+    ("maximum", larger, _extreme_grads(lambda mine, its: mine < its)),
+    ("minimum", smaller, _extreme_grads(lambda mine, its: mine > its)),
+    ("fmax", _larger_number, _number_grads(lambda input, other: input >= other)),
+    ("fmin", _smaller_number, _number_grads(lambda input, other: input <= other)),
+):
+    pointwise(
+        f"{_name}(Tensor input, Tensor other)", _kernel,
+        no_complex(promote, RuntimeError, f"{_name} not implemented for complex tensors."), family="comparison",
+        forms="function method out", exact=True, derivatives=_derivatives,
+    )  # fmt: skip
+
+# --------------------------------------------------------------------------------------------------------------- choice
+
+
+def _chosen_dtype(operands: list[Any]) -> tuple[dtype, dtype]:
+    """The common dtype of what is chosen from. Raises RuntimeError for a condition that is not bool."""
+    condition, *choices = operands
+    if condition.dtype is dtypes.uint8:
+        warnings.warn(
+            "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future version "
+            "of PyTorch. Use a boolean condition instead.", UserWarning, stacklevel=6,
+        )  # fmt: skip
+    elif condition.dtype is not dtypes.bool_:
+        raise RuntimeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype.legacy}"
+        )
+    return promote(choices)
+
+
+def _where(condition: np.ndarray, input: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.where(condition != 0, input, other)
+
+
+_WHERE: dict[str, Any] = {
+    "rule": _chosen_dtype, "exact": True, "family": "comparison",
+    "derivatives": {
+        "input": lambda grad, condition: F.where(condition, grad, 0),
+        "other": lambda grad, condition: F.where(condition, 0, grad),
+    },
+}  # fmt: skip
+
+op(
+    "where(Tensor condition)", kind=COMPOSITE, kernel=lambda condition: F.nonzero(condition, as_tuple=True),
+    family="comparison", forms="function", exact=True,
+)  # fmt: skip
+pointwise("where(Tensor condition, Tensor input, Tensor other)", _where, forms="function out", **_WHERE)
+pointwise("where(Tensor condition, Operand input, Tensor other)", _where, forms="function", **_WHERE)
+pointwise("where(Tensor condition, Operand input, Operand other)", _where, forms="function", **_WHERE)
+
+
+# The method takes the chosen-from tensor first; as a function these parameters would stand in another order.
+op(
+    "where(Tensor self, Tensor condition, Operand other)", kind=COMPOSITE,
+    kernel=lambda self, condition, other: F.where(condition, self, other), family="comparison", forms="method", exact=True,
+)  # fmt: skip

@@ -1,0 +1,228 @@
+"""Exponentials, logarithms, circular and hyperbolic functions, error and gamma functions, element by element.
+
+A table of rows: name, kernel, derivative. Integers and bool are computed in the default floating dtype.
+Source: https://docs.pytorch.org/docs/stable/torch.html#pointwise-ops
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from engine.autograd.modes import is_grad_enabled
+from engine.ops.pointwise import EVERY, METHOD_ONLY, F, conj, no_complex, pointwise, promote, promote_float
+from engine.registry import INEXACT, REAL
+
+_PI_180 = math.pi / 180.0
+
+
+def _table(rows: list[tuple[Any, ...]], **record: Any) -> None:
+    """Register rows of (names, kernel, formula, and further fields of the record)."""
+    for names, kernel, formula, *more in rows:
+        name, *aliases = names.split()
+        fields = {"forms": EVERY, **record, **(more[0] if more else {})}
+        node = fields.pop("node", None)
+        pointwise(
+            f"{name}(Tensor input)", kernel, fields.pop("rule", promote_float), derivatives={"input": formula},
+            aliases=tuple(aliases), node=node, **fields,
+        )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------- exponentials and logarithms
+
+
+def _exp2(x: np.ndarray) -> np.ndarray:
+    return np.exp2(x) if x.dtype.kind == "f" else np.exp(x * np.asarray(math.log(2), x.real.dtype))
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def _sigmoid_grad(grad: Any, result: Any) -> Any:
+    return _fused(_SIGMOID_BACKWARD, grad, result)
+
+
+def _tanh_grad(grad: Any, result: Any) -> Any:
+    return _fused(_TANH_BACKWARD, grad, result)
+
+
+def _fused(record: Any, *values: Any) -> Any:
+    from engine import call
+
+    return call.run(record, list(values))
+
+
+# torch computes these derivatives in one kernel, so that 16-bit floats round once; they are no public functions.
+_SIGMOID_BACKWARD = pointwise(
+    "sigmoid_backward(Tensor grad_output, Tensor output)",
+    lambda grad_output, output: grad_output * np.conjugate((1 - output) * output), forms="",
+    derivatives={
+        "grad_output": lambda grad, output: _fused(_SIGMOID_BACKWARD, grad, conj(output)),
+        "output": lambda grad, grad_output, output: grad * conj(grad_output) * (-2 * conj(output) + 1),
+    },
+)  # fmt: skip
+_TANH_BACKWARD = pointwise(
+    "tanh_backward(Tensor grad_output, Tensor output)",
+    lambda grad_output, output: grad_output * np.conjugate(1 - output * output), forms="",
+    derivatives={
+        "grad_output": lambda grad, output: _fused(_TANH_BACKWARD, grad, conj(output)),
+        "output": lambda grad, grad_output, output: grad * conj(-2 * output * grad_output),
+    },
+)  # fmt: skip
+
+_table([
+    ("exp", np.exp, lambda grad, result: grad * conj(result)),
+    ("exp2", _exp2, lambda grad, result: grad * conj(result) * math.log(2)),
+    ("expm1", np.expm1, lambda grad, result: grad * (conj(result) + 1)),
+    ("log", np.log, lambda grad, input: grad / conj(input)),
+    ("log1p", np.log1p, lambda grad, input: grad / conj(input + 1), {"node": "Log1PBackward0"}),
+    ("log2", np.log2, lambda grad, input: grad / (conj(input) * 0.6931471805599453)),
+    ("log10", np.log10, lambda grad, input: grad / (conj(input) * 2.3025850929940456)),
+    ("sqrt", np.sqrt, lambda grad, result: grad / (2 * conj(result)), {"exact": True}),
+    ("rsqrt", lambda x: 1 / np.sqrt(x), lambda grad, result: -0.5 * grad * conj(result.pow(3))),
+    ("sigmoid", _sigmoid, _sigmoid_grad),
+])  # fmt: skip
+
+# ------------------------------------------------------------------------------------------------ circles and hyperbolas
+
+
+def _sinc(x: np.ndarray) -> np.ndarray:
+    turned = x * np.asarray(math.pi, x.real.dtype)
+    return np.where(x == 0, 1, np.sin(turned) / turned).astype(x.dtype)
+
+
+def _sinc_grad(grad: Any, input: Any) -> Any:
+    turned = input * math.pi
+    square = input * input * math.pi
+    slope = grad * conj((turned * turned.cos() - turned.sin()) / square)
+    return F.where(square == 0.0, F.zeros((), dtype=grad.dtype), slope)
+
+
+def _scaled_by(factor: float) -> Any:
+    return lambda x: x * np.asarray(factor, x.dtype)
+
+
+_table([
+    ("sin", np.sin, lambda grad, input: grad * conj(input.cos())),
+    ("cos", np.cos, lambda grad, input: grad * conj(-input.sin())),
+    ("tan", np.tan, lambda grad, result: grad * conj(1 + result.pow(2))),
+    ("asin arcsin", np.arcsin, lambda grad, input: grad * conj((-input * input + 1).rsqrt())),
+    ("acos arccos", np.arccos, lambda grad, input: grad * -conj((-input * input + 1).rsqrt())),
+    ("atan arctan", np.arctan, lambda grad, input: grad / conj(input * input + 1)),
+    ("sinh", np.sinh, lambda grad, input: grad * conj(input.cosh())),
+    ("cosh", np.cosh, lambda grad, input: grad * conj(input.sinh())),
+    ("tanh", np.tanh, _tanh_grad),
+    ("asinh arcsinh", np.arcsinh, lambda grad, input: grad * conj((input.pow(2) + 1).rsqrt())),
+    ("acosh arccosh", np.arccosh, lambda grad, input: grad * conj((input.pow(2) - 1).rsqrt())),
+    ("atanh arctanh", np.arctanh, lambda grad, input: grad * conj(1 / (1 - input.pow(2)))),
+    ("sinc", _sinc, _sinc_grad),
+    ("deg2rad", _scaled_by(_PI_180), lambda grad: grad * _PI_180,
+     {"rule": no_complex(promote_float, RuntimeError, "deg2rad is not supported for complex tensors."),
+      "node": "Deg2RadBackward0"}),
+    ("rad2deg", _scaled_by(180.0 / math.pi), lambda grad: grad * (180.0 / math.pi),
+     {"rule": no_complex(promote_float, RuntimeError, "rad2deg is not supported for complex tensors."),
+      "node": "Rad2DegBackward0"}),
+])  # fmt: skip
+
+
+def _atan2_grad(grad: Any, input: Any, other: Any) -> Any:
+    weight = (input * input + other * other).reciprocal()
+    return grad * other * weight, grad * -input * weight
+
+
+pointwise(
+    "atan2(Tensor input, Tensor other)", np.arctan2, promote_float, accepts=REAL, error_name="atan2_cpu",
+    aliases=("arctan2",), derivatives={("input", "other"): _atan2_grad},
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------------------ sums of logarithms
+
+
+def _logaddexp(input: np.ndarray, other: np.ndarray) -> np.ndarray:
+    if input.dtype.kind != "c":
+        return np.logaddexp(input, other)
+    larger = np.where(input.real >= other.real, input, other)
+    smaller = np.where(input.real >= other.real, other, input)
+    usual = larger + np.log1p(np.exp(smaller - larger))
+    level = ~np.isfinite(larger.real) & (larger.real == smaller.real)  # both infinite, so that their difference is not
+    result = np.where(level, np.where(larger.real < 0, smaller, np.log(np.exp(smaller) + np.exp(larger))), usual)
+    return np.where(np.isnan(input) | np.isnan(other), complex(math.nan, math.nan), result).astype(input.dtype)
+
+
+_SUMS: dict[str, Any] = {"forms": "function method out", "rule": promote}
+pointwise(
+    "logaddexp(Tensor input, Tensor other)", _logaddexp, accepts=INEXACT, error_name="logaddexp_cpu", **_SUMS,
+    derivatives={
+        "input": lambda grad, input, other: grad / conj(1 + F.exp(other - input)),
+        "other": lambda grad, input, other: grad / conj(1 + F.exp(input - other)),
+    },
+)  # fmt: skip
+pointwise(
+    "logaddexp2(Tensor input, Tensor other)", np.logaddexp2, accepts=INEXACT & REAL, error_name="logaddexp2_cpu", **_SUMS,
+    derivatives={
+        "input": lambda grad, input, other: grad / (1 + F.pow(2, other - input)),
+        "other": lambda grad, input, other: grad / (1 + F.pow(2, input - other)),
+    },
+)  # fmt: skip
+
+# --------------------------------------------------------------------------------------------------- error, gamma, logit
+
+
+def _digamma(x: np.ndarray) -> np.ndarray:
+    """The logarithmic derivative of gamma; its pole at 0 has a sign, its other poles are NaN."""
+    poles = (x < 0) & (x == np.trunc(x))
+    value = np.where(poles, np.nan, special.digamma(x))
+    return np.where(x == 0, np.copysign(np.inf, -x), value).astype(x.dtype)
+
+
+_POLYGAMMA_1 = pointwise(
+    "_trigamma(Tensor input)", lambda x: special.polygamma(1, x).astype(x.dtype), promote_float, forms="", accepts=REAL,
+)  # fmt: skip
+
+_table([
+    ("erf", special.erf, lambda grad, input: 2.0 / math.sqrt(math.pi) * F.exp(-(input.pow(2))) * grad,
+     {"error_name": "erf_vml_cpu"}),
+    ("erfc", special.erfc, lambda grad, input: -2.0 / math.sqrt(math.pi) * F.exp(-(input.pow(2))) * grad,
+     {"error_name": "erfc_vml_cpu"}),
+    ("erfinv", special.erfinv, lambda grad, input: 0.5 * math.sqrt(math.pi) * F.exp(input.erfinv().pow(2)) * grad,
+     {"error_name": "erfinv_vml_cpu", "forms": METHOD_ONLY}),
+    ("lgamma", special.gammaln, lambda grad, input: grad * F.digamma(input),
+     {"error_name": "lgamma_vml_cpu", "forms": METHOD_ONLY}),
+    ("digamma", _digamma, lambda grad, input: grad * _fused(_POLYGAMMA_1, input), {"forms": METHOD_ONLY}),
+], accepts=REAL)  # fmt: skip
+
+
+def _logit(x: np.ndarray, eps: float | None) -> np.ndarray:
+    if eps is not None:
+        low, high = np.asarray(eps, x.dtype), np.asarray(1 - eps, x.dtype)
+        x = np.where(x < low, low, np.where(x > high, high, x))
+    return np.log(x / (1 - x))
+
+
+def _logit_backward(grad_output: np.ndarray, input: np.ndarray, eps: float | None) -> np.ndarray:
+    low = np.asarray(0.0 if eps is None else eps, input.dtype)
+    inside = (input >= low) & (input <= 1 - low)
+    return np.where(inside, grad_output / (input * (1 - input)), np.nan if eps is None else 0).astype(input.dtype)
+
+
+_LOGIT_BACKWARD = pointwise(
+    "logit_backward(Tensor grad_output, Tensor input, float? eps=None)", _logit_backward, forms="",
+)  # fmt: skip
+
+
+def _logit_grad(grad: Any, input: Any, eps: float | None) -> Any:
+    if not is_grad_enabled():
+        return _fused(_LOGIT_BACKWARD, grad, input, eps)
+    low, outside = (0.0, math.nan) if eps is None else (eps, 0.0)
+    inside = F.logical_and(input >= low, input <= 1.0 - low)
+    return F.where(inside, grad / (input * (1.0 - input)), F.full((), outside, dtype=input.dtype))
+
+
+pointwise(
+    "logit(Tensor input, float? eps=None)", _logit, promote_float, accepts=REAL, error_name="logit_cpu", forms=EVERY,
+    derivatives={"input": _logit_grad},
+)  # fmt: skip

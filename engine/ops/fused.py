@@ -1,0 +1,109 @@
+"""Operations of three operands: addcmul, addcdiv, lerp."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine import dtypes
+from engine.dtypes import FLOAT
+from engine.ops.pointwise import as_scalar, conj, deprecated, multiply_add, of, pointwise, promote
+from engine.registry import INEXACT, NUMERIC
+
+# ----------------------------------------------------------------------------------------------------- addcmul, addcdiv
+
+
+def _addcmul(input: np.ndarray, tensor1: np.ndarray, tensor2: np.ndarray, value: Any) -> np.ndarray:
+    return multiply_add(as_scalar(value, input) * tensor1, tensor2, input)
+
+
+def _addcdiv(input: np.ndarray, tensor1: np.ndarray, tensor2: np.ndarray, value: Any) -> np.ndarray:
+    return input + as_scalar(value, input) * tensor1 / tensor2
+
+
+def _times(x: Any, value: Any) -> Any:
+    return x if value == 1 else x * value
+
+
+_ADDCMUL = {
+    "input": lambda grad: grad,
+    "tensor1": lambda grad, tensor2, value: grad * conj(_times(tensor2, value)),
+    "tensor2": lambda grad, tensor1, value: grad * conj(_times(tensor1, value)),
+}
+_ADDCDIV = {
+    "input": lambda grad: grad,
+    "tensor1": lambda grad, tensor2, value: grad * conj(value / tensor2),
+    "tensor2": lambda grad, tensor1, tensor2, value: -grad * conj(_times(tensor1, value) / (tensor2 * tensor2)),
+}
+
+
+def _addcdiv_dtype(operands: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
+    """Promotion. Raises RuntimeError for a quotient of two integers."""
+    if all(of(x).category < FLOAT for x in operands[1:]):
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true "
+            "division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
+            "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) "
+            "for float inputs. The future addcdiv behavior is just the latter implementation: (input + value * tensor1 / "
+            "tensor2) for all dtypes."
+        )
+    return promote(operands)
+
+
+for _name, _kernel, _rule, _derivatives, _accepts in (
+    ("addcmul", _addcmul, promote, _ADDCMUL, NUMERIC),
+    ("addcdiv", _addcdiv, _addcdiv_dtype, _ADDCDIV, INEXACT),
+):
+    pointwise(
+        f"{_name}(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1)", _kernel, _rule,
+        derivatives=_derivatives, accepts=_accepts, error_name=f"{_name}_cpu_out",
+    )  # fmt: skip
+    pointwise(
+        f"{_name}(Tensor input, Number value, Tensor tensor1, Tensor tensor2)",
+        lambda input, value, tensor1, tensor2, kernel=_kernel: kernel(input, tensor1, tensor2, value),
+        deprecated(_rule, _name), derivatives=_derivatives, accepts=_accepts, error_name=f"{_name}_cpu_out",
+    )  # fmt: skip
+
+# --------------------------------------------------------------------------------------------------------------- lerp
+
+_C_WORDS = {
+    "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int",
+    "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
+    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+}  # fmt: skip
+
+
+def _lerp(input: np.ndarray, end: np.ndarray, weight: Any) -> np.ndarray:
+    """From whichever end is nearer, so that weight 1 gives `end` exactly."""
+    if not isinstance(weight, np.ndarray):
+        weight = as_scalar(weight, input)
+    way = end - input
+    return np.where(np.abs(weight) < 0.5, multiply_add(weight, way, input), multiply_add(weight - 1, way, end))
+
+
+def _lerp_dtype(operands: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
+    """All of one dtype, but a 0-d weight may have any. Raises RuntimeError."""
+    d = operands[0].dtype
+    for name, x in zip(("end", "weight"), operands[1:], strict=False):
+        if x.dtype is not d and (name == "end" or x._sizes):
+            raise RuntimeError(f"expected dtype {_C_WORDS[d.name]} for `{name}` but got dtype {_C_WORDS[x.dtype.name]}")
+    return d, d
+
+
+pointwise(
+    "lerp(Tensor input, Tensor end, Tensor weight)", _lerp, _lerp_dtype, accepts=INEXACT, node="LerpBackward1",
+    error_name="lerp_kernel_tensor",
+    derivatives={
+        "input": lambda grad, weight: grad * conj(1 - weight),
+        "end": lambda grad, weight: grad * conj(weight),
+        "weight": lambda grad, input, end: grad * conj(end - input),
+    },
+)  # fmt: skip
+pointwise(
+    "lerp(Tensor input, Tensor end, Number weight)", _lerp, _lerp_dtype, accepts=INEXACT, error_name="lerp_kernel_scalar",
+    derivatives={
+        "input": lambda grad, weight: grad * (1 - conj(weight)),
+        "end": lambda grad, weight: grad * conj(weight),
+    },
+)  # fmt: skip

@@ -1,0 +1,219 @@
+"""Powers, roots of sums of squares, and the integers' common divisors and multiples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from engine import dtypes
+from engine.dtypes import COMPLEX, INTEGERS
+from engine.ops.pointwise import EVERY, F, as_scalar, conj, of, pointwise, promote, promote_float
+from engine.registry import COMPOSITE, NUMERIC, REAL, op
+from engine.signatures import is_tensor
+
+# ------------------------------------------------------------------------------------------------------------- powers
+
+
+def _power(input: np.ndarray, exponent: np.ndarray) -> np.ndarray:
+    if input.dtype.kind not in "iu":
+        return np.power(input, exponent)
+    # A negative power of an integer is its truncated value: 0 but for 1 and -1. NumPy refuses it.
+    negative = exponent < 0
+    if not negative.any():
+        return np.power(input, exponent)
+    result = np.power(input, np.where(negative, 0, exponent).astype(input.dtype))
+    units = np.where(input == 1, 1, np.where(input == -1, np.where(exponent % 2 == 0, 1, -1), 0))
+    return np.where(negative, units, result).astype(input.dtype)
+
+
+_SPECIAL_POWERS: dict[float, Any] = {
+    0.5: np.sqrt, 2.0: np.square, 3.0: lambda x: x * x * x, -0.5: lambda x: 1 / np.sqrt(x), -1.0: lambda x: 1 / x,
+    -2.0: lambda x: 1 / (x * x),
+}  # fmt: skip
+
+
+def _power_of_number(input: np.ndarray, exponent: Any) -> np.ndarray:
+    """A power with one exponent for all, with torch's short cuts, whose results at infinities and zeros differ from C's."""
+    kind = input.dtype.kind
+    if kind in "iu":
+        return _integer_power(input, exponent)
+    if exponent == 0:
+        return np.ones_like(input)
+    if exponent == 1 or kind == "b":
+        return input.copy()
+    if kind == "c" and exponent not in (2, 3, -1, -2, 0.5, -0.5):
+        return np.power(input, as_scalar(exponent, input))
+    short = _SPECIAL_POWERS.get(exponent)
+    return short(input) if short is not None else np.power(input, as_scalar(exponent, input))
+
+
+def _integer_power(input: np.ndarray, exponent: int) -> np.ndarray:
+    if exponent < 0:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    return np.power(input, as_scalar(exponent, input))
+
+
+def _power_dtype(values: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
+    """Promotion; True to a bool power is only defined where the power is the bool itself or one."""
+    input, exponent = values
+    d, _ = promote([input, exponent])
+    if d is dtypes.bool_ and exponent not in (0, 1):
+        raise NotImplementedError("\"pow\" not implemented for 'Bool'")
+    return d, d
+
+
+def _power_grad(grad: Any, input: Any, exponent: Any) -> Any:
+    if exponent == 0:
+        return F.zeros_like(input)
+    return grad * conj(exponent * input.pow(exponent - 1))
+
+
+def _base_grad(grad: Any, input: Any, exponent: Any) -> Any:
+    return F.where(exponent == 0.0, _zero(grad), grad * conj(exponent * input.pow(exponent - 1)))
+
+
+def _zero(like: Any) -> Any:
+    return F.zeros((), dtype=like.dtype)
+
+
+def _exponent_grad(grad: Any, input: Any, exponent: Any, result: Any) -> Any:
+    flat = F.logical_and(input == 0, _vanishes_at_zero(exponent))
+    base = input.to(promote([input, exponent])[0])
+    return grad * F.where(flat, _zero(grad), conj(result * base.log()))
+
+
+def _vanishes_at_zero(exponent: Any) -> Any:
+    if exponent.dtype.category == COMPLEX:
+        return F.logical_and(F.imag(exponent) == 0, F.real(exponent) >= 0)
+    return exponent >= 0
+
+
+def _number_exponent_grad(grad: Any, input: Any, exponent: Any, result: Any) -> Any:
+    if exponent.dtype.category == COMPLEX and not isinstance(input, complex):
+        input = complex(input)
+    with np.errstate(all="ignore"):
+        logarithm = np.log(np.asarray(input)).item()
+    gradient = grad * conj(result * logarithm)
+    return F.where(_vanishes_at_zero(exponent), _zero(gradient), gradient) if input == 0 else gradient
+
+
+pointwise(
+    "pow(Tensor input, Tensor exponent)", _power, accepts=NUMERIC, node="PowBackward1",
+    derivatives={"input": _base_grad, "exponent": _exponent_grad},
+)  # fmt: skip
+pointwise(
+    "pow(Tensor input, Number exponent)", _power_of_number, _power_dtype, bound_rule=True, node="PowBackward0",
+    derivatives={"input": _power_grad},
+)  # fmt: skip
+
+
+def _number_to_power(self: Any, exponent: np.ndarray) -> np.ndarray:
+    base = as_scalar(self, exponent)
+    return np.ones_like(exponent) if self == 1 else _power(base, exponent)
+
+
+pointwise(
+    "pow(Number self, Tensor exponent)", _number_to_power, lambda values: promote(values), bound_rule=True, accepts=NUMERIC,
+    forms="function out", node="PowBackward2",
+    derivatives={"exponent": lambda grad, self, exponent, result: _number_exponent_grad(grad, self, exponent, result)},
+)  # fmt: skip
+
+
+def _double_of(*operands: Any) -> dtypes.dtype:
+    return dtypes.complex128 if any(of(x).category == COMPLEX for x in operands) else dtypes.float64
+
+
+def _in_double(x: Any, d: dtypes.dtype) -> Any:
+    if is_tensor(x):
+        return x.to(d)
+    return complex(x) if d is dtypes.complex128 else float(x)
+
+
+def _float_power(input: Any, exponent: Any) -> Any:
+    """The power in double precision."""
+    d = _double_of(input, exponent)
+    return F.pow(_in_double(input, d), _in_double(exponent, d))
+
+
+def _float_power_(input: Any, exponent: Any) -> Any:
+    """The power in place. Raises RuntimeError for a tensor that is not in double precision."""
+    d = _double_of(input, exponent)
+    if input.dtype is not d:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {input.dtype.legacy} but the operation's result requires dtype {d.legacy}"
+        )
+    return input.pow_(_in_double(exponent, d))
+
+
+for _first, _second, _forms in (("Tensor", "Operand", "function method out"), ("Operand", "Tensor", "function out")):
+    op(
+        f"float_power({_first} input, {_second} exponent)", kind=COMPOSITE, kernel=_float_power, family="pointwise",
+        forms=_forms,
+    )  # fmt: skip
+op(
+    "float_power_(Tensor input, Operand exponent)", kind=COMPOSITE, kernel=_float_power_, family="pointwise",
+    forms="method inplace",
+)  # fmt: skip
+op(
+    "square(Tensor input)", kind=COMPOSITE, kernel=lambda input: input.pow(2), family="pointwise", forms="function method out",
+    exact=True,
+)  # fmt: skip
+op(
+    "square_(Tensor input)", kind=COMPOSITE, kernel=lambda input: input.pow_(2), family="pointwise",
+    forms="function method inplace", exact=True,
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------- hypotenuses, integer lattices
+
+pointwise(
+    "hypot(Tensor input, Tensor other)", np.hypot, accepts=dtypes.FLOATS, error_name="hypot_cpu",
+    derivatives={
+        "input": lambda grad, input, result: grad * (input / result),
+        "other": lambda grad, other, result: grad * (other / result),
+    },
+)  # fmt: skip
+pointwise(
+    "gcd(Tensor input, Tensor other)", np.gcd, accepts=INTEGERS, error_name="gcd_cpu", forms=EVERY, exact=True,
+)  # fmt: skip
+
+
+def _lcm(input: np.ndarray, other: np.ndarray) -> np.ndarray:
+    divisor = np.gcd(input, other)
+    return np.abs(np.where(divisor == 0, 0, input // np.where(divisor == 0, 1, divisor)).astype(input.dtype) * other)
+
+
+pointwise(
+    "lcm(Tensor input, Tensor other)", _lcm, accepts=INTEGERS, error_name="lcm_cpu", forms=EVERY, exact=True,
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------------------------- x log y
+
+
+def _xlogy(input: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """x log y, 0 where x is 0 whatever y is, but NaN where y is."""
+    return np.where(np.isnan(other), other, special.xlogy(input, other).astype(input.dtype))
+
+
+def _xlogy_input_grad(grad: Any, input: Any, other: Any) -> Any:
+    if is_tensor(other):
+        return F.xlogy(grad, other).masked_fill((input == 0.0) & (other <= 0.0), 0.0)
+    gradient = F.xlogy(grad, other)
+    return gradient if other > 0 else gradient.masked_fill(input == 0.0, 0.0)
+
+
+_XLOGY: dict[str, Any] = {"rule": promote_float, "accepts": REAL, "error_name": "xlogy_cpu"}
+
+pointwise(
+    "xlogy(Tensor input, Tensor other)", _xlogy, forms=EVERY, **_XLOGY,
+    derivatives={"input": _xlogy_input_grad, "other": lambda grad, input, other: grad * input / other},
+)  # fmt: skip
+pointwise(
+    "xlogy(Operand self, Tensor other)", _xlogy, forms="function out", node="XlogyBackward1", **_XLOGY,
+    derivatives={"other": lambda grad, self, other: grad * self / other},
+)  # fmt: skip
+pointwise(
+    "xlogy(Tensor input, Operand other)", _xlogy, forms=EVERY, node="XlogyBackward2", **_XLOGY,
+    derivatives={"input": _xlogy_input_grad},
+)  # fmt: skip

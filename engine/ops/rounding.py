@@ -1,0 +1,225 @@
+"""Rounding, clamping and the replacement of special values, element by element."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine import dtypes, layout
+from engine.call import Result
+from engine.dtypes import BOOL, COMPLEX, COMPLEXES, FLOATS
+from engine.ops.pointwise import (
+    EVERY,
+    METHOD_ONLY,
+    F,
+    no_complex,
+    no_gradient,
+    not_implemented,
+    of,
+    pointwise,
+    promote,
+    refusing,
+)  # fmt: skip
+from engine.registry import BOOL_ONLY, GENERAL, NUMERIC, REAL, op
+from engine.tensor import Tensor
+
+_REAL_NUMBERS = REAL - BOOL_ONLY
+
+# ------------------------------------------------------------------------------------------------------------ rounding
+
+
+def _whole(function: Any) -> Any:
+    """Integers are whole already."""
+    return lambda input: function(input) if input.dtype.kind == "f" else input
+
+
+for _name, _function, _aliases in (
+    ("ceil", np.ceil, ()), ("floor", np.floor, ()), ("trunc", np.trunc, ("fix",)),
+):  # fmt: skip
+    pointwise(
+        f"{_name}(Tensor input)", _whole(_function),
+        no_complex(promote, NotImplementedError, f"{_name} is not supported for complex inputs"), accepts=NUMERIC,
+        error_name=f"{_name}_vml_cpu", forms=EVERY, exact=True, aliases=_aliases, derivatives={"input": no_gradient},
+    )  # fmt: skip
+pointwise(
+    "round(Tensor input)", _whole(np.rint), accepts=_REAL_NUMBERS, error_name="round_vml_cpu", forms=EVERY, exact=True,
+    derivatives={"input": no_gradient},
+)  # fmt: skip
+
+
+def _round_decimals(input: np.ndarray, decimals: int) -> np.ndarray:
+    if decimals == 0:
+        return np.rint(input)
+    power = np.asarray(10.0 ** abs(decimals), input.dtype)
+    return np.rint(input * power) / power if decimals > 0 else np.rint(input / power) * power
+
+
+def _round_dtype(values: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
+    d = values[0].dtype
+    if d not in FLOATS:
+        raise NotImplementedError(f"\"round{'_cpu' if values[1] else '_vml_cpu'}\" not implemented for '{d.legacy}'")
+    return d, d
+
+
+pointwise(
+    "round(Tensor input, *, int decimals)", _round_decimals, _round_dtype, bound_rule=True, forms=EVERY,
+    node="RoundBackward1", derivatives={"input": no_gradient},
+)  # fmt: skip
+pointwise(
+    "frac(Tensor input)", lambda input: input - np.trunc(input), accepts=FLOATS, error_name="frac_cpu", forms=EVERY,
+    exact=True, derivatives={"input": lambda grad: grad},
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------------------------ clamping
+
+
+def larger(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The larger of two; NaN if one is; the first if they are equal (which shows in the sign of zeros)."""
+    return np.where((a >= b) | np.isnan(a), a, b) if a.dtype.kind == "f" else np.maximum(a, b)
+
+
+def smaller(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The smaller of two, as `larger`."""
+    return np.where((a <= b) | np.isnan(a), a, b) if a.dtype.kind == "f" else np.minimum(a, b)
+
+
+def _clamp(input: np.ndarray, min: Any, max: Any) -> np.ndarray:
+    """At least `min` and at most `max`, which wins where they cross."""
+    if min is not None:
+        input = larger(input, min)
+    return input if max is None else smaller(input, max)
+
+
+_CLAMP_COMPLEX = "clamp is not supported for complex types"
+
+
+def _clamp_dtype(name: str) -> Any:
+    """Promotion of input and bounds. Raises RuntimeError without bounds, NotImplementedError for complex and bool."""
+
+    def rule(values: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
+        operands = [v for v in values if v is not None]
+        if len(operands) == 1:
+            raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+        if any(of(x).category == COMPLEX for x in operands):
+            raise NotImplementedError(_CLAMP_COMPLEX)
+        d, _ = promote(operands)
+        if d.category == BOOL:
+            raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
+        return d, d
+
+    return rule
+
+
+def _inside(grad: Any, input: Any, min: Any, max: Any) -> Any:
+    """The gradient where the input was kept, the bounds included."""
+    if min is None and max is None:
+        return grad
+    kept = None if min is None else input >= min
+    if max is not None:
+        kept = input <= max if kept is None else kept.logical_and_(input <= max)
+    return F.where(kept, grad, F.zeros((), dtype=grad.dtype))
+
+
+def _bounds_grad(grad: Any, input: Any, min: Any, max: Any) -> Any:
+    zero = F.zeros((), dtype=grad.dtype)
+    if min is None:
+        return None, F.where(input > max, grad, zero)
+    if max is None:
+        return F.where(input < min, grad, zero), None
+    below = F.where((min < max).logical_and_(input < min), grad, zero)
+    return below, F.where((input > max).logical_or_(max < min), grad, zero)
+
+
+pointwise(
+    "clamp(Tensor input, Tensor? min=None, Tensor? max=None)", _clamp, _clamp_dtype("clamp_cpu"), bound_rule=True,
+    forms=EVERY, exact=True, aliases=("clip",), derivatives={"input": _inside, ("min", "max"): _bounds_grad},
+)  # fmt: skip
+pointwise(
+    "clamp(Tensor input, Operand? min=None, Operand? max=None)", _clamp, _clamp_dtype("clamp_scalar_cpu"), bound_rule=True,
+    forms=EVERY, exact=True, aliases=("clip",), node="ClampBackward1", derivatives={"input": _inside},
+)  # fmt: skip
+
+
+def _one_bound(name: str, bound: str, kernel: Any, other_name: str, keeps: Any, loses: Any) -> None:
+    """clamp_min or clamp_max, with a number or with a tensor, which is a maximum or minimum of two."""
+    node = "ClampMin" if bound == "min" else "ClampMax"
+
+    def kept(grad: Any, input: Any, bound: Any) -> Any:
+        return F.where(keeps(input, bound), grad, F.zeros((), dtype=grad.dtype))
+
+    def lost(grad: Any, input: Any, bound: Any) -> Any:
+        return F.where(loses(input, bound), grad, F.zeros((), dtype=grad.dtype))
+
+    def named(formula: Any) -> Any:
+        if bound == "min":
+            return lambda grad, input, min: formula(grad, input, min)
+        return lambda grad, input, max: formula(grad, input, max)
+
+    pointwise(
+        f"{name}(Tensor input, Tensor {bound})", kernel, accepts=REAL, error_name=f"{other_name}_cpu", forms=EVERY,
+        exact=True, node=f"{node}Backward1", derivatives={"input": named(kept), bound: named(lost)},
+    )  # fmt: skip
+    pointwise(
+        f"{name}(Tensor input, Operand {bound})", kernel, _clamp_dtype(f"{name}_scalar_cpu"), forms=EVERY, exact=True,
+        node=f"{node}Backward0", derivatives={"input": named(kept)},
+    )  # fmt: skip
+
+
+_one_bound("clamp_min", "min", larger, "maximum", lambda x, b: x >= b, lambda x, b: x < b)
+_one_bound("clamp_max", "max", smaller, "minimum", lambda x, b: x <= b, lambda x, b: x > b)
+
+
+def _relu_grad(grad: Any, result: Any) -> Any:
+    return F.where(result <= 0, F.zeros((), dtype=grad.dtype), grad)
+
+
+pointwise(
+    "relu(Tensor input)", lambda input: larger(input, np.zeros((), input.dtype)),
+    refusing(
+        no_complex(promote, NotImplementedError, _CLAMP_COMPLEX), BOOL_ONLY, RuntimeError,
+        "Boolean inputs not supported for relu",
+    ),
+    forms="function method inplace", exact=True, derivatives={"input": _relu_grad},
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------------------ special values
+
+
+def _nan_to_num(input: Tensor, nan: float | None, posinf: float | None, neginf: float | None) -> Result:
+    """NaN becomes 0, infinities the extremes of the dtype, unless told otherwise; parts of complex numbers alike."""
+    array, d = input._array(), input.dtype
+    strides = layout.pointwise_strides([(input._sizes, input._strides)], input._sizes)
+    if array.dtype.kind in "iub":
+        return Result(array.copy(), strides)
+    real = d.to_real()
+    most = dtypes.finfo(real).max
+    fill = (0.0 if nan is None else nan, most if posinf is None else posinf, -most if neginf is None else neginf)
+    parts = array.reshape(*array.shape, 1).copy().view(real.numpy) if d.category == COMPLEX else array
+    wide = parts.astype(dtypes.opmath(real))
+    clean = np.select([np.isnan(wide), wide == np.inf, wide == -np.inf], [wide.dtype.type(f) for f in fill], wide)
+    clean = clean.astype(real.numpy)
+    return Result(clean.view(d.numpy).reshape(array.shape) if d.category == COMPLEX else clean, strides)
+
+
+op(
+    "nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None)", kind=GENERAL, kernel=_nan_to_num,
+    family="pointwise", forms=EVERY, exact=True,
+    derivatives={"input": lambda grad, input: grad * F.isfinite(input)},
+)  # fmt: skip
+
+
+def _heaviside_dtype(operands: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
+    """Both of one real dtype. Raises RuntimeError."""
+    if any(x.dtype in COMPLEXES for x in operands):
+        raise RuntimeError("heaviside is not yet implemented for complex tensors.")
+    if operands[0].dtype is not operands[1].dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+    return promote(operands)
+
+
+pointwise(
+    "heaviside(Tensor input, Tensor values)",
+    lambda input, values: np.where(input == 0, values, (input > 0).astype(input.dtype)), _heaviside_dtype,
+    forms=METHOD_ONLY, exact=True, node="NotImplemented", derivatives=not_implemented("heaviside", "input", "values"),
+)  # fmt: skip
