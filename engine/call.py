@@ -274,10 +274,10 @@ def _package(op: Op, made: tuple[Tensor, ...]) -> Any:
     return made[0]
 
 
-def _compute(op: Op, values: list[Any], tensors: list[Tensor]) -> tuple[Result, ...]:
+def _compute(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | None = None) -> tuple[Result, ...]:
     """The results of a POINTWISE or GENERAL kernel, as fresh values with layout and undefined elements."""
     if op.kind == POINTWISE:
-        computed = _pointwise(op, values, tensors)
+        computed = _pointwise(op, values, tensors, target)
         computed.strides = layout.pointwise_strides([(t._sizes, t._strides) for t in tensors], computed.values.shape)
         results: tuple[Result, ...] = (computed,)
     else:
@@ -288,10 +288,13 @@ def _compute(op: Op, values: list[Any], tensors: list[Tensor]) -> tuple[Result, 
     return results
 
 
-def _pointwise(op: Op, values: list[Any], tensors: list[Tensor]) -> Result:
+def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | None) -> Result:
     shape = layout.broadcast_shapes([t._sizes for t in tensors]) if tensors else ()
     operands = [values[i] for i in op.tensor_positions if values[i] is not None]
     compute, result = op.rule(values if op.bound_rule else operands)
+    if target is not None:
+        _require_out_dtype(op, result, target)
+        require_castable(result, target)
     if compute not in op.accepts:
         raise NotImplementedError(f"\"{op.error_name}\" not implemented for '{compute.legacy}'")
     working = compute.numpy if op.stepwise else dtypes.opmath(compute)
@@ -554,7 +557,7 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
     else:
         if op.kind == POINTWISE:
             check_overlap(target, tensors[1:])
-        (result, *_) = _compute(op, values, tensors)
+        (result, *_) = _compute(op, values, tensors, target)
         if result.values.shape != target._sizes:
             raise RuntimeError(
                 f"output with shape {list(target._sizes)} doesn't match the broadcast shape {list(result.values.shape)}"
@@ -567,13 +570,22 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
     return target
 
 
+def _require_out_dtype(op: Op, source: dtype, target: Tensor) -> None:
+    """Raise RuntimeError where an operation that never casts into `out` is given one of another dtype."""
+    if op.out_dtype_error is not None and source is not target.dtype:
+        raise RuntimeError(op.out_dtype_error.format(out=target.dtype.legacy, result=source.legacy))
+
+
+def require_castable(source: dtype, target: Tensor) -> None:
+    """Raise RuntimeError where a result may not be written to a tensor: its dtype is of a lower category."""
+    if not promotion.can_cast(source, target.dtype):
+        raise RuntimeError(f"result type {source.legacy} can't be cast to the desired output type {target.dtype.legacy}")
+
+
 def write(target: Tensor, result: Result) -> None:
     """Put values into a tensor's memory, cast to its dtype. Raises RuntimeError for a lower category."""
     source = dtypes.BY_NUMPY[result.values.dtype]
-    if not promotion.can_cast(source, target.dtype):
-        raise RuntimeError(
-            f"result type {source.legacy} can't be cast to the desired output type {target.dtype.legacy}"
-        )
+    require_castable(source, target)
     values, lost = cast(result.values, target.dtype, source)
     target._array()[...] = values
     undefined = result.undefined if lost is None else lost
@@ -630,10 +642,11 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
         if op.kind == POINTWISE:
             check_overlap(t, tensors)
     with np.errstate(all="ignore"):
-        results = _compute(op, values, tensors)
+        results = _compute(op, values, tensors, outs[0])
     if len(results) != len(outs):
         raise TypeError(f"{op.name}(): argument 'out' must be a tuple of {len(results)} Tensors")
     for t, result in zip(outs, results, strict=True):
+        _require_out_dtype(op, dtypes.BY_NUMPY[result.values.dtype], t)
         write_result(t, result)
     return _package(op, tuple(outs)) if len(op.signature.outputs) > 1 else outs[0]
 
@@ -643,6 +656,7 @@ def _write_out(op: Op, out: Any, result: Any) -> Any:
     pairs = list(zip(out, result, strict=True)) if isinstance(result, tuple) else [(out, result)]
     _refuse_grad_with_out(op, [r for _, r in pairs], out)
     for target, value in pairs:
+        _require_out_dtype(op, value.dtype, target)
         write_result(target, Result(value._array(), None, value._undefined_mask()))
     return out
 
@@ -650,8 +664,7 @@ def _write_out(op: Op, out: Any, result: Any) -> Any:
 def write_result(target: Tensor, result: Result) -> None:
     """Write to an `out=` tensor, which takes the result's shape (with a warning if it had elements)."""
     source = dtypes.BY_NUMPY[result.values.dtype]
-    if not promotion.can_cast(source, target.dtype):
-        raise RuntimeError(f"result type {source.legacy} can't be cast to the desired output type {target.dtype.legacy}")
+    require_castable(source, target)
     shape = result.values.shape
     if target._sizes != shape:
         if layout.numel(target._sizes):

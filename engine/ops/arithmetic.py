@@ -14,6 +14,7 @@ from engine import dtypes
 from engine.dtypes import BOOL, COMPLEXES
 from engine.ops.pointwise import (
     EVERY,
+    SAME_OUT,
     F,
     compare,
     conj,
@@ -226,6 +227,7 @@ _NEGATED_BOOL = (
 )
 pointwise(
     "neg(Tensor input)", np.negative, refusing(promote, BOOL_ONLY, RuntimeError, _NEGATED_BOOL), forms=EVERY, exact=True,
+    out_dtype_error=SAME_OUT,
     aliases=("negative",), derivatives={"input": lambda grad: -grad},
 )  # fmt: skip
 
@@ -251,7 +253,7 @@ pointwise(
     "sign(Tensor input)", _sign,
     refusing(promote, COMPLEXES, NotImplementedError,
              "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."),
-    exact=True, derivatives={"input": no_gradient},
+    exact=True, out_dtype_error=SAME_OUT, derivatives={"input": no_gradient},
 )  # fmt: skip
 
 
@@ -262,7 +264,7 @@ def _signbit(input: np.ndarray) -> np.ndarray:
 pointwise(
     "signbit(Tensor input)", _signbit,
     refusing(compare, COMPLEXES, NotImplementedError, "signbit is not implemented for complex tensors."),
-    forms="function method out", exact=True,
+    forms="function method out", exact=True, out_dtype_error="signbit does not support non-boolean outputs.",
 )  # fmt: skip
 
 

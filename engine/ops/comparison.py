@@ -98,7 +98,7 @@ for _name, _infinity in (("isposinf", math.inf), ("isneginf", -math.inf)):
     pointwise(
         f"{_name}(Tensor input)", _of_floats(lambda x, infinity=_infinity: x == infinity, False),
         no_complex(compare, RuntimeError, f"{_name} does not support complex inputs."), family="comparison",
-        forms="function method out", exact=True,
+        forms="function method out", exact=True, out_dtype_error=f"{_name} does not support non-boolean outputs.",
     )  # fmt: skip
 
 # -------------------------------------------------------------------------------------------------- the larger, the smaller

@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.call import Geometry
 from engine.dtypes import COMPLEX, COMPLEXES, FLOAT, dtype, get_default_dtype
-from engine.ops.pointwise import F, pointwise, promote, to_real
+from engine.ops.pointwise import SAME_OUT, F, pointwise, promote, to_real
 from engine.registry import BOOL_ONLY, COMPOSITE, GENERAL, MUTATION, NUMERIC, VIEW, op
 from engine.tensor import Tensor
 
@@ -59,10 +59,14 @@ _CONJ_PHYSICAL = pointwise(
 )  # fmt: skip
 op(
     "conj_physical(Tensor input)", kind=COMPOSITE, kernel=_conj_physical, family="pointwise", forms="function method out",
-    exact=True,
+    exact=True, out_dtype_error=SAME_OUT,
 )  # fmt: skip
+def _conjugate_in_place(input: Tensor) -> np.ndarray | None:
+    return np.conjugate(input._array()) if input.dtype.category == COMPLEX else None
+
+
 op(
-    "conj_physical_(Tensor input)", kind=MUTATION, kernel=lambda input: np.conjugate(input._array()), family="pointwise",
+    "conj_physical_(Tensor input)", kind=MUTATION, kernel=_conjugate_in_place, family="pointwise",
     forms="function method inplace", node="ConjPhysicalBackward1", exact=True,
     derivatives={"input": lambda grad: F.conj_physical(grad)},
 )  # fmt: skip
@@ -80,7 +84,10 @@ def _as_real(input: Tensor) -> Geometry:
 
 def _as_complex(input: Tensor) -> Geometry:
     if input.dtype.category != FLOAT or input.dtype.itemsize < 4:
-        raise RuntimeError(f"view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: {input.dtype.legacy}")
+        raise RuntimeError(
+            "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
+            f"{input.dtype.legacy}"
+        )
     if not input._sizes:
         raise RuntimeError("Input tensor must have one or more dimensions")
     if input._sizes[-1] != 2:
@@ -134,7 +141,7 @@ for _name, _kernel in (("real", _real), ("imag", _imag)):
 # ----------------------------------------------------------------------------------------------- magnitudes and angles
 
 _ABS: dict[str, Any] = {
-    "accepts": NUMERIC, "error_name": "abs_cpu", "exact": True, "node": "AbsBackward0",
+    "accepts": NUMERIC, "error_name": "abs_cpu", "exact": True, "node": "AbsBackward0", "out_dtype_error": SAME_OUT,
     "derivatives": {"input": lambda grad, input: grad * F.sgn(input)},
 }  # fmt: skip
 pointwise("abs(Tensor input)", np.abs, to_real, forms="function method out", aliases=("absolute",), **_ABS)
@@ -169,7 +176,7 @@ def _sgn_grad(grad: Any, input: Any, result: Any) -> Any:
     return ((grad / magnitude) - (F.real(grad / result) * result / magnitude)).masked_fill(magnitude == 0.0, 0.0)
 
 
-pointwise("sgn(Tensor input)", _sgn, derivatives={"input": _sgn_grad})
+pointwise("sgn(Tensor input)", _sgn, out_dtype_error=SAME_OUT, derivatives={"input": _sgn_grad})
 
 
 def _angle_dtype(operands: list[Any]) -> tuple[dtype, dtype]:

@@ -188,9 +188,9 @@ _table([
      {"error_name": "erf_vml_cpu"}),
     ("erfc", special.erfc, lambda grad, input: -2.0 / math.sqrt(math.pi) * F.exp(-(input.pow(2))) * grad,
      {"error_name": "erfc_vml_cpu"}),
-    ("erfinv", special.erfinv, lambda grad, input: 0.5 * math.sqrt(math.pi) * F.exp(input.erfinv().pow(2)) * grad,
+    ("erfinv", lambda x: np.where(x == 0, x, special.erfinv(x)), lambda grad, input: 0.5 * math.sqrt(math.pi) * F.exp(input.erfinv().pow(2)) * grad,
      {"error_name": "erfinv_vml_cpu", "forms": METHOD_ONLY}),
-    ("lgamma", special.gammaln, lambda grad, input: grad * F.digamma(input),
+    ("lgamma", lambda x: np.where(np.isinf(x), np.inf, special.gammaln(x)), lambda grad, input: grad * F.digamma(input),
      {"error_name": "lgamma_vml_cpu", "forms": METHOD_ONLY}),
     ("digamma", _digamma, lambda grad, input: grad * _fused(_POLYGAMMA_1, input), {"forms": METHOD_ONLY}),
 ], accepts=REAL)  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.dtypes import INTEGERS
-from engine.ops.pointwise import METHOD_ONLY, compare, pointwise, promote
+from engine.ops.pointwise import SAME_OUT, compare, pointwise, promote
 from engine.registry import INTEGRAL
 
 # ------------------------------------------------------------------------------------------------------------- logical
@@ -34,7 +34,7 @@ for _name, _kernel in (("and", np.bitwise_and), ("or", np.bitwise_or), ("xor", n
     _bits(f"bitwise_{_name}", _kernel, accepts=INTEGRAL, error_name=f"bitwise_{_name}_cpu")
 pointwise(
     "bitwise_not(Tensor input)", np.invert, promote, accepts=INTEGRAL, error_name="bitwise_not_cpu", exact=True,
-    forms=METHOD_ONLY,
+    out_dtype_error=SAME_OUT,
 )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ EVERY = "function method inplace out"
 """torch.f, x.f, x.f_, torch.f_ and out=."""
 METHOD_ONLY = "function method inplace-method out"
 """As EVERY, where torch has no torch.f_."""
+SAME_OUT = "Found dtype {out} but expected {result}"
+"""What an operation says that casts nothing into `out`."""
 
 
 def pointwise(signature: str, kernel: Callable[..., Any], rule: Rule = promote, **record: Any) -> Op:
@@ -140,7 +142,7 @@ def refuse_zero_divisor(divisor: np.ndarray) -> None:
 
 
 __all__ = [
-    "BOOL", "COMPLEX", "COMPLEXES", "EVERY", "FLOAT", "METHOD_ONLY", "F", "as_scalar", "compare", "conj", "deprecated",
+    "BOOL", "COMPLEX", "COMPLEXES", "EVERY", "FLOAT", "METHOD_ONLY", "SAME_OUT", "F", "as_scalar", "compare", "conj", "deprecated",
     "multiply_add", "no_complex", "no_gradient", "not_implemented", "of", "own", "pointwise", "promote", "promote_float",
     "refuse_zero_divisor", "refusing", "scaled", "to_real",
 ]  # fmt: skip

@@ -151,6 +151,7 @@ for _first, _second, _forms in (("Tensor", "Operand", "function method out"), ("
     op(
         f"float_power({_first} input, {_second} exponent)", kind=COMPOSITE, kernel=_float_power, family="pointwise",
         forms=_forms,
+        out_dtype_error="the output given to float_power has dtype {out} but the operation's result requires dtype {result}",
     )  # fmt: skip
 op(
     "float_power_(Tensor input, Operand exponent)", kind=COMPOSITE, kernel=_float_power_, family="pointwise",

@@ -12,6 +12,7 @@ from engine.dtypes import BOOL, COMPLEX, COMPLEXES, FLOATS
 from engine.ops.pointwise import (
     EVERY,
     METHOD_ONLY,
+    SAME_OUT,
     F,
     no_complex,
     no_gradient,
@@ -40,10 +41,10 @@ for _name, _function, _aliases in (
     pointwise(
         f"{_name}(Tensor input)", _whole(_function),
         no_complex(promote, NotImplementedError, f"{_name} is not supported for complex inputs"), accepts=NUMERIC,
-        error_name=f"{_name}_vml_cpu", forms=EVERY, exact=True, aliases=_aliases, derivatives={"input": no_gradient},
+        error_name=f"{_name}_vml_cpu", forms=EVERY, exact=True, out_dtype_error=SAME_OUT, aliases=_aliases, derivatives={"input": no_gradient},
     )  # fmt: skip
 pointwise(
-    "round(Tensor input)", _whole(np.rint), accepts=_REAL_NUMBERS, error_name="round_vml_cpu", forms=EVERY, exact=True,
+    "round(Tensor input)", _whole(np.rint), accepts=_REAL_NUMBERS, error_name="round_vml_cpu", forms=EVERY, exact=True, out_dtype_error=SAME_OUT,
     derivatives={"input": no_gradient},
 )  # fmt: skip
 
@@ -67,7 +68,7 @@ pointwise(
     node="RoundBackward1", derivatives={"input": no_gradient},
 )  # fmt: skip
 pointwise(
-    "frac(Tensor input)", lambda input: input - np.trunc(input), accepts=FLOATS, error_name="frac_cpu", forms=EVERY,
+    "frac(Tensor input)", lambda input: input - np.trunc(input), accepts=FLOATS, error_name="frac_cpu", forms=EVERY, out_dtype_error=SAME_OUT,
     exact=True, derivatives={"input": lambda grad: grad},
 )  # fmt: skip
 
@@ -205,6 +206,7 @@ def _nan_to_num(input: Tensor, nan: float | None, posinf: float | None, neginf: 
 op(
     "nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None)", kind=GENERAL, kernel=_nan_to_num,
     family="pointwise", forms=EVERY, exact=True,
+    out_dtype_error="nan_to_num: dtype of out: {out} should be same as input: {result}",
     derivatives={"input": lambda grad, input: grad * F.isfinite(input)},
 )  # fmt: skip
 
