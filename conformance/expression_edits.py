@@ -39,7 +39,7 @@ def names_in(node: ast.AST) -> list[str]:
 
 
 def literal_cost(value: object) -> int:
-    if value is None or value is True or value is False or isinstance(value, str):
+    if value is None or value is True or value is False or value is Ellipsis or isinstance(value, str):
         return 1
     if isinstance(value, complex):
         return 8

@@ -311,7 +311,8 @@ def _record(
     position = len(state.found)
     names = statement.reads | statement.writes
     aspect = primary.aspect
-    if (aspect == "raised" and OUT_OF_MEMORY.search(primary.got)) or primary.got.startswith("MemoryError"):
+    text = primary.got
+    if aspect in ("raised", "error type") and (text.startswith("MemoryError") or OUT_OF_MEMORY.search(text)):
         aspect = "memory"
     connected = state.links.group([*names, *filter(None, [ROOT.split(primary.name)[0]])])
     past = [earlier for earlier, _, _ in state.history if (earlier.reads | earlier.writes) & connected]

@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from conformance import exactness, opnames, records, reducer
-from conformance.backends import Backend, resolve
+from conformance.backends import Backend, BackendError, resolve
 from conformance.facts import Step
 from conformance.fingerprint import Attribution, fingerprint
 from conformance.judge import OUT_OF_MEMORY, Discrepancy, Verdict, dtypes_in, judge
@@ -23,6 +23,9 @@ from conformance.ledger import Ledger
 from conformance.runner import Run, follow
 from strategies.program import Program, ProgramError, parse, standalone
 from strategies.program.vocabulary import family_of
+
+
+MEMORY_TRIES = 30  # of the reducer where each trial fills the memory
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class Session:
     timings: dict[str, float] = field(default_factory=dict)
     attribution: Attribution = field(default_factory=Attribution)
     findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)  # candidates that are not to be had here, and why
 
     def spend(self, stage: str, seconds: float) -> None:
         self.timings[stage] = self.timings.get(stage, 0.0) + seconds
@@ -146,7 +150,7 @@ class Session:
                 text,
                 discrepancy,
                 lambda candidate: self.show(candidate, discrepancy.candidate),
-                max_tries=self.max_tries,
+                max_tries=self.max_tries if discrepancy.aspect != "memory" else MEMORY_TRIES,
                 seconds=self.seconds,
             )
             self.spend("reduce", perf_counter() - start)
@@ -254,8 +258,17 @@ def open_session(
     reference: str, candidates: Sequence[str], *, capabilities: Path | None = None, **options: Any
 ) -> Session:
     """A session over backends by name. `capabilities` is for the candidates. Raises BackendError, CapabilityError."""
-    backends = [resolve(name, capabilities) for name in candidates]
-    session = Session(resolve(reference), backends, **options)
+    backends, skipped = [], []
+    for name in candidates:
+        try:
+            backends.append(resolve(name, capabilities))
+        except BackendError as error:
+            if not error.skipped:
+                raise
+            skipped.append(f"{name}: {error}")
+    if not backends:
+        raise BackendError("; ".join(skipped) or "no candidate", skipped=bool(skipped))
+    session = Session(resolve(reference), backends, skipped=skipped, **options)
     versions = {one.name: one.version for one in (session.reference, *backends)}
     if "torch" in sys.modules:
         versions.setdefault("torch", str(sys.modules["torch"].__version__))

@@ -21,6 +21,12 @@ from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any
 
+EXPECTED = (
+    "BackendError",
+    "CapabilityError",
+    "LedgerError",
+    "RecordError",
+)  # mistakes of the user, not of the suite
 RESTART = 75  # exit status of a worker that wants a fresh process: one that ran out of memory is not trusted any more
 
 
@@ -108,7 +114,9 @@ class Worker:
         for index, text in self._drawn(block, size):
             if index < skip:
                 continue
-            new = self._program(block, index, text, counts, reducing=index != unreduced)
+            new = self._program(
+                block, index, text, counts, reducing=self.config["reduce"] and index != unreduced
+            )
             fresh.extend(new)
             if monotonic() - ticked > 0.5 or self.stopping or "memory" in counts:
                 self.send({"tick": index + 1, "counts": counts, "findings": fresh})
@@ -201,15 +209,17 @@ def alone(config: dict[str, Any], send: Any) -> None:
 
     program = parse(config["text"])
     backend = resolve(config["backend"], config["capabilities"])
+    walked = list(program.walk())
+    after = {one.index: one.index + len(list(one.walk())) for one in walked}  # the statement behind a block
     limit_memory(config["memory"])
-    order = [statement.index for statement in program.statements]
-    send({"ready": True, "statement": order[0]})
+    send({"ready": True, "statement": 0})
     memory = None
     with Run(program, backend) as run:
         for step in run:
             if step.raised is not None and is_out_of_memory(step.raised, OUT_OF_MEMORY):
                 memory = step.statement
-            send({"statement": min((index for index in order if index > step.statement), default=order[-1])})
+            behind = after[step.statement] if step.path.endswith("exit") else step.statement + 1
+            send({"statement": min(behind, len(walked) - 1)})
     send({"ended": True, "memory": memory})
 
 
@@ -234,8 +244,11 @@ def main() -> int:
         _serve(worker, send)
         worker.close()
     except Exception as error:
-        traceback.print_exc()
-        send({"error": f"{type(error).__name__}: {error}"})
+        expected = type(error).__name__ in EXPECTED
+        if not expected:
+            traceback.print_exc()
+        text = str(error) if expected else f"{type(error).__name__}: {error}"
+        send({"error": text, "expected": expected, "skipped": getattr(error, "skipped", False)})
         return 3
     return 0
 
@@ -245,7 +258,7 @@ def _serve(worker: Worker, send: Any) -> None:
         worker.stopping = True
 
     signal.signal(signal.SIGTERM, stop)
-    send({"ready": True, "header": worker.header})
+    send({"ready": True, "header": worker.header, "skipped": worker.session.skipped})
     while not worker.stopping:
         line = sys.stdin.readline()
         if not line:

@@ -1,0 +1,107 @@
+"""Programs per second in one process, and where the time goes."""
+
+from __future__ import annotations
+
+import warnings
+from argparse import Namespace
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from conformance import listing
+from conformance.backends import Backend
+from conformance.session import Session, open_session
+from conformance.worker import draw_function
+
+BLOCK = 50
+
+
+@dataclass
+class Measured:
+    """Seconds in all, seconds by stage, and seconds that bare torch takes for the same programs."""
+
+    programs: int = 0
+    statements: int = 0
+    seconds: float = 0.0
+    bare: float = 0.0
+    differences: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
+
+
+def measure(options: Namespace) -> Measured:
+    """Draws, runs and compares `options.programs` programs; the first block is a warm-up and does not count."""
+    session = open_session(options.reference, [options.candidate])
+    draw = draw_function(options.draw)
+    found = Measured()
+    compiled: list[Any] = []
+    for block in range(-1, (options.programs + BLOCK - 1) // BLOCK):
+        size = min(BLOCK, options.programs - max(block, 0) * BLOCK)
+        if block == 0:
+            found = Measured()
+            session.timings.clear()
+            compiled.clear()
+        _block(session, draw(options.seed, max(block, 0), options.profile, BLOCK), size, found, compiled)
+    found.stages = dict(session.timings)
+    found.bare = bare(session.reference, compiled)
+    return found
+
+
+def _block(session: Session, texts: Any, size: int, found: Measured, compiled: list[Any]) -> None:
+    start = perf_counter()
+    texts = iter(texts)
+    for _ in range(size):
+        before = perf_counter()
+        text = next(texts, None)
+        session.spend("draw", perf_counter() - before)
+        if text is None:
+            break
+        program = session.compile(text)
+        compiled.append(program)
+        examined = session.examine(program)
+        found.programs += 1
+        found.statements += len(list(program.walk()))
+        found.differences += len(examined.discrepancies)
+    found.seconds += perf_counter() - start
+
+
+def bare(backend: Backend, programs: list[Any]) -> float:
+    """Seconds to run the compiled statements on a backend, observing nothing. Blocks are run as one piece."""
+    pieces = [
+        [compile(one.text, "<program>", "exec") if one.body else one.code for one in program.statements]
+        for program in programs
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        start = perf_counter()
+        for program in pieces:
+            names = backend.free_names()
+            for code in program:
+                try:
+                    exec(code, names)
+                except Exception:  # programs make mistakes on purpose
+                    pass
+        seconds = perf_counter() - start
+    backend.reset()
+    backend.restore()
+    return seconds
+
+
+def text(found: Measured) -> str:
+    """What was measured, as a table."""
+    count = max(1, found.programs)
+    stages = dict(found.stages)
+    rows = [(stage, *_row(value, count, found.seconds)) for stage, value in stages.items()]
+    rows.append(("everything else", *_row(found.seconds - sum(stages.values()), count, found.seconds)))
+    rows.append(("all", *_row(found.seconds, count, found.seconds)))
+    rows.append(("bare torch", *_row(found.bare, count, found.seconds)))
+    lines = [
+        f"{count / max(1e-9, found.seconds):.0f} programs/s, {found.statements / count:.1f} statements a program, "
+        f"{found.programs} programs, {found.differences} differences",
+        "",
+        listing.table(rows, ("stage", "microseconds a program", "share")),
+    ]
+    return "\n".join(lines)
+
+
+def _row(seconds: float, count: int, total: float) -> tuple[str, str]:
+    return f"{1e6 * seconds / count:.0f}", f"{100 * seconds / max(1e-9, total):.1f} %"

@@ -1,0 +1,278 @@
+"""What the commands do; `cli` parses their options. Each gives an exit code."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from conformance import listing
+from conformance.backends import BackendError
+from conformance.campaign import Campaign, CampaignError, Outcome, Settings
+from conformance.capabilities import CapabilityError
+from conformance.facts import FactError
+from conformance.ledger import LedgerError
+from conformance.progress import progress
+from conformance.records import RecordError, read
+from conformance.trace import TraceError, read_programs
+
+
+class UseError(Exception):
+    """What was asked for cannot be done; the text is one line."""
+
+
+def _report_error() -> type[Exception]:
+    from reports import ReportError
+
+    return ReportError
+
+
+EXPECTED: tuple[type[BaseException], ...] = (
+    BackendError,
+    CampaignError,
+    CapabilityError,
+    FactError,
+    LedgerError,
+    RecordError,
+    TraceError,
+    UseError,
+    OSError,
+    _report_error(),
+)
+
+
+# --- run ------------------------------------------------------------------------------------------------------------
+
+
+def run(options: Namespace) -> int:
+    _check_draw(options.draw)
+    settings = Settings(
+        records=options.records,
+        programs=options.programs,
+        seed=options.seed,
+        profile=options.profile,
+        workers=options.workers or len(os.sched_getaffinity(0)),
+        shard=options.shard,
+        draw=options.draw,
+        block_size=options.block_size,
+        **_judging(options),
+    )
+    outcome, campaign = _campaign(settings)
+    tally = outcome.tally
+    print(listing.summary(tally) or "no difference")
+    print()
+    print(totals(outcome))
+    if not outcome.files:
+        print("nothing was recorded")
+        return 130 if outcome.interrupted else 0
+    print(f"records: {settings.records / campaign.run}*.jsonl")
+    out = options.html or settings.records / "report.html"
+    from reports import write
+
+    print(f"report:  {write(list(outcome.files), out)}")
+    if outcome.interrupted:
+        return 130
+    return 1 if tally.differences else 0
+
+
+def totals(outcome: Outcome) -> str:
+    tally = outcome.tally
+    mean = tally.statements / max(1, tally.programs)
+    rate = tally.programs / max(1e-9, outcome.seconds)
+    lines = [
+        f"{tally.programs} programs, {mean:.1f} statements each, {outcome.seconds:.1f} s ({rate:.0f} programs/s)",
+        f"{tally.differences} differences of the documented tier, {tally.tiers['ledger']} known by the ledger, "
+        f"{tally.tiers['rounding']} rounding, {tally.tiers['incidental']} incidental",
+    ]
+    if tally.lost:
+        lines.append(f"{tally.lost} programs were not drawn, because drawing ended the process")
+    if outcome.interrupted:
+        lines.append("stopped by Ctrl-C: what was recorded until then is kept")
+    return "\n".join(lines)
+
+
+def _judging(options: Namespace) -> dict[str, Any]:
+    return {
+        "reference": options.reference,
+        "candidates": tuple(dict.fromkeys(options.candidate or ["engine"])),
+        "capabilities": options.capabilities,
+        "follow": options.follow,
+        "incidental": options.incidental,
+        "timeout": options.timeout,
+        "memory": options.memory,
+        "command": options.line,
+    }
+
+
+def _campaign(settings: Settings) -> tuple[Outcome, Campaign]:
+    campaign = Campaign(settings)
+    with progress(campaign.total) as shown:
+        campaign.progress, campaign.note = shown, shown.note
+        return campaign(), campaign
+
+
+def _check_draw(spec: str) -> None:
+    module = spec.partition(":")[0]
+    try:
+        if importlib.util.find_spec(module) is None:
+            raise ImportError(f"no module {module}")
+    except ImportError as error:
+        raise UseError(f"programs cannot be drawn: {error}") from None
+
+
+# --- replay, reduce -------------------------------------------------------------------------------------------------
+
+
+def replay(options: Namespace) -> int:
+    outcome, rows = _on_file(options, reduce=False)
+    for number, row in enumerate(rows, 1):
+        print(f"program {number} of {len(rows)}: {_count(row['discrepancies'])}")
+        for candidate, reason in row["skipped"].items():
+            print(f"{candidate}: {reason}")
+        for item in row["discrepancies"]:
+            print(listing.difference(item, row["text"]))
+            print()
+    return _status(outcome)
+
+
+def reduce(options: Namespace) -> int:
+    outcome, _ = _on_file(options, reduce=True)
+    if not outcome.tally.findings:
+        raise UseError(f"{options.file}: no program in it shows a difference, so there is nothing to reduce")
+    for (_, number), finding in outcome.tally.findings.items():
+        print(f"[{number}] {listing.difference(finding, finding['reduced'])}")
+        print()
+        print(finding["reduced"])
+        print()
+    return _status(outcome)
+
+
+def _on_file(options: Namespace, *, reduce: bool) -> tuple[Outcome, list[dict[str, Any]]]:
+    """Runs the programs of a file as a campaign of its own, so that a crash or a hang is shown and not suffered."""
+    count = len(read_programs(options.file))
+    with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
+        settings = Settings(
+            records=Path(directory),
+            programs=count,
+            profile=str(options.file.resolve()),
+            draw="conformance.program_file:draw_block",
+            reduce=reduce,
+            **_judging(options),
+        )
+        outcome = Campaign(settings, note=lambda line: print(line, file=sys.stderr))()
+        rows = [row for path in outcome.files for row in read(path) if row["record"] == "program"]
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    return outcome, sorted(rows, key=lambda row: (row["block"], row["index"]))
+
+
+def _count(discrepancies: list[Any]) -> str:
+    return {0: "no difference", 1: "1 difference"}.get(
+        len(discrepancies), f"{len(discrepancies)} differences"
+    )
+
+
+def _status(outcome: Outcome) -> int:
+    return 1 if outcome.tally.differences else 0
+
+
+# --- trace, compare, report -----------------------------------------------------------------------------------------
+
+
+def trace(options: Namespace) -> int:
+    from conformance.backends import resolve
+    from conformance.trace import trace as write_traces
+
+    programs = [program for path in options.programs for program in read_programs(path)]
+    backend = resolve(options.backend, options.capabilities)
+    seen: dict[str, Any] = {
+        program.text: program for program in programs
+    }  # a program that stands twice is run once
+    shown = 0
+
+    def tell(done: int) -> None:
+        nonlocal shown
+        if done - shown >= 500 or done == len(seen):
+            print(f"{done}/{len(seen)} programs", file=sys.stderr)
+            shown = done
+
+    written = write_traces(seen.values(), backend, options.out, options.follow, tell)
+    print(f"{written} traces of {backend.name} {backend.version} in {options.out}")
+    return 0
+
+
+def compare(options: Namespace) -> int:
+    from conformance.compare_traces import compare_files
+
+    if len(options.traces) < 2:
+        raise UseError("two trace files or more are needed: the reference's first")
+    return compare_files(options)
+
+
+def report(options: Namespace) -> int:
+    from reports import write
+
+    print(write(list(options.records), options.html))
+    return 0
+
+
+# --- coverage, bench ------------------------------------------------------------------------------------------------
+
+
+def coverage(options: Namespace) -> int:
+    from conformance.coverage import names, table
+
+    used = _used(options)
+    rows = names(used)
+    print(table(rows))
+    if options.missing:
+        for title, state in (("not implemented", "implemented"), ("implemented, not drawn", "drawn")):
+            missing = [
+                row.name
+                for row in rows
+                if not getattr(row, state) and (state == "implemented" or row.implemented)
+            ]
+            print(f"\n{title}: {' '.join(missing) or 'none'}")
+    return 0
+
+
+def _used(options: Namespace) -> Counter[str]:
+    from conformance.coverage import drawn, used_in
+
+    if not options.records:
+        _check_draw(options.draw)
+        return drawn(options.draw, options.seed, options.profile, options.programs)
+    paths = [
+        path
+        for given in options.records
+        for path in (sorted(given.glob("*.jsonl")) if given.is_dir() else [given])
+    ]
+    if not paths:
+        raise UseError(f"no record files in {', '.join(map(str, options.records))}")
+    return used_in(paths)
+
+
+def bench(options: Namespace) -> int:
+    from conformance.bench import measure, text
+
+    _check_draw(options.draw)
+    print(text(measure(options)))
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "run": run,
+    "replay": replay,
+    "reduce": reduce,
+    "trace": trace,
+    "compare": compare,
+    "report": report,
+    "coverage": coverage,
+    "bench": bench,
+}

@@ -1,0 +1,79 @@
+"""Differences as text on a terminal: got and should-be first, then the program with the statement marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def difference(row: Mapping[str, Any], text: str) -> str:
+    """One difference: `row` has the fields of a discrepancy in a record, `text` is the program it is in."""
+    where = f" in {row['name']}" if row["name"] else ""
+    known = f" (known: {row['ledger']})" if row.get("ledger") else ""
+    lines = [
+        f"{row['candidate']}: {row['aspect']} of {row['op']}{where}, {row['tier']}{known}",
+        f"    got        {one_line(row['got'])}",
+        f"    should be  {one_line(row['should_be'])}",
+    ]
+    number = row.get("numeric")
+    if number:
+        far = "".join(
+            f", largest {name} difference {number[key]:.6g}"
+            for key, name in _MEASURES
+            if number[key] is not None
+        )
+        lines.append(
+            f"    {number['differ']} of {number['elements']} elements differ{far}, at {tuple(number['index'])}"
+        )
+    lines.extend(marked(text, row["line"]))
+    return "\n".join(lines)
+
+
+_MEASURES = (("max_abs", "absolute"), ("max_ulp", "ULP"))
+
+
+def marked(text: str, line: int) -> list[str]:
+    """The program with an arrow at line `line` (from 1)."""
+    return [f"  {'>' if number == line else ' '} {part}" for number, part in enumerate(text.splitlines(), 1)]
+
+
+def one_line(text: str, width: int = 160) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= width else flat[: width - 3] + "..."
+
+
+def summary(tally: Any, shown: int = 20) -> str:
+    """The findings of a campaign, most frequent first within a tier."""
+    order = {"documented": 0, "rounding": 1, "incidental": 2}
+    keys = sorted(
+        tally.findings,
+        key=lambda key: (
+            bool(tally.findings[key]["ledger"]),
+            order.get(tally.findings[key]["tier"], 3),
+            -tally.fingerprints[key],
+            key,
+        ),
+    )
+    parts = []
+    for key in keys[:shown]:
+        row = tally.findings[key]
+        count = tally.fingerprints[key]
+        times = "once" if count == 1 else f"{count} times"
+        parts.append(f"[{row['fingerprint']}] {times}: {difference(row, row['reduced'])}")
+    if len(keys) > shown:
+        parts.append(f"and {len(keys) - shown} more, all in the report")
+    return "\n\n".join(parts)
+
+
+def table(rows: Iterable[tuple[Any, ...]], header: tuple[str, ...]) -> str:
+    """Columns aligned: text to the left, numbers to the right."""
+    cells = [header, *(tuple(map(str, row)) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    lines = []
+    for row in cells:
+        aligned = [
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths))
+        ]
+        lines.append("  ".join(aligned).rstrip())
+    return "\n".join(lines)
