@@ -16,8 +16,8 @@ from engine.dtypes import (
     int32, int64, set_default_dtype, uint8,
 )  # fmt: skip
 from engine.ops import (  # noqa: F401 - importing a family registers it
-    arithmetic, comparison, complexes, conversion, creation, elementary, from_data, fused, gathering,
-    indexing, legacy, logic, memory, powers, rounding,
+    arithmetic, comparison, complexes, conversion, creation, elementary, from_data, fused, gathering, indexing,
+    legacy, logic, memory, parts, powers, rounding, views,
 )  # fmt: skip
 from engine.size import Size, channels_last, contiguous_format, device, memory_format, preserve_format, strided
 from engine.tensor import Tensor

@@ -12,20 +12,12 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.call import Geometry
 from engine.dtypes import dtype
 from engine.ops.creation import check_sizes, undefined
 from engine.ops.from_data import from_data, from_sequence
-from engine.registry import VIEW, op
 from engine.size import Size
 from engine.size import device as device_type
 from engine.tensor import Tensor
-
-op(
-    "_alias(Tensor input)",
-    kind=VIEW, kernel=lambda input: Geometry(input._sizes, input._strides, input._offset), family="view", exact=True,
-    forms="function", node="AliasBackward0", derivatives={"input": lambda grad: grad},
-)  # fmt: skip
 
 _OPTIONS = "device=cpu, layout=Strided, requires_grad=false (default), pinned_memory=false (default), memory_format=(nullopt)"
 _C_NAMES = {
@@ -56,7 +48,7 @@ def legacy_tensor(d: dtype | None, *args: Any, **kwargs: Any) -> Tensor:
         if d is not None and first.dtype is not d:
             wanted, got = _C_NAMES[d.name], _C_NAMES[first.dtype.name]
             raise TypeError(f"expected TensorOptions(dtype={wanted}, {_OPTIONS}) (got TensorOptions(dtype={got}, {_OPTIONS}))")
-        return F._alias(first)
+        return F.alias(first)
     return _from_sequence(first, made)
 
 
