@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.to.html
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,15 +12,14 @@ import numpy as np
 from engine import call, dtypes, layout, promotion, size
 from engine import functions as F
 from engine.dtypes import dtype
-from engine.ops.memory import strides_for
+from engine.ops.memory import strides_for, warn_of_lost_imaginary
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.size import memory_format, require_cpu
 from engine.tensor import Tensor
 
 
 def _to_copy(input: Tensor, dtype: dtype, memory_format: memory_format | None) -> call.Result:
-    if input.dtype.category == dtypes.COMPLEX and dtypes.BOOL < dtype.category < dtypes.COMPLEX:
-        warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=6)
+    warn_of_lost_imaginary(input.dtype, dtype)
     values, undefined = call.cast(input._array(), dtype, input.dtype)
     return call.Result(values.copy() if dtype is input.dtype else values, strides_for(input, memory_format), undefined)
 

@@ -25,14 +25,6 @@ def _own(input: Tensor) -> layout.Shape:
     return layout.pointwise_strides([(input._sizes, input._strides)], input._sizes)
 
 
-def _wrapped(index: np.ndarray, size: int, dim: int) -> np.ndarray:
-    """Indices counted from the front. Raises IndexError for one outside of -size .. size - 1."""
-    bad = (index < -size) | (index >= size)
-    if bad.any():
-        raise IndexError("index out of range in self")
-    return np.where(index < 0, index + size, index)
-
-
 def _checked(index: np.ndarray, size: int, dim: int) -> np.ndarray:
     """Indices that may not be negative. Raises RuntimeError."""
     bad = (index < 0) | (index >= size)
@@ -117,6 +109,11 @@ def _index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: An
     if input.dtype is not source.dtype:
         raise RuntimeError("index_add_(): self and source must have the same scalar type")
     _check_source("index_add_", input, dim, places, source)
+    if (input._sizes == ()) != (source._sizes == ()):
+        raise RuntimeError(
+            "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
+            f"{list(input._sizes)} source.shape = {list(source._sizes)}"
+        )
     scaled = source._array()
     if alpha != 1:
         scaled = cast(scaled.astype(dtypes.opmath(source.dtype)) * number_array(alpha, source.dtype), source.dtype, source.dtype)[0]
@@ -125,12 +122,20 @@ def _index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: An
     if not input._sizes:
         _bounded(places, 1)
         return Result(_added(values.reshape(1), input.dtype, (places,), scaled.reshape(-1)).reshape(()))
+    if len(input._sizes) > 1:
+        _checked(places, input._sizes[dim], dim)
     at = _along(input._sizes, dim, _bounded(places, input._sizes[dim]))
     return Result(_added(values, input.dtype, at, scaled), _own(input))
 
 
 def _check_source(name: str, input: Tensor, dim: int, index: np.ndarray, source: Tensor) -> None:
     rank, given = len(input._sizes), len(source._sizes)
+    if rank > 1 and given == 0:
+        raise RuntimeError(
+            f"{name}(): Source/destination tensor must have same slice shapes. Destination slice shape: "
+            f"{' '.join(map(str, (*input._sizes[:dim], *input._sizes[dim + 1 :])))} at dimension {dim} and source slice shape:  "
+            "at dimension 0."
+        )
     count = source._sizes[dim] if source._sizes and dim < given else 1
     if rank and given and rank != given:
         raise RuntimeError(
@@ -361,9 +366,16 @@ op(
 
 
 def _scatter_reduced(input: Tensor, dim: int, index: Tensor, src: Any, reduce: str) -> Result:
+    is_tensor = isinstance(src, Tensor)
+    if is_tensor:
+        warnings.warn(
+            "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future PyTorch "
+            "release. Use torch.scatter_reduce instead for more reduction options.",
+            UserWarning,
+            stacklevel=6,
+        )
     if reduce not in ("add", "multiply"):
         raise RuntimeError("reduce argument must be either add or multiply.")
-    is_tensor = isinstance(src, Tensor)
     dim, places = _scatter_places("scatter", input, dim, index, src if is_tensor else None)
     values = input._array().copy()
     if places is None:
@@ -438,7 +450,7 @@ def _put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool) -> Resu
             f"{input.dtype.legacy} and source.dtype = {source.dtype.legacy}"
         )
     if index.numel() != source.numel():
-        raise RuntimeError(
+        raise IndexError(
             "put_(): Expected source and index to have the same number of elements, but got "
             f"source.numel() = {source.numel()}, index.numel() = {index.numel()}"
         )
@@ -560,8 +572,9 @@ op(
 
 
 def _nonzero(input: Tensor) -> Result:
-    places = np.argwhere(input._array() != 0).astype(np.int64).reshape(-1, len(input._sizes))
-    if not input._sizes:
+    if input._sizes:
+        places = np.argwhere(input._array() != 0).astype(np.int64)
+    else:
         places = np.zeros((int(bool(input._array() != 0)), 0), np.int64)
     # torch writes one column per dimension: the result's columns are contiguous.
     return Result(places, (1, max(places.shape[0], 1)) if places.size else None)
@@ -589,7 +602,7 @@ def _take_along_dim(input: Tensor, indices: Tensor, dim: int | None) -> Tensor:
     if indices.dtype is not dtypes.int64:
         raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype.legacy}")
     if dim is None:
-        return F.gather(input.view(-1), 0, indices.view(-1))
+        return F.gather(input.reshape(-1), 0, indices.reshape(-1))
     if len(input._sizes) != len(indices._sizes):
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
@@ -601,7 +614,8 @@ def _take_along_dim(input: Tensor, indices: Tensor, dim: int | None) -> Tensor:
     shape = layout.broadcast_two(input._sizes, tuple(at))
     mine, theirs = list(shape), list(shape)
     mine[dim], theirs[dim] = input._sizes[dim], indices._sizes[dim]
-    return F.gather(input.expand(mine), dim, indices.expand(theirs))
+    wrapped = indices.remainder(input._sizes[dim]) if input._sizes[dim] else indices  # out of range wraps around here
+    return F.gather(input.expand(mine), dim, wrapped.expand(theirs))
 
 
 op(

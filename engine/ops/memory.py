@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
+from engine import dtypes, layout
 from engine import functions as F
-from engine import layout
 from engine.call import Geometry, Result, cast, check_overlap, checked_number
+from engine.dtypes import dtype
 from engine.registry import COMPOSITE, GENERAL, MUTATION, VIEW, op
 from engine.size import memory_format
 from engine.tensor import Tensor
@@ -54,6 +56,12 @@ op(
 )  # fmt: skip
 
 
+def warn_of_lost_imaginary(source: dtype, target: dtype) -> None:
+    """Warn where a copy turns complex values into real numbers."""
+    if source.category == dtypes.COMPLEX and dtypes.BOOL < target.category < dtypes.COMPLEX:
+        warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=7)
+
+
 def _copy(input: Tensor, src: Any, non_blocking: bool) -> Result:
     check_overlap(input, [src])
     shape = layout.broadcast_shapes([input._sizes, src._sizes]) if src._sizes != input._sizes else input._sizes
@@ -61,6 +69,7 @@ def _copy(input: Tensor, src: Any, non_blocking: bool) -> Result:
         raise RuntimeError(
             f"output with shape {list(input._sizes)} doesn't match the broadcast shape {list(shape)}"
         )
+    warn_of_lost_imaginary(src.dtype, input.dtype)
     values, lost = cast(src._array(), input.dtype, src.dtype)
     mask = src._undefined_mask() if lost is None else lost
     values = values.copy() if src._storage is input._storage else values
@@ -81,6 +90,7 @@ def _fill(input: Tensor, value: Any) -> np.ndarray:
             raise RuntimeError(
                 f"fill_ only supports 0-dimension value tensor but got tensor with {len(value._sizes)} dimensions."
             )
+        warn_of_lost_imaginary(value.dtype, input.dtype)
         return cast(value._array(), input.dtype, value.dtype)[0]
     return checked_number(value, input.dtype)
 
@@ -138,14 +148,14 @@ def as_strided_backward(grad: Tensor, base: Any, view: Any) -> Tensor:
     places = F.arange(length)
     shown = places.as_strided(view_sizes, view_strides, view_offset - low).reshape(-1)
     flat = flat.index_add(0, shown, grad.reshape(-1))
-    if layout.has_internal_overlap(sizes, strides) or not _injective(sizes, strides):
+    if layout.has_internal_overlap(sizes, strides) or not is_injective(sizes, strides):
         mine = places.as_strided(sizes, strides, offset - low).reshape(-1)
         count = F.zeros((length,), dtype=grad.dtype).index_add(0, mine, F.ones_like(mine, dtype=grad.dtype))
         flat = flat / count
     return flat.as_strided(sizes, strides, offset - low)
 
 
-def _injective(sizes: layout.Shape, strides: layout.Shape) -> bool:
+def is_injective(sizes: layout.Shape, strides: layout.Shape) -> bool:
     """Whether different indices surely name different places: each stride steps over all smaller dimensions."""
     reach = 0
     for stride, size in sorted(zip(strides, sizes, strict=True)):

@@ -291,7 +291,7 @@ KEYWORDS = frozenset(
     ord p q correction unbiased ddof rtol atol equal_nan rounding_mode decimals prec lambd lower upper
     low high mean std to replacement num_samples sigma median prob
     condition mat1 mat2 mat vec vec1 vec2 batch1 batch2 some compute_uv full_matrices driver left right unitriangular
-    indexing equation operands interpolation side prepend append nan posinf neginf decimal
+    as_tuple indexing equation operands interpolation side prepend append nan posinf neginf decimal
     gradient grad_tensors grad_variables grad_outputs inputs outputs retain_graph create_graph allow_unused
     is_grads_batched materialize_grads only_inputs sequence
     weight bias reduction padding dilation groups kernel_size ceil_mode count_include_pad training inplace
