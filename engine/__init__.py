@@ -19,6 +19,10 @@ from engine.ops import (  # noqa: F401 - importing a family registers it
     arithmetic, comparison, complexes, conversion, creation, elementary, from_data, fused, gathering, indexing,
     legacy, logic, memory, parts, powers, rounding, views,
 )  # fmt: skip
+from engine.ops import random as _random_ops  # noqa: F401 - `random` is torch's namespace of that name
+from engine.random import (
+    Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state,
+)  # fmt: skip
 from engine.size import Size, channels_last, contiguous_format, device, memory_format, preserve_format, strided
 from engine.tensor import Tensor
 

@@ -665,17 +665,22 @@ def write_result(target: Tensor, result: Result) -> None:
     """Write to an `out=` tensor, which takes the result's shape (with a warning if it had elements)."""
     source = dtypes.BY_NUMPY[result.values.dtype]
     require_castable(source, target)
-    shape = result.values.shape
-    if target._sizes != shape:
-        if layout.numel(target._sizes):
-            warnings.warn(
-                f"An output with one or more elements was resized since it had shape {list(target._sizes)}, which does not "
-                f"match the required output shape {list(shape)}. This behavior is deprecated, and in a future PyTorch "
-                "release outputs will not be resized unless they have zero elements. You can explicitly reuse an out "
-                "tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
-                UserWarning,
-                stacklevel=4,
-            )
-        target._resize(shape)
+    resize_output(target, result.values.shape)
     write(target, result)
     bump_version(target)
+
+
+def resize_output(target: Tensor, shape: layout.Shape) -> None:
+    """Give an `out=` tensor the result's shape, with a warning if it had elements of another."""
+    if target._sizes == shape:
+        return
+    if layout.numel(target._sizes):
+        warnings.warn(
+            f"An output with one or more elements was resized since it had shape {list(target._sizes)}, which does not "
+            f"match the required output shape {list(shape)}. This behavior is deprecated, and in a future PyTorch "
+            "release outputs will not be resized unless they have zero elements. You can explicitly reuse an out "
+            "tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+            UserWarning,
+            stacklevel=4,
+        )
+    target._resize(shape)
