@@ -295,6 +295,9 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
     if target is not None:
         _require_out_dtype(op, result, target)
         require_castable(result, target)
+        if compute.category == dtypes.COMPLEX and dtypes.BOOL == result.category < target.dtype.category < dtypes.COMPLEX:
+            # torch writes a comparison in the common dtype and casts that.
+            warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=5)
     if compute not in op.accepts:
         raise NotImplementedError(f"\"{op.error_name}\" not implemented for '{compute.legacy}'")
     working = compute.numpy if op.stepwise else dtypes.opmath(compute)
@@ -306,7 +309,7 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
             continue
         if isinstance(value, Tensor):
             array = value._array()
-            if array.dtype != working:
+            if value.dtype is not compute or array.dtype != working:
                 array, lost = cast(array, compute, value.dtype)
                 array = array.astype(working, copy=False)
                 undefined = lost if undefined is None else undefined
@@ -557,17 +560,20 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
     else:
         if op.kind == POINTWISE:
             check_overlap(target, tensors[1:])
+            _require_shape(target, layout.broadcast_shapes([t._sizes for t in tensors]))
         (result, *_) = _compute(op, values, tensors, target)
-        if result.values.shape != target._sizes:
-            raise RuntimeError(
-                f"output with shape {list(target._sizes)} doesn't match the broadcast shape {list(result.values.shape)}"
-            )
+        _require_shape(target, result.values.shape)
         write(target, result)
     bump_version(target)
     if node is not None:
         rebase_history(target, node)
         node.save_outputs([target])
     return target
+
+
+def _require_shape(target: Tensor, shape: layout.Shape) -> None:
+    if shape != target._sizes:
+        raise RuntimeError(f"output with shape {list(target._sizes)} doesn't match the broadcast shape {list(shape)}")
 
 
 def _require_out_dtype(op: Op, source: dtype, target: Tensor) -> None:
@@ -641,6 +647,8 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
         check_inplace(t, False)
         if op.kind == POINTWISE:
             check_overlap(t, tensors)
+    if op.before_out is not None:
+        op.before_out(values, outs)
     with np.errstate(all="ignore"):
         results = _compute(op, values, tensors, outs[0])
     if len(results) != len(outs):

@@ -59,6 +59,7 @@ class Op:
     wide_scalar: bool = False
     bound_rule: bool = False
     out_dtype_error: str | None = None
+    before_out: Callable[[list[Any], list[Any]], None] | None = None
     # Derived from the above once, for the hot path:
     tensor_positions: tuple[int, ...] = ()
     differentiable: tuple[tuple[str, int], ...] = ()
@@ -131,6 +132,7 @@ def op(
     wide_scalar: bool = False,
     bound_rule: bool = False,
     out_dtype_error: str | None = None,
+    before_out: Callable[[list[Any], list[Any]], None] | None = None,
     aliases: tuple[str, ...] = (),
 ) -> Op:
     """Register an operation under its name and aliases, and publish its forms.
@@ -143,6 +145,8 @@ def op(
     stepwise: 16-bit floats reach the kernel as they are, so that it rounds after each step, as torch's does.
     wide_scalar: a 0-d or number second operand of a 16-bit float operation is used unrounded, as torch's kernel does.
     bound_rule: the rule gets the values of all parameters, not only the operands.
+    before_out: called with the bound values and the `out=` tensors; raises for dtypes that torch refuses there, or sets
+        what the kernel is to do differently (in the list of values).
     out_dtype_error: what the operation says if `out` has not exactly the result's dtype; None casts as usual.
     """
     parsed = signatures.parse(signature)
@@ -153,7 +157,7 @@ def op(
         signature=parsed, kind=kind, kernel=kernel, family=family, rule=rule, accepts=frozenset(accepts),
         derivatives=derivatives or {}, forms=frozenset(words), node_name=node or camel(parsed.name) + "Backward0",
         exact=exact, moves=moves, error_name=error_name or parsed.name, stepwise=stepwise, wide_scalar=wide_scalar,
-        bound_rule=bound_rule, out_dtype_error=out_dtype_error,
+        bound_rule=bound_rule, out_dtype_error=out_dtype_error, before_out=before_out,
     )  # fmt: skip
     from engine import call
 
