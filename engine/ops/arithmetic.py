@@ -57,6 +57,15 @@ def _subtract_scaled(input: np.ndarray, other: np.ndarray, alpha: Any) -> np.nda
     return multiply_add(-_alpha(alpha, other), other, input)
 
 
+def _add(input: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The sum. torch multiplies a complex `other` by 1, which turns what stands beside an infinity into NaN."""
+    return input + (other * other.dtype.type(1) if other.dtype.kind == "c" else other)
+
+
+def _subtract(input: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return input - (other * other.dtype.type(1) if other.dtype.kind == "c" else other)
+
+
 _ADD = {"input": lambda grad: grad, "other": lambda grad, alpha: scaled(grad, conj(alpha))}
 _SUBTRACT = {"input": lambda grad: grad, "other": lambda grad, alpha: scaled(-grad, conj(alpha))}
 _RSUBTRACT = {"input": lambda grad, alpha: scaled(-grad, conj(alpha)), "other": lambda grad: grad}
@@ -81,7 +90,7 @@ _no_bool = refusing(promote, BOOL_ONLY, RuntimeError, _MIXED_BOOL)
 
 # The sum without a factor is IEEE's, the same everywhere; with one, it depends on whether the kernel fuses the two steps.
 pointwise(
-    "add(Operand input, Operand other)", np.add, exact=True,
+    "add(Operand input, Operand other)", _add, exact=True,
     derivatives={"input": lambda grad: grad, "other": lambda grad: grad},
 )  # fmt: skip
 pointwise(
@@ -92,7 +101,7 @@ pointwise(
     deprecated(promote, "add"), stepwise=True, derivatives=_ADD,
 )  # fmt: skip
 pointwise(
-    "sub(Operand input, Operand other)", np.subtract, _difference, exact=True, aliases=("subtract",),
+    "sub(Operand input, Operand other)", _subtract, _difference, exact=True, aliases=("subtract",),
     derivatives={"input": lambda grad: grad, "other": lambda grad: -grad},
 )  # fmt: skip
 pointwise(
@@ -180,7 +189,7 @@ pointwise(
 )  # fmt: skip
 pointwise(
     "floor_divide(Operand input, Operand other)", lambda input, other: _divide(input, other, "floor"), accepts=_ORDERED_NUMBERS,
-    error_name="div_floor_cpu", exact=True, node="NotImplemented",
+    error_name="div_floor_cpu", exact=True, wide_scalar=True, node="NotImplemented",
     derivatives=not_implemented("floor_divide", "input", "other"),
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.dtypes import ALL, FLOAT, dtype, get_default_dtype
-from engine.ops.pointwise import F, compare, no_complex, no_gradient, pointwise, promote
+from engine.ops.pointwise import F, compare, no_complex, no_gradient, pointwise, promote, require_fits
 from engine.ops.rounding import larger, smaller
 from engine.registry import COMPOSITE, REAL, op
 from engine.tensor import Tensor
@@ -163,7 +163,11 @@ def _chosen_dtype(operands: list[Any]) -> tuple[dtype, dtype]:
         raise RuntimeError(
             f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype.legacy}"
         )
-    return promote(choices)
+    d, _ = promote(choices)
+    for x in choices:
+        if not isinstance(x, Tensor):
+            require_fits(x, d)
+    return d, d
 
 
 def _where(condition: np.ndarray, input: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -104,10 +105,27 @@ def scaled(grad: Any, factor: Any) -> Any:
 
 
 def as_scalar(value: Any, array: np.ndarray) -> np.ndarray:
-    """A Python number in an array's dtype. Raises RuntimeError for a complex one in a real dtype."""
+    """A Python number in an array's dtype. Raises RuntimeError where the dtype cannot hold it."""
     from engine.call import number_array
 
-    return number_array(value, dtypes.BY_NUMPY[array.dtype])
+    d = dtypes.BY_NUMPY[array.dtype]
+    require_fits(value, d)
+    return number_array(value, d)
+
+
+def require_fits(value: Any, d: dtype) -> None:
+    """Raise RuntimeError where a dtype cannot hold a Python number. Negative ones wrap around in uint8."""
+    from engine.call import _C_NAMES
+
+    if d.category == dtypes.INTEGER:
+        most = dtypes.iinfo(d).max
+        fits = isinstance(value, complex) or -most - 1 + (not d.is_signed) <= value <= most or value != value
+    elif d.category == FLOAT and not isinstance(value, complex):
+        fits = abs(value) <= dtypes.finfo(d).max or not math.isfinite(value)
+    else:
+        return
+    if not fits:
+        raise RuntimeError(f"value cannot be converted to type {_C_NAMES[d.name]} without overflow")
 
 
 def multiply_add(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
@@ -123,8 +141,8 @@ def multiply_add(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     product_error = _low_part(a, b, product)
     back = total - product
     sum_error = (product - (total - back)) + (c - back)
-    better = total + (product_error + sum_error)
-    return np.where(np.isfinite(better), better, total)
+    error = product_error + sum_error
+    return np.where(np.isfinite(error) & (error != 0), total + error, total)
 
 
 def _low_part(a: np.ndarray, b: np.ndarray, product: np.ndarray) -> np.ndarray:
@@ -142,7 +160,30 @@ def refuse_zero_divisor(divisor: np.ndarray) -> None:
 
 
 __all__ = [
-    "BOOL", "COMPLEX", "COMPLEXES", "EVERY", "FLOAT", "METHOD_ONLY", "SAME_OUT", "F", "as_scalar", "compare", "conj", "deprecated",
-    "multiply_add", "no_complex", "no_gradient", "not_implemented", "of", "own", "pointwise", "promote", "promote_float",
-    "refuse_zero_divisor", "refusing", "scaled", "to_real",
+    "BOOL",
+    "COMPLEX",
+    "COMPLEXES",
+    "EVERY",
+    "FLOAT",
+    "METHOD_ONLY",
+    "SAME_OUT",
+    "F",
+    "as_scalar",
+    "compare",
+    "conj",
+    "deprecated",
+    "multiply_add",
+    "no_complex",
+    "no_gradient",
+    "not_implemented",
+    "of",
+    "own",
+    "pointwise",
+    "promote",
+    "promote_float",
+    "refuse_zero_divisor",
+    "refusing",
+    "require_fits",
+    "scaled",
+    "to_real",
 ]  # fmt: skip

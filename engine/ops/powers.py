@@ -17,7 +17,9 @@ from engine.signatures import is_tensor
 
 
 def _power(input: np.ndarray, exponent: np.ndarray) -> np.ndarray:
-    if input.dtype.kind not in "iu":
+    if input.dtype.kind == "c":
+        return np.exp(exponent * np.log(input))  # as C does, so that zeros and infinities give what they give there
+    if input.dtype.kind == "f":
         return np.power(input, exponent)
     # A negative power of an integer is its truncated value: 0 but for 1 and -1. NumPy refuses it.
     negative = exponent < 0
@@ -44,7 +46,7 @@ def _power_of_number(input: np.ndarray, exponent: Any) -> np.ndarray:
     if exponent == 1 or kind == "b":
         return input.copy()
     if kind == "c" and exponent not in (2, 3, -1, -2, 0.5, -0.5):
-        return np.power(input, as_scalar(exponent, input))
+        return _power(input, as_scalar(exponent, input))
     short = _SPECIAL_POWERS.get(exponent)
     return short(input) if short is not None else np.power(input, as_scalar(exponent, input))
 
@@ -110,7 +112,9 @@ pointwise(
 
 
 def _number_to_power(self: Any, exponent: np.ndarray) -> np.ndarray:
-    base = as_scalar(self, exponent)
+    from engine.call import number_array
+
+    base = number_array(self, dtypes.BY_NUMPY[exponent.dtype])
     return np.ones_like(exponent) if self == 1 else _power(base, exponent)
 
 
@@ -181,8 +185,11 @@ pointwise(
 
 
 def _lcm(input: np.ndarray, other: np.ndarray) -> np.ndarray:
-    divisor = np.gcd(input, other)
-    return np.abs(np.where(divisor == 0, 0, input // np.where(divisor == 0, 1, divisor)).astype(input.dtype) * other)
+    """The multiple is made positive before it wraps around: C computes in int where the dtype is narrower."""
+    wide = np.result_type(input, np.int32)
+    input_, other_ = input.astype(wide), other.astype(wide)
+    divisor = np.gcd(input_, other_)
+    return np.abs(np.where(divisor == 0, 0, input_ // np.where(divisor == 0, 1, divisor)) * other_).astype(input.dtype)
 
 
 pointwise(

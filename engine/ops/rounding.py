@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine.call import Result
-from engine.dtypes import BOOL, COMPLEX, COMPLEXES, FLOATS
+from engine.dtypes import BOOL, COMPLEX, COMPLEXES, FLOAT, FLOATS
 from engine.ops.pointwise import (
     EVERY,
     METHOD_ONLY,
@@ -21,8 +21,10 @@ from engine.ops.pointwise import (
     pointwise,
     promote,
     refusing,
+    require_fits,
 )  # fmt: skip
 from engine.registry import BOOL_ONLY, GENERAL, NUMERIC, REAL, op
+from engine.signatures import is_tensor
 from engine.tensor import Tensor
 
 _REAL_NUMBERS = REAL - BOOL_ONLY
@@ -95,17 +97,26 @@ def _clamp(input: np.ndarray, min: Any, max: Any) -> np.ndarray:
 _CLAMP_COMPLEX = "clamp is not supported for complex types"
 
 
-def _clamp_dtype(name: str) -> Any:
-    """Promotion of input and bounds. Raises RuntimeError without bounds, NotImplementedError for complex and bool."""
+def _clamp_dtype(name: str, bool_alone: bool = False) -> Any:
+    """Promotion of input and bounds. Raises RuntimeError without bounds, NotImplementedError for complex and bool.
+
+    `bool_alone`: a single bound may be bool, because torch takes a maximum or minimum then.
+    """
 
     def rule(values: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
         operands = [v for v in values if v is not None]
         if len(operands) == 1:
             raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
         if any(of(x).category == COMPLEX for x in operands):
-            raise NotImplementedError(_CLAMP_COMPLEX)
+            if of(operands[0]).category == COMPLEX or len(operands) == 3 or name.startswith("clamp_m"):
+                raise NotImplementedError(_CLAMP_COMPLEX)
+            if name == "clamp_scalar_cpu" and of(operands[0]).category == FLOAT:
+                raise RuntimeError("value cannot be converted to type double without overflow")
         d, _ = promote(operands)
-        if d.category == BOOL:
+        for x in operands[1:]:
+            if not is_tensor(x):
+                require_fits(x, d)
+        if d.category == BOOL and not (bool_alone and len(operands) == 2):
             raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
         return d, d
 
@@ -133,11 +144,13 @@ def _bounds_grad(grad: Any, input: Any, min: Any, max: Any) -> Any:
 
 
 pointwise(
-    "clamp(Tensor input, Tensor? min=None, Tensor? max=None)", _clamp, _clamp_dtype("clamp_cpu"), bound_rule=True,
+    "clamp(Tensor input, Tensor? min=None, Tensor? max=None)", _clamp, _clamp_dtype("clamp_cpu", bool_alone=True), bound_rule=True,
+    accepts=REAL, error_name="clamp_cpu",
     forms=EVERY, exact=True, aliases=("clip",), derivatives={"input": _inside, ("min", "max"): _bounds_grad},
 )  # fmt: skip
 pointwise(
     "clamp(Tensor input, Operand? min=None, Operand? max=None)", _clamp, _clamp_dtype("clamp_scalar_cpu"), bound_rule=True,
+    accepts=REAL, error_name="clamp_scalar_cpu",
     forms=EVERY, exact=True, aliases=("clip",), node="ClampBackward1", derivatives={"input": _inside},
 )  # fmt: skip
 
@@ -223,5 +236,6 @@ def _heaviside_dtype(operands: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
 pointwise(
     "heaviside(Tensor input, Tensor values)",
     lambda input, values: np.where(input == 0, values, (input > 0).astype(input.dtype)), _heaviside_dtype,
+    out_dtype_error="heaviside is not yet implemented for tensors with different dtypes.",
     forms=METHOD_ONLY, exact=True, node="NotImplemented", derivatives=not_implemented("heaviside", "input", "values"),
 )  # fmt: skip
