@@ -161,10 +161,10 @@ def is_tensor(x: Any) -> bool:
 
 def as_number(x: Any) -> Any:
     """A Python number for a Python or NumPy one, or MISSING."""
+    if isinstance(x, (np.number, np.bool_)):  # before the next line: np.float64 is a float too
+        return x.item()
     if isinstance(x, (bool, int, float, complex)):
         return x
-    if isinstance(x, (np.number, np.bool_)):
-        return x.item()
     return MISSING
 
 

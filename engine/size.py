@@ -50,7 +50,7 @@ class device:  # noqa: N801 - torch spells it so
         if isinstance(type, device):
             type, index = type.type, type.index
         if isinstance(type, int) and not isinstance(type, bool):
-            type, index = "cuda", type
+            raise RuntimeError("Cannot access accelerator device when none is available.")
         if not isinstance(type, str):
             raise TypeError(f"device(): argument 'type' must be str, not {_type_name(type)}")
         kind, colon, number = type.partition(":")

@@ -149,7 +149,11 @@ def _numpy(input: Tensor, force: bool) -> np.ndarray:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     if input.dtype is dtypes.bfloat16:
         raise TypeError("Got unsupported ScalarType BFloat16")
-    return input._array()
+    if 0 in input._sizes:
+        return input._array()
+    item = input.dtype.itemsize
+    strides = [s * item for s in input._strides]  # also of dimensions of size 1, which NumPy would choose otherwise
+    return np.ndarray(input._sizes, input.dtype.numpy, input._storage.buffer, input._offset * item, strides)
 
 
 _conversion("numpy(Tensor input, *, bool force=False)", _numpy)
@@ -166,6 +170,7 @@ def _array_wrap(self: Tensor, array: np.ndarray) -> Tensor:
     return F.from_numpy(array.astype("uint8") if array.dtype == bool else array)
 
 
+_array.__name__, _array.__qualname__ = "__array__", "Tensor.__array__"  # NumPy looks for this name in the TypeError
 Tensor.__array__ = _array  # type: ignore[attr-defined]
 Tensor.__array_wrap__ = _array_wrap  # type: ignore[attr-defined]
 

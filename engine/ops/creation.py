@@ -17,7 +17,7 @@ from engine import functions as F
 from engine.autograd.modes import is_grad_enabled
 from engine.dtypes import dtype
 from engine.ops.memory import strides_for
-from engine.registry import COMPOSITE, op
+from engine.registry import COMPOSITE, POINTWISE, op
 from engine.size import require_cpu
 from engine.storage import Storage
 from engine.tensor import Tensor
@@ -354,3 +354,44 @@ _new("new_zeros(int[] size)", lambda size, d: blank(check_sizes(size), d))
 _new("new_ones(int[] size)", lambda size, d: filled(check_sizes(size), 1, d))
 _new("new_full(int[] size, Number fill_value)", _full)
 _new("new_empty_strided(int[] size, int[] stride)", _empty_strided)
+
+
+# --------------------------------------------------------------------------------------------------- complex from parts
+
+
+def _parts_rule(operands: list[Any]) -> tuple[dtype, dtype]:
+    first, second = (t.dtype for t in operands)
+    if first not in (dtypes.float32, dtypes.float64) or second.category != dtypes.FLOAT:
+        raise RuntimeError(
+            f"Expected both inputs to be Half, Float or Double tensors but got {first.legacy} and {second.legacy}"
+        )
+    if first is not second:
+        raise RuntimeError(
+            f"Expected object of scalar type {first.legacy} but got scalar type {second.legacy} for second argument"
+        )
+    return first, first.to_complex()
+
+
+def _complex(real: np.ndarray, imag: np.ndarray) -> np.ndarray:
+    out = np.empty(np.broadcast_shapes(real.shape, imag.shape), np.result_type(real.dtype, np.complex64))
+    out.real, out.imag = real, imag
+    return out
+
+
+def _polar_grads(grad: Any, result: Any) -> tuple[Any, Any]:
+    turned = grad.conj()
+    return F.real(turned * F.sgn(result)), F.real(turned * (result * 1j))
+
+
+_OUT_ERROR = "Expected object of scalar type {result} but got scalar type {out} for argument 'out'"
+
+op(
+    "complex(Tensor real, Tensor imag)",
+    kind=POINTWISE, rule=_parts_rule, kernel=_complex, family="creation", forms="function out", exact=True,
+    derivatives={"real": lambda grad: F.real(grad), "imag": lambda grad: F.imag(grad)},
+)  # fmt: skip
+op(
+    "polar(Tensor abs, Tensor angle)",
+    kind=POINTWISE, rule=_parts_rule, kernel=lambda abs, angle: _complex(abs * np.cos(angle), abs * np.sin(angle)),
+    family="creation", forms="function out", derivatives={("abs", "angle"): _polar_grads},
+)  # fmt: skip

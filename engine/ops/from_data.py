@@ -257,8 +257,7 @@ def _new_tensor(
     """As `torch.tensor`, in this tensor's dtype."""
     _warn_copy(data)
     check_place(device, pin_memory)
-    keeps = isinstance(data, (Tensor, np.ndarray))
-    return finish(from_data(data, dtype or (None if keeps else input.dtype)), requires_grad)
+    return finish(from_data(data, dtype or input.dtype), requires_grad)
 
 
 def _as_tensor(data: Any, dtype: dtype | None, device: Any) -> Tensor:

@@ -192,7 +192,7 @@ def _split_with_sizes(input: Tensor, split_sizes: Shape, dim: int) -> list[Geome
 def _unbind(input: Tensor, dim: int) -> list[Geometry]:
     sizes = input._sizes
     if not sizes:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     dim = layout.wrap_dim(dim, len(sizes))
     return [_select(input, dim, i) for i in range(sizes[dim])]
 
@@ -253,10 +253,21 @@ op(
     kind=VIEW, kernel=_unbind, family="shape", exact=True,
     derivatives={"input": lambda grads, dim: F.stack(grads, dim)},
 )  # fmt: skip
+
+
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of equal size (the last one perhaps smaller), or of the sizes given.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.split.html
+    """
+    return tensor.split(split_size_or_sections, dim)  # type: ignore[attr-defined]
+
+
+F.split = split  # type: ignore[attr-defined] - torch.split names its parameters differently from the method
 composite("chunk(Tensor input, int chunks, int dim=0)", _chunk)
+composite("tensor_split(Tensor input, Tensor tensor_indices_or_sections, int dim=0)", _tensor_split)
 composite("tensor_split(Tensor input, int sections, int dim=0)", _tensor_split)
 composite("tensor_split(Tensor input, int[] indices, int dim=0)", _tensor_split)
-composite("tensor_split(Tensor input, Tensor tensor_indices_or_sections, int dim=0)", _tensor_split)
 
 
 def _split_along(name: str, least: int, axis: int) -> None:
@@ -264,7 +275,7 @@ def _split_along(name: str, least: int, axis: int) -> None:
         ndim = input.dim()
         if ndim < least:
             raise RuntimeError(
-                f"torch.{name} requires a tensor with at least {least} dimension{'s' if least > 1 else ''}, but got a tensor "
+                f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor "
                 f"with {ndim} dimensions!"
             )
         dim = 0 if name == "hsplit" and ndim == 1 else axis
@@ -282,37 +293,3 @@ def _split_along(name: str, least: int, axis: int) -> None:
 _split_along("hsplit", 1, 1)
 _split_along("vsplit", 2, 0)
 _split_along("dsplit", 3, 2)
-
-
-# ------------------------------------------------------------------------------------------------------- complex parts
-
-
-def _view_as_real(input: Tensor) -> Geometry:
-    if not input.dtype.is_complex:
-        raise RuntimeError("view_as_real is only supported for complex tensors")
-    strides = (*(2 * s for s in input._strides), 1)
-    return Geometry((*input._sizes, 2), strides, 2 * input._offset, input.dtype.to_real())
-
-
-def _view_as_complex(input: Tensor) -> Geometry:
-    d = input.dtype
-    if d not in (dtypes.float32, dtypes.float64, dtypes.float16):
-        raise RuntimeError(
-            f"view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: {d.legacy}"
-        )
-    sizes, strides = input._sizes, input._strides
-    if not sizes:
-        raise RuntimeError("Input tensor must have one or more dimensions")
-    if sizes[-1] != 2:
-        raise RuntimeError("Tensor must have a last dimension of size 2")
-    if strides[-1] != 1:
-        raise RuntimeError("Tensor must have a last dimension with stride 1")
-    if any(s % 2 for s in strides[:-1]):
-        raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
-    if input._offset % 2:
-        raise RuntimeError("Tensor must have a storage_offset divisible by 2")
-    return Geometry(sizes[:-1], tuple(s // 2 for s in strides[:-1]), input._offset // 2, d.to_complex())
-
-
-view("view_as_real(Tensor input)", _view_as_real, lambda grad: F.view_as_complex(grad.contiguous()), forms="function")
-view("view_as_complex(Tensor input)", _view_as_complex, lambda grad: F.view_as_real(grad.contiguous()), forms="function")

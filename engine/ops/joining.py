@@ -1,0 +1,375 @@
+"""Tensors put together, repeated and rearranged.
+
+Source: https://docs.pytorch.org/docs/stable/torch.html#indexing-slicing-joining-mutating-ops
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine import call, layout
+from engine import functions as F
+from engine.call import Result
+from engine.ops.memory import strides_for
+from engine.ops.views import Shape, composite, wrap_dims
+from engine.promotion import result_dtype
+from engine.registry import GENERAL, op
+from engine.size import contiguous_format
+from engine.tensor import Tensor
+
+# -------------------------------------------------------------------------------------------------------- cat and stack
+
+
+def _is_skipped(t: Tensor) -> bool:
+    """cat passes over 1-d tensors without elements, whatever the shape of the others."""
+    return t._sizes == (0,)
+
+
+def _cat(tensors: list[Tensor], dim: int) -> Result:
+    if not tensors:
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    for i, t in enumerate(tensors):
+        if not t._sizes:
+            raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
+    model = next((t for t in tensors if not _is_skipped(t)), tensors[0])
+    dim = layout.wrap_dim(dim, len(model._sizes))
+    for i, t in enumerate(tensors):
+        if not _is_skipped(t):
+            _check_fits(model._sizes, t._sizes, dim, i)
+    joined = [t for t in tensors if not _is_skipped(t)] or [model]
+    values, masks = _converted(tensors, joined)
+    out = np.concatenate(values, dim)
+    last = all(layout.is_channels_last(t._sizes, t._strides) and not t.is_contiguous() for t in tensors)
+    strides = layout._strides_in_order(out.shape, (1, 3, 2, 0)) if last else None
+    return Result(out, strides, None if masks is None else np.concatenate(masks, dim))
+
+
+def _check_fits(expected: Shape, sizes: Shape, dim: int, at: int) -> None:
+    if len(expected) != len(sizes):
+        raise RuntimeError(f"Tensors must have same number of dimensions: got {len(expected)} and {len(sizes)}")
+    for d, (n, m) in enumerate(zip(expected, sizes)):
+        if d != dim and n != m:
+            raise RuntimeError(
+                f"Sizes of tensors must match except in dimension {dim}. Expected size {n} but got size {m} for tensor number "
+                f"{at} in the list."
+            )
+
+
+def _converted(all_tensors: list[Tensor], joined: list[Tensor]) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
+    """The values in the common dtype of all tensors, and which are undefined (None if none is)."""
+    d = result_dtype(all_tensors)
+    values, masks, any_lost = [], [], False
+    for t in joined:
+        array, lost = call.cast(t._array(), d, t.dtype)
+        lost = t._undefined_mask() if lost is None else lost
+        any_lost |= lost is not None
+        values.append(array)
+        masks.append(np.zeros(t._sizes, np.bool_) if lost is None else lost)
+    return values, masks if any_lost else None
+
+
+def _cat_grads(grad: Tensor, tensors_sizes: list[Shape], dim: int) -> list[Tensor]:
+    """Each tensor's part of the gradient."""
+    parts, start = [], 0
+    for sizes in tensors_sizes:
+        if sizes == (0,):
+            parts.append(F.zeros((0,), dtype=grad.dtype))
+            continue
+        length = sizes[dim]
+        parts.append(F.narrow(grad, dim, start, length))
+        start += length
+    return parts
+
+
+def _stack(tensors: list[Tensor], dim: int) -> Result:
+    if not tensors:
+        raise RuntimeError("stack expects a non-empty TensorList")
+    sizes = tensors[0]._sizes
+    dim = layout.wrap_dim(dim, len(sizes) + 1)
+    for i, t in enumerate(tensors):
+        if t._sizes != sizes:
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(sizes)} at entry 0 and {list(t._sizes)} at entry {i}"
+            )
+    values, masks = _converted(tensors, tensors)
+    return Result(np.stack(values, dim), None, None if masks is None else np.stack(masks, dim))
+
+
+op(
+    "cat(Tensor[] tensors, int dim=0)",
+    kind=GENERAL, kernel=_cat, family="shape", forms="function out", exact=True,
+    derivatives={"tensors": lambda grad, tensors_sizes, dim: _cat_grads(grad, tensors_sizes, dim)},
+    aliases=("concat", "concatenate"),
+)  # fmt: skip
+op(
+    "stack(Tensor[] tensors, int dim=0)",
+    kind=GENERAL, kernel=_stack, family="shape", forms="function out", exact=True,
+    derivatives={"tensors": lambda grad, dim: list(F.unbind(grad, dim))},
+)  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------- stacks by dimension
+
+
+def _atleast(name: str, raise_to: Callable[[Tensor], Tensor]) -> Callable[..., Any]:
+    def function(*tensors: Any) -> Any:
+        given = tensors[0] if len(tensors) == 1 else tensors
+        if isinstance(given, Tensor):
+            return raise_to(given)
+        if not isinstance(given, (tuple, list)) or not all(isinstance(t, Tensor) for t in given):
+            got = ", ".join(type(t).__name__ for t in tensors)
+            raise TypeError(
+                f"{name}() received an invalid combination of arguments - got ({got}), but expected one of:\n"
+                " * (Tensor input)\n * (tuple of Tensors tensors)\n"
+            )
+        return tuple(raise_to(t) for t in given)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        "A tensor, or each of several, with at least so many dimensions.\n\n"
+        f"Source: https://docs.pytorch.org/docs/stable/generated/torch.{name}.html"
+    )
+    setattr(F, name, function)
+    return raise_to
+
+
+def _to_1d(t: Tensor) -> Tensor:
+    return t if t._sizes else t.reshape((1,))  # type: ignore[attr-defined]
+
+
+def _to_2d(t: Tensor) -> Tensor:
+    if not t._sizes:
+        return t.reshape((1, 1))  # type: ignore[attr-defined]
+    return t.unsqueeze(0) if len(t._sizes) == 1 else t  # type: ignore[attr-defined]
+
+
+def _to_3d(t: Tensor) -> Tensor:
+    if not t._sizes:
+        return t.reshape((1, 1, 1))  # type: ignore[attr-defined]
+    if len(t._sizes) == 1:
+        return t.unsqueeze(0).unsqueeze(-1)  # type: ignore[attr-defined]
+    return t.unsqueeze(-1) if len(t._sizes) == 2 else t  # type: ignore[attr-defined]
+
+
+def _to_column(t: Tensor) -> Tensor:
+    return t if len(t._sizes) > 1 else t.reshape((t.numel(), 1))  # type: ignore[attr-defined]
+
+
+def _stacked(name: str, prepare: Callable[[Tensor], Tensor], along: Callable[[Tensor], int], *aliases: str) -> None:
+    def kernel(tensors: list[Tensor]) -> Tensor:
+        if not tensors:
+            raise RuntimeError(f"{name} expects a non-empty TensorList")
+        prepared = [prepare(t) for t in tensors]
+        return F.cat(prepared, along(prepared[0]))
+
+    composite(f"{name}(Tensor[] tensors)", kernel, forms="function out", aliases=aliases)
+
+
+_atleast("atleast_1d", _to_1d)
+_atleast("atleast_2d", _to_2d)
+_atleast("atleast_3d", _to_3d)
+_stacked("hstack", _to_1d, lambda first: 0 if first.dim() == 1 else 1)
+_stacked("vstack", _to_2d, lambda first: 0, "row_stack")
+_stacked("dstack", _to_3d, lambda first: 2)
+_stacked("column_stack", _to_column, lambda first: 1)
+
+
+# ------------------------------------------------------------------------------------------------------------ repetition
+
+
+def _repeat(input: Tensor, repeats: Shape) -> np.ndarray:
+    if len(repeats) < len(input._sizes):
+        raise RuntimeError(
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
+        )
+    if any(r < 0 for r in repeats):
+        sizes = (1,) * (len(repeats) - len(input._sizes)) + input._sizes
+        wanted = [n * r for n, r in zip(sizes, repeats)]
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(wanted)}: {wanted}")
+    return np.tile(input._array(), repeats)
+
+
+def _repeat_grad(grad: Tensor, input_sizes: Shape, repeats: Shape) -> Tensor:
+    """The sum over all copies."""
+    if 0 in repeats:
+        return F.zeros(input_sizes, dtype=grad.dtype)
+    sizes = (1,) * (len(repeats) - len(input_sizes)) + tuple(input_sizes)
+    copies = grad.reshape([x for pair in zip(repeats, sizes) for x in pair])  # type: ignore[attr-defined]
+    many = [2 * i for i, r in enumerate(repeats) if r != 1]
+    summed = copies.sum(many, keepdim=True) if many else copies
+    return summed.reshape(input_sizes)
+
+
+def _tile(input: Tensor, dims: Shape) -> Tensor:
+    """`repeat`, with 1 for dimensions that are not named."""
+    return input.repeat((1,) * (len(input._sizes) - len(dims)) + tuple(dims))  # type: ignore[attr-defined]
+
+
+op(
+    "repeat(Tensor input, int[] repeats)",
+    kind=GENERAL, kernel=_repeat, family="shape", forms="method", exact=True, moves=True,
+    derivatives={"input": _repeat_grad},
+)  # fmt: skip
+composite("tile(Tensor input, int[] dims)", _tile)
+
+
+def _repeated_indices(repeats: Tensor, output_size: int | None) -> np.ndarray:
+    if len(repeats._sizes) != 1:
+        raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
+    if repeats.dtype.name not in ("int32", "int64"):
+        raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{repeats.dtype.legacy}'")
+    counts = repeats._array()
+    if (counts < 0).any():
+        raise RuntimeError("repeats can not be negative")
+    if output_size is not None and output_size != counts.sum():
+        raise RuntimeError("allocated size does not match required size")
+    return np.repeat(np.arange(len(counts), dtype=repeats.dtype.numpy), counts)
+
+
+def _repeat_each(input: Tensor, repeats: int, dim: int | None, output_size: int | None) -> Tensor:
+    """Every element (or slice) `repeats` times in a row."""
+    source = input if dim is not None else input.flatten()  # type: ignore[attr-defined]
+    at = layout.wrap_dim(dim or 0, len(source._sizes))
+    if repeats < 0:
+        raise RuntimeError("Repeats must be non-negative")
+    stretched = source.unsqueeze(at + 1)
+    sizes = (*stretched._sizes[: at + 1], repeats, *stretched._sizes[at + 2 :])
+    if output_size is not None and output_size != source._sizes[at] * repeats:
+        raise RuntimeError(
+            f"repeat_interleave: Invalid output_size, expected {source._sizes[at] * repeats} but got {output_size}"
+        )
+    return stretched.expand(sizes).clone(memory_format=contiguous_format).flatten(at, at + 1)
+
+
+def _repeat_by(input: Tensor, repeats: Tensor, dim: int | None, output_size: int | None) -> Tensor:
+    """Every element (or slice) as often as `repeats` says."""
+    source = input if dim is not None else input.flatten()  # type: ignore[attr-defined]
+    at = layout.wrap_dim(dim or 0, len(source._sizes))
+    n = source._sizes[at]
+    if repeats.dim() == 0 or repeats._sizes == (1,):
+        repeats = repeats.reshape((1,)).expand((n,))  # type: ignore[attr-defined]
+    elif repeats.dim() != 1:
+        raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
+    elif repeats._sizes[0] != n:
+        raise RuntimeError(
+            f"repeats must have the same size as input along dim, but got repeats.size(0) = {repeats._sizes[0]} and "
+            f"input.size({at}) = {n}"
+        )
+    return F.index_select(source, at, F.repeat_interleave(repeats, output_size=output_size))
+
+
+op(
+    "repeat_interleave(Tensor repeats, *, int? output_size=None)",
+    kind=GENERAL, kernel=_repeated_indices, family="shape", exact=True,
+)  # fmt: skip
+composite("repeat_interleave(Tensor input, Tensor repeats, int? dim=None, *, int? output_size=None)", _repeat_by)
+composite("repeat_interleave(Tensor input, int repeats, int? dim=None, *, int? output_size=None)", _repeat_each)
+
+
+# ------------------------------------------------------------------------------------------------------------- reordering
+
+
+def _flip(input: Tensor, dims: Sequence[int]) -> Result:
+    axes = wrap_dims(dims, len(input._sizes))
+    values = np.flip(input._array(), axes) if input._sizes else input._array()
+    return Result(values, strides_for(input, None))
+
+
+def _roll(input: Tensor, shifts: Shape, dims: Shape) -> Result:
+    if not shifts:
+        raise RuntimeError("`shifts` required")
+    if len(dims) != len(shifts) and (dims or len(shifts) != 1):
+        raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
+    if not input.numel():
+        return Result(input._array(), strides_for(input, None))
+    for d in dims:
+        layout.wrap_dim(d, len(input._sizes), scalar=False)
+    array = input._array()
+    return Result(np.roll(array, shifts, dims) if dims else np.roll(array, shifts[0]))
+
+
+def _rot90(input: Tensor, k: int, dims: Shape) -> Result:
+    ndim = len(input._sizes)
+    if len(dims) != 2:
+        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
+    if ndim < 2:
+        raise RuntimeError(f"expected total dims >= 2, but got total dims = {ndim}")
+    if dims[0] == dims[1] or dims[0] + ndim == dims[1] or dims[1] + ndim == dims[0]:
+        raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
+    a, b = (layout.wrap_dim(d, ndim) for d in dims)
+    array, strides = input._array(), list(strides_for(input, None))
+    if k % 4 == 0:
+        return Result(array)
+    if k % 4 == 2:
+        return Result(np.flip(array, (a, b)), tuple(strides))
+    strides[a], strides[b] = strides[b], strides[a]
+    return Result(np.flip(array, b if k % 4 == 1 else a).swapaxes(a, b), tuple(strides))
+
+
+def _flip_one(name: str, least: int, dim: int) -> None:
+    def kernel(input: Tensor) -> Tensor:
+        if input.dim() < least:
+            raise RuntimeError(f"Input must be >= {least}-d.")
+        return input.flip((dim,))  # type: ignore[attr-defined]
+
+    composite(f"{name}(Tensor input)", kernel)
+
+
+op(
+    "flip(Tensor input, int[] dims)", kind=GENERAL, kernel=_flip, family="shape", exact=True, moves=True,
+    derivatives={"input": lambda grad, dims: grad.flip(dims)},
+)  # fmt: skip
+op(
+    "roll(Tensor input, int[1] shifts, int[1] dims=[])", kind=GENERAL, kernel=_roll, family="shape", exact=True, moves=True,
+    derivatives={"input": lambda grad, shifts, dims: grad.roll([-s for s in reversed(shifts)], tuple(reversed(dims)))},
+)  # fmt: skip
+op(
+    "rot90(Tensor input, int k=1, int[] dims=[0, 1])", kind=GENERAL, kernel=_rot90, family="shape", exact=True, moves=True,
+    derivatives={"input": lambda grad, k, dims: grad.rot90(-k, dims)},
+)  # fmt: skip
+_flip_one("fliplr", 2, 1)
+_flip_one("flipud", 1, 0)
+
+
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
+    """Each 1-d tensor varying along its own dimension of a common grid: expanded views.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.meshgrid.html
+    """
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tuple(tensors[0])
+    for i, t in enumerate(tensors):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
+    if indexing is None:
+        warnings.warn(
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", UserWarning,
+            stacklevel=2,
+        )  # fmt: skip
+    if not tensors:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
+    for t in tensors:
+        if t.dim() > 1:
+            sizes = "  ".join(map(str, t._sizes))
+            raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got:  {sizes}")
+    if any(t.dtype is not tensors[0].dtype for t in tensors):
+        raise RuntimeError("meshgrid expects all tensors to have the same dtype")
+    if indexing not in (None, "ij", "xy"):
+        raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
+    order = list(range(len(tensors)))
+    if indexing == "xy" and len(order) > 1:
+        order[0], order[1] = 1, 0
+    shape = [tensors[i].numel() for i in order]
+    grids = []
+    for at, i in enumerate(order):
+        own = [1] * len(order)
+        own[at] = -1
+        grids.append(tensors[i].view(own).expand(shape))
+    return tuple(grids[i] for i in order)
+
+
+F.meshgrid = meshgrid  # type: ignore[attr-defined]
