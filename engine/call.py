@@ -78,6 +78,12 @@ class OpNode(Node):
                     self.saved[want] = SavedTensor(kept)
                 else:
                     self.context[want] = None
+            elif position in op.number_operands and not isinstance(value, list) and value is not None:
+                # torch wraps a number in a tensor to save it, so that a freed graph refuses to be used again.
+                if guard is None or self._wanted(op.formulas[guard][0]):
+                    self.saved[want] = value
+                else:
+                    self.context[want] = None
             elif isinstance(value, list) and any(isinstance(t, Tensor) for t in value):
                 self.saved[want] = [SavedTensor(t) if isinstance(t, Tensor) else t for t in value]
             else:
@@ -108,7 +114,7 @@ class OpNode(Node):
             return out
         known = dict(self.context)
         for want, saved in self.saved.items():
-            known[want] = [_unpacked(s, self) for s in saved] if isinstance(saved, list) else saved.unpack(self)
+            known[want] = [_unpacked(s, self) for s in saved] if isinstance(saved, list) else _unpacked(saved, self)
         known["grad"] = grads[0]
         for inputs, formula, wants in self.op.formulas:
             if not self._wanted(inputs):
@@ -233,10 +239,8 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
     elif kind == MUTATION:
         raise AssertionError(f"{op.name} is in-place only")
     node = None
-    if recorded and op.differentiable:
+    if recorded and any(_requires_grad(values[position]) for _, position in op.differentiable):
         node = op.node_class(values, inplace=inplace)
-        if all(edge is None for edge in node.next_edges):
-            node = None
     with np.errstate(all="ignore"):
         if kind == VIEW:
             return _run_view(op, values, node)
@@ -263,6 +267,12 @@ def _tensors(op: Op, values: list[Any]) -> list[Tensor]:
         elif isinstance(value, list):
             found.extend(value)
     return found
+
+
+def _requires_grad(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(t.requires_grad for t in value)
+    return isinstance(value, Tensor) and value.requires_grad
 
 
 def _package(op: Op, made: tuple[Tensor, ...]) -> Any:
@@ -405,7 +415,7 @@ def cast(array: np.ndarray, target: dtype, source: dtype) -> tuple[np.ndarray, n
         if target.category == dtypes.BOOL:
             return array != 0, None
         if target.category != dtypes.INTEGER or source.category < dtypes.FLOAT:
-            if target in dtypes.HALVES and array.dtype.kind in "iu":
+            if target in dtypes.HALVES:  # every conversion to them goes through float32, so it may round twice
                 array = array.astype(np.float32)
             return array.astype(target.numpy), None
         limits = np.iinfo(target.numpy)
@@ -477,12 +487,12 @@ def make_view(source: Tensor, geometry: Geometry, *, multi_output: bool = False)
         base = source._view.base if source._view is not None else source
         if _State.inference:
             made_in = ViewInfo.INFERENCE
-        elif source._view is not None and source._view.made_in != ViewInfo.DEFAULT:
-            made_in = source._view.made_in
-        elif multi_output and _State.grad:
+        elif not _State.grad:
+            made_in = ViewInfo.NO_GRAD
+        elif multi_output:
             made_in = ViewInfo.MULTI_OUTPUT
         else:
-            made_in = ViewInfo.DEFAULT if _State.grad else ViewInfo.NO_GRAD
+            made_in = source._view.made_in if source._view is not None else ViewInfo.DEFAULT
         view._view = ViewInfo(base, made_in, source._counter.value)
     return view
 
@@ -506,33 +516,11 @@ def check_inplace(target: Tensor, recorded: bool) -> None:
         return
     view = target._view
     if view is not None:
-        _check_rebase(target, view)
+        if view.base.requires_grad and view.base.is_leaf:
+            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        view.check_rewritable(target, indirect=False)
     if target.requires_grad and target.is_leaf:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-    if view is not None and view.base.requires_grad and view.base.is_leaf:
-        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-
-
-_REPLACE = " You should replace the inplace operation by an out-of-place one."
-
-
-def _check_rebase(target: Tensor, view: ViewInfo) -> None:
-    if view.made_in == ViewInfo.DEFAULT:
-        return
-    node = target.grad_fn
-    origin = f"Output {target._output_nr} of {node.name()} is a view" if node is not None else "A view"
-    if view.made_in == ViewInfo.MULTI_OUTPUT:
-        raise RuntimeError(
-            f"{origin} and is being modified inplace. This view is the output of a function that returns multiple views. "
-            "Such functions do not allow the output views to be modified inplace." + _REPLACE
-        )
-    where = "no_grad" if view.made_in == ViewInfo.NO_GRAD else "inference"
-    raise RuntimeError(
-        f"A view was created in {where} mode and is being modified inplace with grad mode enabled. Given that this use case "
-        "is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace "
-        f"either both inside the {where}_mode block (if you don't want the inplace to be tracked) or both outside (if you "
-        "want the inplace to be tracked)."
-    )
 
 
 def check_overlap(target: Tensor, inputs: Sequence[Tensor]) -> None:

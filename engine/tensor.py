@@ -31,6 +31,34 @@ class ViewInfo:
         self.made_in = made_in
         self.version = version
 
+    def check_rewritable(self, view: Tensor, *, indirect: bool) -> None:
+        """Raise RuntimeError where an in-place write (to the view, or `indirect` to its base) cannot be recorded.
+
+        Source: https://docs.pytorch.org/docs/stable/tensor_view.html and the notes on grad modes.
+        """
+        if self.made_in == ViewInfo.DEFAULT:
+            return
+        node, inference = view._grad_fn, self.made_in == ViewInfo.INFERENCE
+        written = "its base or another view of its base has been" if indirect else "is being"
+        if node is not None:
+            text = f"Output {view._output_nr} of {node.operation_name()} is a view and {written} modified inplace"
+        else:
+            text = f"A view was created in {'inference' if inference else 'no_grad'} mode and {written} modified inplace"
+            text += " in normal mode" if inference else " with grad mode enabled"
+        if self.made_in == ViewInfo.MULTI_OUTPUT:
+            text += (
+                ". This view is the output of a function that returns multiple views. Such functions do not allow the output "
+                "views to be modified inplace. You should replace the inplace operation by an out-of-place one."
+            )
+        else:
+            block = "inference_mode" if inference else "no_grad"
+            text += (
+                ". Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
+                f"both the view and the inplace either both inside the {block} block (if you don't want the inplace to be "
+                "tracked) or both outside (if you want the inplace to be tracked)."
+            )
+        raise RuntimeError(text)
+
 
 class RemovableHandle:
     """What registering a hook returns: `remove()` takes the hook away again."""
@@ -300,10 +328,10 @@ class Tensor:
         if view is None or (self._grad_fn is None and not view.base.requires_grad):
             return self._grad_fn
         if view.version != self._counter.value:
+            view.check_rewritable(self, indirect=True)
             node = AsStridedBackward0(view.base, self)
             node.add_output(self)
             view.version = self._counter.value
-            view.made_in = ViewInfo.DEFAULT
             if self._retains:
                 self._retain_on(node)
         return self._grad_fn
@@ -348,7 +376,8 @@ class Tensor:
             )
         if value._sizes != self._sizes:
             raise RuntimeError(
-                f"assigned grad has data of a different size: got {list(value._sizes)} but expected {list(self._sizes)}"
+                f"attempting to assign a gradient of size '{list(value._sizes)}' to a tensor of size '{list(self._sizes)}'. "
+                "Please ensure that the gradient and the tensor are the same size"
             )
         self._grad = value
 
@@ -378,7 +407,7 @@ class Tensor:
     @property
     def retains_grad(self) -> bool:
         """Whether a non-leaf keeps its gradient."""
-        return self._retains and not self.is_leaf
+        return self._retains and self._grad_fn is not None
 
     def retain_grad(self) -> None:
         """Keep the gradient of a non-leaf in `.grad`. Raises RuntimeError where there will be none."""

@@ -7,6 +7,7 @@ https://docs.pytorch.org/docs/stable/autograd.html
 from __future__ import annotations
 
 import itertools
+import re
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ Edge = tuple["Node", int]
 
 _sequence = itertools.count()
 
-_CPP_NAMED = frozenset(("AccumulateGrad", "NotImplemented"))
+_CPP_NAMED = frozenset(("AccumulateGrad", "CopySlices", "NotImplemented"))
 """Nodes that torch wrote by hand, whose names show their C++ namespace."""
 
 BACKWARD_TWICE = (
@@ -51,6 +52,10 @@ class Node:
         """The node's name, as `grad_fn.name()` shows it."""
         kind = type(self).__name__
         return f"torch::autograd::{kind}" if kind in _CPP_NAMED else kind
+
+    def operation_name(self) -> str:
+        """The name of the recorded operation, as error texts show it."""
+        return re.sub(r"Backward\d*$", "", self.name())
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
@@ -100,7 +105,8 @@ class AccumulateGrad(Node):
             total = variable._grad + grad
             variable._grad = total if _follows_layout(total, variable) else _clone_in_layout(total, variable)
         for hook in list((variable._post_accumulate_hooks or {}).values()):
-            hook(variable)
+            if hook(variable) is not None:
+                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 
 def _follows_layout(grad: Tensor, variable: Tensor) -> bool:
@@ -135,16 +141,7 @@ class SavedTensor:
         self.output_nr = tensor._output_nr
         self.counter = tensor._counter
         self.version = tensor._counter.value
-        if self.is_output:
-            self.tensor = tensor._alias()
-        elif tensor._grad_fn is None and tensor._view is None:
-            self.tensor = tensor
-        else:  # an in-place write gives the tensor another history: keep the one it has now
-            history = tensor.grad_fn
-            self.tensor = tensor._alias()
-            self.tensor._grad_fn, self.tensor._output_nr = history, tensor._output_nr
-            self.tensor._requires_grad = tensor.requires_grad and history is None
-            self.tensor._view = None if history is not None else tensor._view
+        self.tensor = tensor._alias() if self.is_output else tensor
 
     def unpack(self, node: Node) -> Tensor:
         """The tensor. Raises RuntimeError where an in-place operation has changed it since."""
@@ -159,12 +156,12 @@ class SavedTensor:
     def _complain(self, node: Node) -> None:
         t = self.tensor
         source = node if self.is_output else t._grad_fn
-        producer = f", which is output {self.output_nr} of {source.name()}," if source is not None else ""
+        producer = f", which is output {self.output_nr} of {source.operation_name()}," if source is not None else ""
         raise RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
             f"[{t.type()} {list(t._sizes)}]{producer} is at version {self.counter.value}; expected version "
             f"{self.version} instead. Hint: enable anomaly detection to find the operation that failed to compute its "
-            "gradient, with torch.autograd.set_detect_anomaly(True)."
+            "gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False)."
         )
 
 
@@ -173,7 +170,8 @@ def gradient_edge(tensor: Tensor) -> Edge | None:
     node = tensor.grad_fn
     if node is not None:
         return node, tensor._output_nr
-    if not tensor.requires_grad:
+    # A leaf that requires grad only because its base does has nowhere to accumulate.
+    if not tensor._requires_grad:
         return None
     return accumulator(tensor), 0
 
