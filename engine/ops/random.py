@@ -36,8 +36,10 @@ def _filled(target: Tensor, source: Generator | None, draw: Draw) -> Result:
 
     Memory that is shared by several elements keeps the value of whichever came last: undefined.
     """
+    if layout.has_internal_overlap(target._sizes, target._strides):
+        draw(stream_of(source), 0, target.dtype.name)  # bad parameters come first
+        call.check_overlap(target, [])
     values = draw(stream_of(source), target.numel(), target.dtype.name)
-    call.check_overlap(target, [])
     if target.is_contiguous():
         return Result(values.reshape(target._sizes))
     lost = None if is_injective(target._sizes, target._strides) else np.ones(target._sizes, np.bool_)
@@ -77,7 +79,7 @@ def _bernoulli_tensor(target: Tensor, p: Tensor, source: Generator | None) -> Re
     if not target.is_contiguous():
         wanted = wanted.transpose(generator.fill_order(target._sizes, target._strides))
     flat = wanted.reshape(-1)
-    result = _filled(target, source, lambda stream, n, d: generator.bernoulli_tensor(stream, flat, d))
+    result = _filled(target, source, lambda stream, n, d: generator.bernoulli_tensor(stream, flat[:n], d))
     unknown = p._undefined_mask()
     if unknown is not None:
         result.undefined = np.broadcast_to(unknown, target._sizes).copy()
@@ -266,9 +268,11 @@ def _check_std(std: Tensor) -> None:
 
 
 def _scaled_into(out: Tensor, mean: Any, std: Tensor, source: Any) -> None:
-    """Standard normal values, rounded to the destination's dtype, times `std`, plus `mean`."""
-    call.write(out, _normal(out, 0.0, 1.0, source))
-    out.mul_(std.detach()).add_(mean.detach() if isinstance(mean, Tensor) else mean)  # type: ignore[attr-defined]
+    """Standard normal values, rounded to the destination's dtype, times `std`, plus `mean`: one write of `out`."""
+    steps: Any = out.data
+    call.write(steps, _normal(steps, 0.0, 1.0, source))
+    steps.mul_(std.detach()).add_(mean.detach() if isinstance(mean, Tensor) else mean)
+    call.bump_version(out)
 
 
 def _normal_tensors_into(out: Tensor, mean: Tensor, std: Tensor, source: Any) -> None:
@@ -280,8 +284,10 @@ def _normal_tensors_into(out: Tensor, mean: Tensor, std: Tensor, source: Any) ->
 def _normal_mean_into(out: Tensor, mean: Tensor, std: float, source: Any) -> None:
     _check_number_std(std)
     call.resize_output(out, mean._sizes)
-    call.write(out, _normal(out, 0.0, std, source))
-    out.add_(mean.detach())  # type: ignore[attr-defined]
+    steps: Any = out.data
+    call.write(steps, _normal(steps, 0.0, std, source))
+    steps.add_(mean.detach())
+    call.bump_version(out)
 
 
 def _check_number_std(std: float) -> None:
