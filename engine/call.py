@@ -74,7 +74,7 @@ class OpNode(Node):
             value = values[position]
             if isinstance(value, Tensor):
                 if guard is None or self._wanted(op.formulas[guard][0]):
-                    kept = value.detach().clone() if inplace and position == 0 else value
+                    kept = value.clone() if inplace and position == 0 else value
                     self.saved[want] = SavedTensor(kept)
                 else:
                     self.context[want] = None
@@ -243,7 +243,7 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
         node = op.node_class(values, inplace=inplace)
     with np.errstate(all="ignore"):
         if kind == VIEW:
-            return _run_view(op, values, node)
+            return _run_inplace_view(op, values, node) if inplace else _run_view(op, values, node)
         if inplace:
             return _run_inplace(op, values, tensors, node)
         results = _compute(op, values, tensors)
@@ -275,12 +275,12 @@ def _requires_grad(value: Any) -> bool:
     return isinstance(value, Tensor) and value.requires_grad
 
 
-def _package(op: Op, made: tuple[Tensor, ...]) -> Any:
+def _package(op: Op, made: tuple[Tensor, ...], suffix: str = "") -> Any:
     names = op.signature.outputs
     if len(names) > 1:
         from engine.return_types import named_tuple
 
-        return named_tuple(op.name, names)(made)
+        return named_tuple(op.name + suffix, names)(made)
     return made[0]
 
 
@@ -478,6 +478,19 @@ def _run_view(op: Op, values: list[Any], node: OpNode | None) -> Any:
     return made if isinstance(got, list) else made[0]
 
 
+def _run_inplace_view(op: Op, values: list[Any], node: OpNode | None) -> Tensor:
+    """A tensor takes another geometry: a write for the version, but history for this tensor alone, not for its base."""
+    target = values[0]
+    geometry = op.kernel(*values)
+    target._sizes, target._strides, target._offset = geometry.sizes, geometry.strides, geometry.offset
+    bump_version(target)
+    if node is not None:
+        node.add_output(target)
+        if target._view is not None:
+            target._view.version = target._counter.value
+    return target
+
+
 def make_view(source: Tensor, geometry: Geometry, *, multi_output: bool = False) -> Tensor:
     """A tensor on the same storage with the same version counter, which knows its base."""
     view = Tensor._make(source._storage, geometry.offset, geometry.sizes, geometry.strides, geometry.dtype or source.dtype)
@@ -644,7 +657,7 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
     for t, result in zip(outs, results, strict=True):
         _require_out_dtype(op, dtypes.BY_NUMPY[result.values.dtype], t)
         write_result(t, result)
-    return _package(op, tuple(outs)) if len(op.signature.outputs) > 1 else outs[0]
+    return _package(op, tuple(outs), "_out") if len(op.signature.outputs) > 1 else outs[0]
 
 
 def _write_out(op: Op, out: Any, result: Any) -> Any:
