@@ -123,6 +123,17 @@ def tensor_repr(
     return _with_suffixes(prefix + body, suffixes, len(prefix), options.linewidth)
 
 
+def tensor_text(tensor: Any) -> str:
+    """The repr of one of the engine's tensors."""
+    from engine.dtypes import get_default_dtype
+
+    node = tensor.grad_fn
+    return tensor_repr(
+        tensor._array(), tensor.dtype.name, requires_grad=tensor.requires_grad,
+        grad_fn=None if node is None else type(node).__name__, default_dtype=get_default_dtype().name,
+    )  # fmt: skip
+
+
 def tensor_format(values: np.ndarray, spec: str, whole: Callable[[], str], type_name: str = "Tensor") -> str:
     """`format(t, spec)`: a 0-d tensor formats as its number, others have no specification.
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from engine import dtypes, size
 from engine.dtypes import COMPLEX, FLOAT, dtype
+from engine.storage import Storage
 
 
 class Mismatch(TypeError):
@@ -241,7 +242,7 @@ _CHECKS: dict[str, Any] = {
     "Tensor": _tensor, "Operand": _operand, "Number": _number, "int": _int, "float": _float, "bool": _bool,
     "str": _instance(str), "int[]": _ints, "int[1]": _ints_or_one, "Tensor[]": _tensors, "dtype": _dtype,
     "device": _device, "layout": _instance(size.layout), "memory_format": _instance(size.memory_format),
-    "Generator": lambda x: x if type(x).__name__ == "Generator" else MISSING, "object": lambda x: x,
+    "Generator": lambda x: x if type(x).__name__ == "Generator" else MISSING, "Storage": _instance(Storage), "object": lambda x: x,
 }  # fmt: skip
 _WORDS = {
     "Operand": "Tensor", "int[]": "tuple of ints", "int[1]": "tuple of ints", "Tensor[]": "tuple of Tensors",

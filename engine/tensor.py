@@ -517,14 +517,32 @@ class Tensor:
             raise RuntimeError(f"Boolean value of Tensor with {what} value{'s' if what == 'no' else ''} is ambiguous")
         return bool(self.item())
 
+    def _scalar(self, c_name: str | None) -> Any:
+        """The only element for a Python conversion; `c_name` is the C type that it has to fit, None for complex."""
+        if self.numel() != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        value = self.item()
+        if c_name is not None and self.requires_grad:
+            warnings.warn(
+                "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider using "
+                "tensor.detach() first.",
+                UserWarning,
+                stacklevel=3,
+            )
+        if c_name is not None and isinstance(value, complex):
+            if value.imag != 0:
+                raise RuntimeError(f"value cannot be converted to type {c_name} without overflow")
+            value = value.real
+        return value
+
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._scalar("int64_t"))
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._scalar("double"))
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._scalar(None))
 
     def __index__(self) -> int:
         if self.numel() != 1 or self.dtype.category >= dtypes.FLOAT:

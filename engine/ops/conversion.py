@@ -149,6 +149,9 @@ def _numpy(input: Tensor, force: bool) -> np.ndarray:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     if input.dtype is dtypes.bfloat16:
         raise TypeError("Got unsupported ScalarType BFloat16")
+    storage = input._storage
+    if storage.owner is None:
+        storage.owner = storage.buffer  # memory that NumPy sees cannot be moved, so it cannot grow
     if 0 in input._sizes:
         return input._array()
     item = input.dtype.itemsize
