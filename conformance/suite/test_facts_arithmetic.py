@@ -17,7 +17,9 @@ Y = [[10.0, 20.0], [30.0, 40.0]]
 
 
 @fact("2.1", "operator function method")
-@pytest.mark.parametrize("spelling", ["x + y", "torch.add(x, y)", "x.add(y)", "y.add(x)", "torch.add(input=x, other=y)"])
+@pytest.mark.parametrize(
+    "spelling", ["x + y", "torch.add(x, y)", "x.add(y)", "y.add(x)", "torch.add(input=x, other=y)"]
+)
 def test_spellings_that_make_a_new_tensor_agree_and_write_nothing(check, spelling):
     """2.1, generated/torch.add.html"""
     shown = check(f"{XY}z = {spelling}")
@@ -263,4 +265,6 @@ def test_an_in_place_form_keeps_its_dtype_and_refuses_a_higher_category(check):
         x += 1.5
         """)
     holds(shown.x, [2, 2], "int32")
-    assert shown.errors == [("RuntimeError", "result type Float can't be cast to the desired output type Int")]
+    assert shown.errors == [
+        ("RuntimeError", "result type Float can't be cast to the desired output type Int")
+    ]

@@ -347,4 +347,6 @@ def test_several_dimensions_and_negative_ones(check):
     holds(shown.a, [60.0, 92.0, 124.0])
     assert tuple(shown.b.shape) == (1, 3, 1)
     assert dtype_name(shown.b.dtype) == "float32"
-    assert shown.errors == [("IndexError", "Dimension out of range (expected to be in range of [-3, 2], but got 3)")]
+    assert shown.errors == [
+        ("IndexError", "Dimension out of range (expected to be in range of [-3, 2], but got 3)")
+    ]

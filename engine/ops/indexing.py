@@ -232,13 +232,13 @@ def _apply_basic(x: Tensor, items: tuple[Any, ...]) -> tuple[Tensor, list[Tensor
         tensors[dim] = index
 
     result = x
-    for item in items:
+    for position, item in enumerate(items):
         if isinstance(item, (bool, np.bool_)):
             result = F.unsqueeze(result, dim)
             note(F.tensor(bool(item)).reshape(1))
             dim += 1
         elif isinstance(item, (int, np.integer)):
-            result = _select(result, dim, int(item), x)
+            result = _select(result, dim, int(item), x, position)
         elif isinstance(item, slice):
             # Among other indices a slice of everything is left out; alone it makes a view of its own.
             if len(items) == 1 or not _is_full(item, result._sizes[dim]):
@@ -252,7 +252,7 @@ def _apply_basic(x: Tensor, items: tuple[Any, ...]) -> tuple[Tensor, list[Tensor
         else:
             index = _tensor_index(item)
             if not index._sizes and index.dtype.category == dtypes.INTEGER and index.dtype is not dtypes.uint8:
-                result = _select(result, dim, int(index.item()), x)
+                result = _select(result, dim, int(index.item()), x, position)
                 continue
             if not index._sizes and index.dtype in (dtypes.bool_, dtypes.uint8):
                 result = F.unsqueeze(result, dim)
@@ -280,7 +280,8 @@ def _tensor_index(item: Any) -> Tensor:
     raise IndexError(f"{_ALLOWED} (got {type(item).__name__})")
 
 
-def _select(x: Tensor, dim: int, index: int, original: Tensor) -> Tensor:
+def _select(x: Tensor, dim: int, index: int, original: Tensor, position: int) -> Tensor:
+    """`position` is the place of the index among all indices: torch's error text calls it the dimension."""
     if not original._sizes:
         raise IndexError(
             "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim "
@@ -288,7 +289,7 @@ def _select(x: Tensor, dim: int, index: int, original: Tensor) -> Tensor:
         )
     size = x._sizes[dim]
     if not -size <= index < size:
-        raise IndexError(f"index {index} is out of bounds for dimension {dim} with size {size}")
+        raise IndexError(f"index {index} is out of bounds for dimension {position} with size {size}")
     return F.select(x, dim, index)
 
 
