@@ -56,6 +56,8 @@ def _uniform(target: Tensor, low: float, high: float, source: Generator | None) 
 
 
 def _normal(target: Tensor, mean: float, std: float, source: Generator | None) -> Result:
+    if target.dtype.category < dtypes.FLOAT:  # refused before the memory is looked at
+        generator.normal(stream_of(source), target.numel(), target.dtype.name, mean, std)
     return _filled(target, source, _normal_draw(target, mean, std))
 
 
@@ -174,7 +176,8 @@ def _factory(signature: str, fill: Callable[..., Result], default: Callable[[], 
 
     def into(out: Tensor, *values: Any) -> None:
         *given, size, source = values[:-5]
-        _resize(out, check_sizes(size))
+        if _resize(out, check_sizes(size)) and signature.startswith("randn"):
+            call.bump_version(out)  # torch's randn is made of two operations, a resize and a fill
         _write(out, fill(out, *given, source))
 
     record = op(
@@ -184,9 +187,11 @@ def _factory(signature: str, fill: Callable[..., Result], default: Callable[[], 
     _INTO[record] = into
 
 
-def _resize(out: Tensor, sizes: layout.Shape) -> None:
-    if out._sizes != sizes:
-        out._resize(sizes)
+def _resize(out: Tensor, sizes: layout.Shape) -> bool:
+    if out._sizes == sizes:
+        return False
+    out._resize(sizes)
+    return True
 
 
 _factory(
@@ -298,7 +303,8 @@ def _check_number_std(std: float) -> None:
 def _normal_std_into(out: Tensor, mean: float, std: Tensor, source: Any) -> None:
     _check_std(std)
     call.resize_output(out, std._sizes)
-    _scaled_into(out, mean, std, source)
+    if out.numel():
+        _scaled_into(out, mean, std, source)
 
 
 def _made(into: Callable[..., None], of: int) -> Callable[..., np.ndarray]:
