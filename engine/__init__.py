@@ -17,7 +17,7 @@ from engine.dtypes import (
 )  # fmt: skip
 from engine.ops import (  # noqa: F401 - importing a family registers it
     arithmetic, comparison, complexes, conversion, creation, elementary, from_data, fused, gathering, geometry,
-    indexing, joining, legacy, logic, memory, parts, powers, rounding, views,
+    indexing, joining, legacy, logic, memory, orders, parts, powers, rounding, views,
 )  # fmt: skip
 from engine.ops import random as _random_ops  # noqa: F401 - `random` is torch's namespace of that name
 from engine.random import (

@@ -103,7 +103,7 @@ def _type(input: Tensor, dtype: Any, non_blocking: bool) -> Any:
     if isinstance(dtype, type):
         if not isinstance(getattr(dtype, "dtype", None), dtypes.dtype):
             raise ValueError(f"invalid type: '{dtype.__name__}'")
-        return convert(input, dtype.dtype)  # type: ignore[attr-defined]
+        return convert(input, dtype.dtype)
     if not isinstance(dtype, str):
         raise TypeError("dtype must be a type, str, or dtype object")
     if dtype not in _BY_LEGACY:
@@ -164,7 +164,7 @@ _conversion("numpy(Tensor input, *, bool force=False)", _numpy)
 
 def _array(self: Tensor, dtype: Any = None) -> np.ndarray:
     """What NumPy functions see of a tensor. It takes no `copy=`, as torch's takes none, so NumPy may warn."""
-    array = self.numpy()  # type: ignore[attr-defined]
+    array = self.numpy()
     return array if dtype is None else array.astype(dtype, copy=False)
 
 
@@ -174,8 +174,8 @@ def _array_wrap(self: Tensor, array: np.ndarray) -> Tensor:
 
 
 _array.__name__, _array.__qualname__ = "__array__", "Tensor.__array__"  # NumPy looks for this name in the TypeError
-Tensor.__array__ = _array  # type: ignore[attr-defined]
-Tensor.__array_wrap__ = _array_wrap  # type: ignore[attr-defined]
+Tensor.__array__ = _array
+Tensor.__array_wrap__ = _array_wrap
 
 
 # ----------------------------------------------------------------------------------------------------------- questions
@@ -186,7 +186,7 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, Tensor)
 
 
-F.is_tensor = is_tensor  # type: ignore[attr-defined]
+F.is_tensor = is_tensor
 
 _conversion("numel(Tensor input)", Tensor.numel, "function")
 _conversion("is_floating_point(Tensor input)", Tensor.is_floating_point, "function")
@@ -220,5 +220,5 @@ def set_default_device(device: Any) -> None:
     require_cpu(None if device is None else size.device(device))
 
 
-F.get_default_device = get_default_device  # type: ignore[attr-defined]
-F.set_default_device = set_default_device  # type: ignore[attr-defined]
+F.get_default_device = get_default_device
+F.set_default_device = set_default_device

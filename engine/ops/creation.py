@@ -251,7 +251,7 @@ def _ends(name: str, start: Any, end: Any, steps: int, d: dtype | None) -> tuple
                 raise RuntimeError(
                     f"{name} only supports 0-dimensional start and end tensors, but got {word} with {x.dim()} dimension(s)."
                 )
-            x = x.detach().item()  # type: ignore[attr-defined]
+            x = x.detach().item()
         numbers.append(x)
     is_complex = any(isinstance(x, complex) for x in numbers)
     if d is None:
@@ -261,7 +261,7 @@ def _ends(name: str, start: Any, end: Any, steps: int, d: dtype | None) -> tuple
         raise RuntimeError(f"torch.{name}(): inferred dtype {inferred} can't be safely cast to passed dtype {d.legacy}")
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
-    return *numbers, d  # type: ignore[return-value]
+    return *numbers, d
 
 
 def _evenly(start: np.ndarray, end: np.ndarray, steps: int, working: np.dtype) -> np.ndarray:

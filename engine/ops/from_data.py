@@ -69,7 +69,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     return Tensor._make(shared_storage(ndarray), 0, ndarray.shape, strides, d)
 
 
-F.from_numpy = from_numpy  # type: ignore[attr-defined]
+F.from_numpy = from_numpy
 
 
 # --------------------------------------------------------------------------------------------------- nested sequences
@@ -170,7 +170,7 @@ def _warned_item(x: Tensor) -> Any:
             UserWarning,
             stacklevel=2,
         )
-    return x.detach().item()  # type: ignore[attr-defined]
+    return x.detach().item()
 
 
 def _store(leaves: list[Any], d: dtype) -> np.ndarray:
@@ -228,7 +228,7 @@ def from_data(data: Any, d: dtype | None, *, copy: bool = True) -> Tensor:
             data = from_numpy(array)
     if isinstance(data, Tensor):
         source = data.detach()
-        return source.to(d or source.dtype, copy=copy)  # type: ignore[attr-defined]
+        return source.to(d or source.dtype, copy=copy)
     if isinstance(data, (str, bytes)):
         raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
     return from_sequence(data, d)
@@ -264,10 +264,10 @@ def _as_tensor(data: Any, dtype: dtype | None, device: Any) -> Tensor:
     """The tensor itself or the array's own memory where nothing has to change, else a copy."""
     check_place(device, False)
     if isinstance(data, Tensor):
-        return data if dtype in (None, data.dtype) else data.to(dtype)  # type: ignore[attr-defined]
+        return data if dtype in (None, data.dtype) else data.to(dtype)
     if isinstance(data, np.ndarray):
         shared = from_numpy(data)
-        return shared if dtype in (None, shared.dtype) else shared.to(dtype)  # type: ignore[attr-defined]
+        return shared if dtype in (None, shared.dtype) else shared.to(dtype)
     return from_data(data, dtype)
 
 
@@ -297,10 +297,10 @@ def _asarray(obj: Any, dtype: dtype | None, device: Any, copy: bool | None, requ
     changes = dtype not in (None, tensor.dtype)
     if copy is False and changes:
         raise ValueError(
-            f"can't alias tensor with dtype '{tensor.dtype.legacy}' into dtype '{dtype.legacy}'."  # type: ignore[union-attr]
+            f"can't alias tensor with dtype '{tensor.dtype.legacy}' into dtype '{dtype.legacy}'."
         )
     if copy or changes:
-        tensor = tensor.clone() if not changes else tensor.to(dtype)  # type: ignore[attr-defined]
+        tensor = tensor.clone() if not changes else tensor.to(dtype)
     if requires_grad is None:
         requires_grad = isinstance(obj, Tensor) and obj.requires_grad
         if requires_grad:

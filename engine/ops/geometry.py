@@ -16,7 +16,8 @@ import numpy as np
 from engine import layout
 from engine.call import Geometry, bump_version, check_inplace
 from engine.ops.memory import _as_strided, _as_strided_grad, strides_for
-from engine.ops.views import Shape, _unsqueeze_some, composite, matrix_transposed, squeezed, transposed, unsqueezed
+from engine.ops.orders import matrix_transposed, transposed
+from engine.ops.views import Shape, _unsqueeze_some, composite, squeezed, unsqueezed
 from engine.registry import VIEW, op
 from engine.size import memory_format
 from engine.storage import Storage

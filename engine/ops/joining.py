@@ -138,25 +138,25 @@ def _atleast(name: str, raise_to: Callable[[Tensor], Tensor]) -> Callable[..., A
 
 
 def _to_1d(t: Tensor) -> Tensor:
-    return t if t._sizes else t.reshape((1,))  # type: ignore[attr-defined]
+    return t if t._sizes else t.reshape((1,))
 
 
 def _to_2d(t: Tensor) -> Tensor:
     if not t._sizes:
-        return t.reshape((1, 1))  # type: ignore[attr-defined]
-    return t.unsqueeze(0) if len(t._sizes) == 1 else t  # type: ignore[attr-defined]
+        return t.reshape((1, 1))
+    return t.unsqueeze(0) if len(t._sizes) == 1 else t
 
 
 def _to_3d(t: Tensor) -> Tensor:
     if not t._sizes:
-        return t.reshape((1, 1, 1))  # type: ignore[attr-defined]
+        return t.reshape((1, 1, 1))
     if len(t._sizes) == 1:
-        return t.unsqueeze(0).unsqueeze(-1)  # type: ignore[attr-defined]
-    return t.unsqueeze(-1) if len(t._sizes) == 2 else t  # type: ignore[attr-defined]
+        return t.unsqueeze(0).unsqueeze(-1)
+    return t.unsqueeze(-1) if len(t._sizes) == 2 else t
 
 
 def _to_column(t: Tensor) -> Tensor:
-    return t if len(t._sizes) > 1 else t.reshape((t.numel(), 1))  # type: ignore[attr-defined]
+    return t if len(t._sizes) > 1 else t.reshape((t.numel(), 1))
 
 
 def _stacked(name: str, prepare: Callable[[Tensor], Tensor], along: Callable[[Tensor], int], *aliases: str) -> None:
@@ -198,7 +198,7 @@ def _repeat_grad(grad: Tensor, input_sizes: Shape, repeats: Shape) -> Tensor:
     if 0 in repeats:
         return F.zeros(input_sizes, dtype=grad.dtype)
     sizes = (1,) * (len(repeats) - len(input_sizes)) + tuple(input_sizes)
-    copies = grad.reshape([x for pair in zip(repeats, sizes) for x in pair])  # type: ignore[attr-defined]
+    copies = grad.reshape([x for pair in zip(repeats, sizes) for x in pair])
     many = [2 * i for i, r in enumerate(repeats) if r != 1]
     summed = copies.sum(many, keepdim=True) if many else copies
     return summed.reshape(input_sizes)
@@ -206,7 +206,7 @@ def _repeat_grad(grad: Tensor, input_sizes: Shape, repeats: Shape) -> Tensor:
 
 def _tile(input: Tensor, dims: Shape) -> Tensor:
     """`repeat`, with 1 for dimensions that are not named."""
-    return input.repeat((1,) * (len(input._sizes) - len(dims)) + tuple(dims))  # type: ignore[attr-defined]
+    return input.repeat((1,) * (len(input._sizes) - len(dims)) + tuple(dims))
 
 
 op(
@@ -232,7 +232,7 @@ def _repeated_indices(repeats: Tensor, output_size: int | None) -> np.ndarray:
 
 def _repeat_each(input: Tensor, repeats: int, dim: int | None, output_size: int | None) -> Tensor:
     """Every element (or slice) `repeats` times in a row."""
-    source = input if dim is not None else input.flatten()  # type: ignore[attr-defined]
+    source = input if dim is not None else input.flatten()
     at = layout.wrap_dim(dim or 0, len(source._sizes))
     if repeats < 0:
         raise RuntimeError("Repeats must be non-negative")
@@ -247,11 +247,11 @@ def _repeat_each(input: Tensor, repeats: int, dim: int | None, output_size: int 
 
 def _repeat_by(input: Tensor, repeats: Tensor, dim: int | None, output_size: int | None) -> Tensor:
     """Every element (or slice) as often as `repeats` says."""
-    source = input if dim is not None else input.flatten()  # type: ignore[attr-defined]
+    source = input if dim is not None else input.flatten()
     at = layout.wrap_dim(dim or 0, len(source._sizes))
     n = source._sizes[at]
     if repeats.dim() == 0 or repeats._sizes == (1,):
-        repeats = repeats.reshape((1,)).expand((n,))  # type: ignore[attr-defined]
+        repeats = repeats.reshape((1,)).expand((n,))
     elif repeats.dim() != 1:
         raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
     elif repeats._sizes[0] != n:
@@ -314,7 +314,7 @@ def _flip_one(name: str, least: int, dim: int) -> None:
     def kernel(input: Tensor) -> Tensor:
         if input.dim() < least:
             raise RuntimeError(f"Input must be >= {least}-d.")
-        return input.flip((dim,))  # type: ignore[attr-defined]
+        return input.flip((dim,))
 
     composite(f"{name}(Tensor input)", kernel)
 
@@ -372,4 +372,4 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     return tuple(grids[i] for i in order)
 
 
-F.meshgrid = meshgrid  # type: ignore[attr-defined]
+F.meshgrid = meshgrid

@@ -120,7 +120,7 @@ class _TensorType(type):
         return f"<class 'torch.{cls.__name__}'>"
 
 
-F.legacy_tensor = legacy_tensor  # type: ignore[attr-defined]
+F.legacy_tensor = legacy_tensor
 for _d in dtypes.ALL:
     if not _d.is_complex:
         _name = f"{_d.legacy}Tensor"
@@ -132,4 +132,4 @@ def _new(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return legacy_tensor(self.dtype, *args, **kwargs)
 
 
-Tensor.new = _new  # type: ignore[attr-defined]
+Tensor.new = _new

@@ -59,7 +59,7 @@ def _narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     if isinstance(start, Tensor):
         if start._sizes or start.dtype.category != dtypes.INTEGER:
             raise RuntimeError("start must be an 0-dim integral Tensor.")
-        start = start.item()  # type: ignore[attr-defined]
+        start = start.item()
     if not -n <= start <= n:
         raise IndexError(f"start out of range (expected to be in range of [-{n}, {n}], but got {start})")
     start = start + n if start < 0 else start
@@ -128,7 +128,7 @@ def _unfold(input: Tensor, dimension: int, size: int, step: int) -> Geometry:
 def _unfold_grad(grad: Tensor, input_sizes: Shape, dimension: int, size: int, step: int) -> Tensor:
     """Windows overlap, so an element's gradient is the sum of what every window that shows it receives."""
     strides = layout.contiguous_strides(input_sizes)
-    whole = Tensor._make(None, 0, input_sizes, strides, grad.dtype)  # type: ignore[arg-type]
+    whole = Tensor._make(None, 0, input_sizes, strides, grad.dtype)
     shown = _unfold(whole, dimension, size, step)
     return F.as_strided_backward(grad, (input_sizes, strides, 0), (shown.sizes, shown.strides, 0))
 
@@ -206,8 +206,8 @@ def _chunk(input: Tensor, chunks: int, dim: int) -> tuple[Tensor, ...]:
     n = input._sizes[layout.wrap_dim(dim, len(input._sizes))]
     size = -(-n // chunks)
     if size == 0:  # an empty dimension gives as many empty pieces as were asked for
-        return input.split_with_sizes((0,) * chunks, dim)  # type: ignore[attr-defined]
-    return input.split(size, dim)  # type: ignore[attr-defined]
+        return input.split_with_sizes((0,) * chunks, dim)
+    return input.split(size, dim)
 
 
 def _tensor_split(input: Tensor, sections: Any, dim: int) -> tuple[Tensor, ...]:
@@ -225,7 +225,7 @@ def _tensor_split(input: Tensor, sections: Any, dim: int) -> tuple[Tensor, ...]:
                 "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but "
                 f"got a tensor with {sections.dim()} dims"
             )
-        sections = sections.tolist()  # type: ignore[attr-defined]
+        sections = sections.tolist()
     if isinstance(sections, int):
         if sections <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
@@ -247,7 +247,10 @@ op(
     kind=VIEW, kernel=_split_with_sizes, family="shape", exact=True,
     derivatives={"input": lambda grads, dim: F.cat(grads, dim)},
 )  # fmt: skip
-composite("split(Tensor input, int[] split_size, int dim=0)", lambda input, split_size, dim: F.split_with_sizes(input, split_size, dim))
+composite(
+    "split(Tensor input, int[] split_size, int dim=0)",
+    lambda input, split_size, dim: F.split_with_sizes(input, split_size, dim),
+)
 op(
     "unbind(Tensor input, int dim=0)",
     kind=VIEW, kernel=_unbind, family="shape", exact=True,
@@ -260,10 +263,10 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.split.html
     """
-    return tensor.split(split_size_or_sections, dim)  # type: ignore[attr-defined]
+    return tensor.split(split_size_or_sections, dim)
 
 
-F.split = split  # type: ignore[attr-defined] - torch.split names its parameters differently from the method
+F.split = split  # torch.split names its parameters differently from the method
 composite("chunk(Tensor input, int chunks, int dim=0)", _chunk)
 composite("tensor_split(Tensor input, Tensor tensor_indices_or_sections, int dim=0)", _tensor_split)
 composite("tensor_split(Tensor input, int sections, int dim=0)", _tensor_split)
@@ -284,7 +287,7 @@ def _split_along(name: str, least: int, axis: int) -> None:
                 f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {input._sizes[dim]} is "
                 f"not divisible by the split_size {sections}!"
             )
-        return input.tensor_split(sections, dim)  # type: ignore[attr-defined]
+        return input.tensor_split(sections, dim)
 
     composite(f"{name}(Tensor input, int sections)", kernel)
     composite(f"{name}(Tensor input, int[] indices)", kernel)

@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/docs/stable/tensor_view.html
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,7 +37,7 @@ def scatter(signature: str, geometry: Callable[..., Geometry], read: Callable[..
 
     def kernel(grad_output: Tensor, input_sizes: Shape, *rest: Any) -> Result:
         out = np.zeros(input_sizes, grad_output.dtype.numpy)
-        whole = Tensor._make(None, 0, tuple(input_sizes), layout.contiguous_strides(tuple(input_sizes)), grad_output.dtype)  # type: ignore[arg-type]
+        whole = Tensor._make(None, 0, tuple(input_sizes), layout.contiguous_strides(tuple(input_sizes)), grad_output.dtype)
         part = geometry(whole, *rest)
         if 0 not in part.sizes:
             item = out.itemsize
@@ -131,12 +130,12 @@ def _reread(input: Tensor, dtype: Any) -> tuple[Shape, Shape, int]:
 def _reshape(input: Tensor, shape: Shape) -> Tensor:
     """A view where the strides can express it, else a copy."""
     if input.is_contiguous():
-        return input.view(shape)  # type: ignore[attr-defined]
+        return input.view(shape)
     shape = infer_shape(shape, layout.numel(input._sizes))
     strides = layout.view_strides(input._sizes, input._strides, shape)
     if strides is not None:
         return F._reshape_alias(input, shape, strides)
-    return F._unsafe_view(input.clone(memory_format=contiguous_format), shape)  # type: ignore[attr-defined]
+    return F._unsafe_view(input.clone(memory_format=contiguous_format), shape)
 
 
 def _flatten(input: Tensor, start_dim: int, end_dim: int) -> Tensor:
@@ -166,11 +165,11 @@ def _unflatten(input: Tensor, dim: int, sizes: Shape) -> Tensor:
         raise RuntimeError(
             f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({whole}) in the input tensor"
         ) from None
-    return input.view((*input._sizes[:dim], *parts, *input._sizes[dim + 1 :]))  # type: ignore[attr-defined]
+    return input.view((*input._sizes[:dim], *parts, *input._sizes[dim + 1 :]))
 
 
 def _reshape_grad(grad: Tensor, input_sizes: Shape) -> Tensor:
-    return grad.reshape(input_sizes)  # type: ignore[attr-defined]
+    return grad.reshape(input_sizes)
 
 
 view("view(Tensor input, int[] size)", _view, _reshape_grad, forms="method")
@@ -235,7 +234,7 @@ def _unsqueeze_some(grad: Tensor, input_sizes: Shape, dim: Any) -> Tensor:
     dims = [dim] if isinstance(dim, int) else range(ndim) if dim is None else dim
     for at in sorted(d % ndim for d in dims) if ndim else ():
         if input_sizes[at] == 1:
-            grad = grad.unsqueeze(at)  # type: ignore[attr-defined]
+            grad = grad.unsqueeze(at)
     return grad
 
 
@@ -256,7 +255,7 @@ def expanded(input: Tensor, size: Shape, implicit: bool = False) -> Geometry:
     ndim, lead = len(size), len(size) - len(input._sizes)
     if lead < 0:
         raise RuntimeError(
-            f"expand({input.type()}{{{list(input._sizes)}}}, size={list(size)}): the number of sizes provided ({ndim}) must "  # type: ignore[attr-defined]
+            f"expand({input.type()}{{{list(input._sizes)}}}, size={list(size)}): the number of sizes provided ({ndim}) must "
             f"be greater or equal to the number of dimensions in the tensor ({len(input._sizes)})"
         )
     sizes, strides = [0] * ndim, [0] * ndim
@@ -292,7 +291,7 @@ def _broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     if not tensors:
         return ()
     shape = layout.broadcast_shapes([t._sizes for t in tensors])
-    return tuple(t if t._sizes == shape else t.expand(shape) for t in tensors)  # type: ignore[attr-defined]
+    return tuple(t if t._sizes == shape else t.expand(shape) for t in tensors)
 
 
 def broadcast_shapes(*shapes: Any) -> Size:
@@ -315,144 +314,10 @@ def broadcast_shapes(*shapes: Any) -> Size:
     return Size(out)
 
 
-F.broadcast_tensors = _broadcast_tensors  # type: ignore[attr-defined]
-F.broadcast_shapes = broadcast_shapes  # type: ignore[attr-defined]
+F.broadcast_tensors = _broadcast_tensors
+F.broadcast_shapes = broadcast_shapes
 view(
     "expand(Tensor input, int[] size, *, bool implicit=False)", expanded, lambda grad: grad, forms="method",
 )  # fmt: skip - the executor sums a gradient to its input's sizes
 composite("expand_as(Tensor input, Tensor other)", lambda input, other: input.expand(other._sizes), forms="method")
 composite("broadcast_to(Tensor input, int[] size)", lambda input, size: input.expand(size))
-
-
-# -------------------------------------------------------------------------------------------------- order of dimensions
-
-
-def _permute(input: Tensor, dims: Shape) -> Geometry:
-    ndim = len(input._sizes)
-    if len(dims) != ndim:
-        raise RuntimeError(
-            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering "
-            f"of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = {len(dims)}"
-        )
-    order = [layout.wrap_dim(d, ndim) for d in dims]
-    if len(set(order)) != ndim:
-        raise RuntimeError("permute(): duplicate dims are not allowed.")
-    return Geometry(tuple(input._sizes[d] for d in order), tuple(input._strides[d] for d in order), input._offset)
-
-
-def _unpermute(grad: Tensor, dims: Shape) -> Tensor:
-    order = [d % max(len(dims), 1) for d in dims]
-    return grad.permute(tuple(sorted(range(len(order)), key=order.__getitem__)))  # type: ignore[attr-defined]
-
-
-def transposed(input: Tensor, dim0: int, dim1: int) -> Geometry:
-    """The geometry with two dimensions exchanged."""
-    ndim = len(input._sizes)
-    a, b = layout.wrap_dim(dim0, ndim), layout.wrap_dim(dim1, ndim)
-    if a == b:
-        return Geometry(*input._layout)
-    sizes, strides = list(input._sizes), list(input._strides)
-    sizes[a], sizes[b], strides[a], strides[b] = sizes[b], sizes[a], strides[b], strides[a]
-    return Geometry(tuple(sizes), tuple(strides), input._offset)
-
-
-def matrix_transposed(input: Tensor) -> Geometry:
-    """The geometry of `t()`. Raises RuntimeError for more than two dimensions."""
-    ndim = len(input._sizes)
-    if ndim > 2:
-        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
-    return transposed(input, 0, 1 if ndim == 2 else 0)
-
-
-def _movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
-    """Dimensions moved to other places, the rest in their order."""
-    source, destination = ((x,) if isinstance(x, int) else x for x in (source, destination))
-    ndim = len(input._sizes)
-    if len(source) != len(destination):
-        raise RuntimeError(
-            f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the same number of "
-            f"dims as destination ({list(destination)} dims)"
-        )
-    here, there = [layout.wrap_dim(d, ndim) for d in source], [layout.wrap_dim(d, ndim) for d in destination]
-    for name, dims, given in (("source", here, source), ("destination", there, destination)):
-        if len(set(dims)) != len(dims):
-            raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(given)})")
-    if not ndim:
-        return F.alias(input)
-    moved = dict(zip(there, here))
-    rest = iter([d for d in range(ndim) if d not in here])
-    return input.permute(tuple(moved[i] if i in moved else next(rest) for i in range(ndim)))  # type: ignore[attr-defined]
-
-
-view("permute(Tensor input, int[] dims)", _permute, _unpermute)
-view("transpose(Tensor input, int dim0, int dim1)", transposed, lambda grad, dim0, dim1: grad.transpose(dim0, dim1))
-composite("swapdims(Tensor input, int dim0, int dim1)", lambda input, dim0, dim1: input.transpose(dim0, dim1))
-composite("swapaxes(Tensor input, int axis0, int axis1)", lambda input, axis0, axis1: input.transpose(axis0, axis1))
-view("t(Tensor input)", matrix_transposed, lambda grad: grad.t(), node="TBackward0")
-composite("movedim(Tensor input, int source, int destination)", _movedim, aliases=("moveaxis",))
-composite("movedim(Tensor input, int[] source, int[] destination)", _movedim, aliases=("moveaxis",))
-
-
-def _adjoint(input: Tensor) -> Tensor:
-    """The last two dimensions exchanged and the elements conjugated."""
-    _need_matrix("adjoint()", input)
-    flipped = input.transpose(-2, -1)  # type: ignore[attr-defined]
-    return flipped.conj() if input.dtype.is_complex else flipped
-
-
-def _need_matrix(name: str, input: Tensor) -> None:
-    if input.dim() < 2:
-        raise RuntimeError(
-            f"tensor.{name} is only supported on matrices or batches of matrices. Got {input.dim()}-D tensor."
-        )
-
-
-def _numpy_transpose(self: Tensor) -> Tensor:
-    """All dimensions in reverse order."""
-    if self.dim() != 2:
-        warnings.warn(
-            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an "
-            "error in a future release. Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim "
-            "- 1, -1, -1))` to reverse the dimensions of a tensor.",
-            UserWarning,
-            stacklevel=2,
-        )
-    return self.permute(tuple(reversed(range(self.dim()))))  # type: ignore[attr-defined]
-
-
-def _deprecated_on_scalar(name: str, hint: str) -> None:
-    warnings.warn(f"Tensor.{name} is deprecated on 0-D tensors. {hint}", UserWarning, stacklevel=3)
-
-
-def _matrix_transpose(self: Tensor) -> Tensor:
-    """The last two dimensions exchanged."""
-    if not self._sizes:
-        _deprecated_on_scalar("mT", "This function is the identity in these cases.")
-        return self
-    _need_matrix("mT", self)
-    return self.transpose(-2, -1)  # type: ignore[attr-defined]
-
-
-def _matrix_adjoint(self: Tensor) -> Tensor:
-    """The last two dimensions exchanged and the elements conjugated."""
-    if not self._sizes:
-        _deprecated_on_scalar("mH", "Consider using x.conj().")
-        return self.conj()  # type: ignore[attr-defined]
-    _need_matrix("mH", self)
-    return _adjoint(self)
-
-
-def _hermitian(self: Tensor) -> Tensor:
-    """A matrix transposed and conjugated."""
-    if not self._sizes:
-        _deprecated_on_scalar("H", "Consider using x.conj().")
-        return self.conj()  # type: ignore[attr-defined]
-    if self.dim() != 2:
-        more = ". For batches of matrices, consider using tensor.mH" if self.dim() > 2 else "."
-        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {self.dim()}-D tensor{more}")
-    return _adjoint(self)
-
-
-composite("adjoint(Tensor input)", _adjoint)
-for _name, _get in (("T", _numpy_transpose), ("mT", _matrix_transpose), ("mH", _matrix_adjoint), ("H", _hermitian)):
-    setattr(Tensor, _name, property(_get))
