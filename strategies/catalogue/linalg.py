@@ -1,0 +1,130 @@
+"""Rows of linear algebra: shapes that go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from strategies.catalogue.draft import Argument, Draft
+from strategies.catalogue.relations import first, operand, pick, rank, small, sometimes, square, word
+from strategies.shapes import Shape, draw_shape
+
+_matrix = rank(2)
+_matrices = rank(3)
+_vector = rank(1)
+_factor = sometimes(35, lambda draft: draft.number(0))
+
+
+def _columns(draft: Draft) -> Shape:
+    """(m, p) for a first operand of (n, m)."""
+    return draft.shape[-1], small(draft)
+
+
+def _inner(name: str, *shape: int | str) -> Argument:
+    """An operand of `name` whose sizes are those of the first by position, or the inner size ("k")."""
+
+    def sizes(draft: Draft) -> Shape:
+        if "inner" not in draft.values:
+            draft.values["inner"] = small(draft)
+        have = draft.shape
+        return tuple(draft.values["inner"] if n == "k" else have[n] for n in shape)  # type: ignore[index, misc]
+
+    return operand(sizes)
+
+
+def _matmul_other(draft: Draft) -> Shape:
+    shape = draft.shape
+    inner = shape[-1]
+    way = draft.choices.below(4)
+    if way == 0:
+        return (inner,)
+    if way < 3 or len(shape) < 2:
+        return inner, small(draft)
+    lead = shape[:-2] or (2,)
+    return (*lead[-1:], inner, small(draft))
+
+
+def _spd_or_any(draft: Draft) -> str:
+    return square()(draft)  # type: ignore[return-value]
+
+
+_batched: Mapping[str, Argument] = {
+    "input": _matrices, "batch1": _inner("batch1", 0, 1, "k"), "batch2": _inner("batch2", 0, "k", 2),
+    "beta": _factor, "alpha": _factor,
+}  # fmt: skip
+
+
+def _addbmm_first(draft: Draft) -> str:
+    draft.values["batches"] = small(draft)
+    return _matrix(draft)  # type: ignore[return-value]
+
+
+def _addbmm(*shape: int | str) -> Argument:
+    def sizes(draft: Draft) -> Shape:
+        draft.values.setdefault("inner", small(draft))
+        known = {"k": draft.values["inner"], "b": draft.values["batches"]}
+        return tuple(known[n] if isinstance(n, str) else draft.shape[n] for n in shape)
+
+    return operand(sizes)
+
+
+ROWS: dict[str, Mapping[str, Argument]] = {
+    "mm": {"input": _matrix, "mat2": operand(_columns), "other": operand(_columns)},
+    "bmm": {"input": _matrices, "mat2": operand(lambda d: (d.shape[0], d.shape[2], small(d)))},
+    "mv": {"input": _matrix, "vec": operand(lambda d: d.shape[1:])},
+    "dot": {"input": _vector, "tensor": operand(lambda d: d.shape), "other": operand(lambda d: d.shape)},
+    "vdot": {"input": _vector, "tensor": operand(lambda d: d.shape), "other": operand(lambda d: d.shape)},
+    "inner": {"input": rank(1, 2), "other": operand(lambda d: d.shape[-1:] if d.choices.chance(50) else (2, d.shape[-1]))},
+    "matmul": {"input": rank(1, 3), "other": operand(_matmul_other)},
+    "linalg.matmul": {"input": rank(1, 3), "other": operand(_matmul_other)},
+    "addmm": {
+        "input": _matrix, "mat1": _inner("mat1", 0, "k"), "mat2": _inner("mat2", "k", 1), "beta": _factor, "alpha": _factor,
+    },
+    "addbmm": {
+        "input": _addbmm_first, "batch1": _addbmm("b", 0, "k"), "batch2": _addbmm("b", "k", 1), "beta": _factor,
+        "alpha": _factor,
+    },
+    "baddbmm": _batched,
+    "addmv": {
+        "input": _vector, "mat": _inner("mat", 0, "k"), "vec": _inner("vec", "k"), "beta": _factor, "alpha": _factor,
+    },
+    "addr": {
+        "input": _matrix, "vec1": operand(lambda d: d.shape[:1]), "vec2": operand(lambda d: d.shape[1:]), "beta": _factor,
+        "alpha": _factor,
+    },
+    "outer": {"input": _vector, "vec2": operand(lambda d: draw_shape(d.choices, min_rank=1, max_rank=1)[:1])},
+    "ger": {"input": _vector, "vec2": operand(lambda d: (small(d),))},
+    "kron": {"input": rank(1, 2), "other": operand(lambda d: (2,) if d.choices.chance(50) else (1, 2))},
+    "cross": {
+        "input": first(lambda t: t.dim() > 0 and t.shape[-1] == 3, lambda d: (3,) if d.choices.chance(50) else (2, 3)),
+        "other": operand(lambda d: d.shape), "dim": sometimes(40, pick("-1")),
+    },
+    "linalg.cross": {
+        "input": first(lambda t: t.dim() > 0 and t.shape[-1] == 3, lambda d: (2, 3)), "other": operand(lambda d: d.shape),
+        "dim": sometimes(40, pick("-1")),
+    },
+    "trace": {"input": _matrix},
+    "diag": {"input": rank(1, 2)},
+    "diagflat": {"input": rank(1, 2)},
+    "diag_embed": {"input": rank(1, 2), "dim1": sometimes(20, pick("0", "1")), "dim2": sometimes(20, pick("-1"))},
+    "triu": {"input": rank(2, 4)},
+    "tril": {"input": rank(2, 4)},
+    "tensordot": {"a": _matrix, "input": _matrix, "b": operand(_columns), "other": operand(_columns), "dims": pick("1", "0")},
+    "inverse": {"input": square()},
+    "det": {"input": square()},
+    "logdet": {"input": square()},
+    "slogdet": {"input": square()},
+    "matrix_exp": {"input": square()},
+    "matrix_power": {"input": square(), "n": pick("2", "0", "3", "1", "-1")},
+    "svd": {"input": rank(2, 3)},
+    "qr": {"input": rank(2, 3)},
+    "pinverse": {"input": _matrix},
+    "cholesky": {"input": square()},
+    "norm": {"p": sometimes(70, pick("2", "1", "inf", "0", "-inf", "3", "'fro'", "0.5"))},
+    "dist": {"p": sometimes(60, pick("2", "1", "inf", "0", "3"))},
+    "linalg.norm": {"ord": sometimes(50, pick("2", "1", "inf", "-inf", "0"))},
+    "linalg.vector_norm": {"ord": sometimes(60, pick("2", "1", "inf", "-inf", "0", "3"))},
+    "linalg.matrix_norm": {"input": rank(2, 3), "ord": sometimes(60, word("fro", "nuc"))},
+    "linalg.inv": {"input": square(), "A": square()},
+    "linalg.det": {"input": square(), "A": square()},
+    "linalg.solve": {"A": square(2, 2), "input": square(2, 2), "B": operand(lambda d: (d.shape[-1], small(d)))},
+}  # fmt: skip

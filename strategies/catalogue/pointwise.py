@@ -1,0 +1,60 @@
+"""Rows of elementwise operations whose arguments need more than broadcasting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from strategies.catalogue.draft import Argument, Draft
+from strategies.catalogue.relations import operand, pick, sometimes
+from strategies.shapes import draw_partner
+
+
+def _exponent(draft: Draft) -> str:
+    """A small exponent; integers to negative powers are a mistake."""
+    way = draft.choices.below(8)
+    if way < 5 or draft.parameter.type == "Number":
+        if draft.first.dtype.category < 2 and not draft.sloppy():
+            return draft.choices.pick(("2", "3", "1", "0"))
+        return draft.choices.pick(("2", "0.5", "3", "-1", "2.0", "0", "1", "-2", "1.5"))
+    return draft.partner()
+
+
+def _shift(draft: Draft) -> str:
+    """A small shift: one beyond the width of the dtype means nothing."""
+    return draft.choices.pick(("1", "2", "0", "3"))
+
+
+def _divisor(draft: Draft) -> str:
+    """A number that is not zero for integers, mostly."""
+    if draft.choices.chance(60):
+        return draft.choices.pick(("2", "3", "-2", "4", "0.5", "-1"))
+    return draft.partner()
+
+
+def _bound(draft: Draft) -> str:
+    """One end of a clamp: a number or a tensor as the overload has it."""
+    if draft.parameter.type == "Tensor":
+        return draft.operand(draw_partner(draft.choices, draft.shape))
+    return draft.choices.pick(("0", "1", "-1", "0.5", "2", "-0.5", "3"))
+
+
+_quotient: Mapping[str, Argument] = {"other": _divisor}
+
+ROWS: dict[str, Mapping[str, Argument]] = {
+    "pow": {"exponent": _exponent},
+    "float_power": {"exponent": _exponent},
+    "bitwise_left_shift": {"other": _shift}, "bitwise_right_shift": {"other": _shift},
+    "floor_divide": _quotient, "fmod": _quotient, "remainder": _quotient,
+    "clamp": {"min": sometimes(80, _bound), "max": sometimes(60, _bound)},
+    "clip": {"min": sometimes(80, _bound), "max": sometimes(60, _bound)},
+    "clamp_min": {"min": _bound}, "clamp_max": {"max": _bound},
+    "nan_to_num": {"nan": sometimes(40, pick("0.0", "1.5")), "posinf": sometimes(30, pick("2.0"))},
+    "ldexp": {"other": pick("torch.tensor(2)", "torch.tensor(-1)")},
+    "lerp": {"end": operand(lambda d: draw_partner(d.choices, d.shape))},
+    "polygamma": {"n": pick("1", "0", "2")},
+    "mvlgamma": {"p": pick("1", "2")},
+    "logit": {"eps": sometimes(50, pick("0.25", "0.125", "1e-3"))},
+    "allclose": {"rtol": sometimes(20, pick("1e-3")), "atol": sometimes(20, pick("0.5"))},
+    "isclose": {"rtol": sometimes(20, pick("1e-3")), "atol": sometimes(20, pick("0.5"))},
+    "threshold": {"threshold": pick("0", "0.5", "1"), "value": pick("2", "0.25")},
+}  # fmt: skip
