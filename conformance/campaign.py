@@ -253,6 +253,8 @@ class Campaign:
 
     def _message(self, slot: _Slot, message: dict[str, Any]) -> None:
         if "error" in message:
+            if message.get("expected"):
+                raise CampaignError(message["error"], skipped=message.get("skipped", False))
             raise CampaignError(
                 f"a worker failed: {message['error']} (details in {slot.child.config['log']})"
             )

@@ -50,6 +50,8 @@ def _score_of(text: str) -> tuple[int, int, int, int, int]:
             arguments += len(node.elts) + 1
         elif isinstance(node, ast.Constant):
             cost += literal_cost(node.value)
+        elif isinstance(node, ast.Name) and node.id in ("nan", "inf"):
+            cost += 5
         elif isinstance(node, ast.UnaryOp):
             cost += 1
     return statements, operations, spelling, arguments, cost

@@ -54,7 +54,7 @@ def statement_edits(text: str) -> tuple[tuple[str, str | None], ...]:
     """Every simpler form of one statement, roughest first, each once."""
     tree = ast.parse(text)
     found: dict[str, str | None] = {}
-    for edited, op in _statement_forms(tree.body[0]):
+    for edited, op in (*_statement_forms(tree.body[0]), *_materialised(tree.body[0])):
         found.setdefault(ast.unparse(ast.fix_missing_locations(edited)), op)
     for kind in (operands, spellings, simpler_ops, fewer_arguments, simpler_literals):
         for path in list(_paths(tree.body[0])):
@@ -124,6 +124,17 @@ def _statement_forms(statement: ast.stmt) -> Iterator[tuple[ast.stmt, str | None
         once = copy.copy(statement)
         once.iter = ast.parse("range(1)", mode="eval").body
         yield once, None
+
+
+def _materialised(statement: ast.stmt) -> Iterator[tuple[ast.stmt, str | None]]:
+    """The result of an operation as a tensor of plain data, so that nothing before it is needed."""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+        return
+    if names_in(statement.value):
+        wanted = ast.keyword("requires_grad", ast.Constant(True))
+        for keywords in ([], [wanted]):
+            for plain in _plain_tensors(keywords):
+                yield ast.Assign(statement.targets, plain), None
 
 
 def _out_of_place(statement: ast.Assign | ast.Expr, call: ast.Call) -> Iterator[tuple[ast.stmt, str | None]]:
@@ -255,18 +266,27 @@ CREATION = frozenset(
     randn_like full_like empty_like from_numpy
     """.split()
 )
-_PLAIN_DATA = ("1.0", "[1.0]", "[1.0, 2.0]", "1", "[1, 2]", "[[1.0, 2.0]]", "[[1.0, 2.0], [3.0, 4.0]]")
+# Data for a tensor in the place of any that a program made: plain, then of two elements and dimensions, then special.
+_PLAIN_DATA = (
+    "1.0", "[1.0]", "[1.0, 2.0]", "1", "[1, 2]", "[[1.0]]", "[[1.0, 2.0]]", "[[1.0, 2.0], [3.0, 4.0]]", "[nan]", "[inf]",
+    "[-0.0]", "[[nan]]", "[True]",
+)  # fmt: skip
+
+
+def _plain_tensors(keywords: list[ast.keyword]) -> Iterator[ast.Call]:
+    for data in _PLAIN_DATA:
+        plain = torch_call("tensor", ast.parse(data, mode="eval").body)
+        plain.keywords = keywords
+        yield plain
 
 
 def _creations(node: ast.Call) -> Edit:
     """Any way of making a tensor as `torch.tensor` of a few numbers, with the same keywords."""
     text = ast.unparse(node)
-    for data in _PLAIN_DATA:
-        if data in text:
-            continue
-        plain = torch_call("tensor", ast.parse(data, mode="eval").body)
-        plain.keywords = [keyword for keyword in node.keywords if keyword.arg in ("dtype", "requires_grad")]
-        yield plain, None
+    keywords = [keyword for keyword in node.keywords if keyword.arg in ("dtype", "requires_grad")]
+    for data, plain in zip(_PLAIN_DATA, _plain_tensors(keywords)):
+        if data not in text:
+            yield plain, None
 
 
 def simpler_literals(node: ast.expr) -> Edit:

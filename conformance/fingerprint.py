@@ -73,6 +73,14 @@ def fingerprint(discrepancy: Any, calls: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
+def cause_op(discrepancy: Any, calls: Iterable[str]) -> str:
+    """The operation that the reduced program is about: of a gradient, the one operation that is differentiated."""
+    if SPELLINGS.get(discrepancy.op, discrepancy.op) != "backward":
+        return discrepancy.op
+    others = [op for op in canonical_ops(calls) if not op.startswith(("backward", "attr.", "setattr."))]
+    return others[0] if len(others) == 1 else discrepancy.op
+
+
 def coarse_key(discrepancy: Any) -> tuple[str, ...]:
     """What two discrepancies must share before one may stand for the other without being reduced."""
     op = SPELLINGS.get(discrepancy.op, discrepancy.op)

@@ -323,7 +323,7 @@ def _record(
             aspect,
             primary.tier,
             principal_op(statement.calls),
-            tuple(sorted(dtypes_in(want.names[name] for name in names if name in want.names))),
+            tuple(sorted({*dtypes_in(want.names[name] for name in names if name in want.names)})),
             statement.index,
             want.path,
             statement.line,

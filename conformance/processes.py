@@ -72,9 +72,15 @@ class Child:
             pass
 
     def kill(self) -> None:
+        """Ends it at once; `messages` gives nothing from here on."""
         if not self.ended:
             self.process.kill()
         self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            try:
+                pipe.close()  # type: ignore[union-attr]
+            except OSError:
+                pass
 
     def log(self) -> str:
         """The end of what it and its libraries have printed."""

@@ -17,13 +17,12 @@ from typing import Any
 from conformance import exactness, opnames, records, reducer
 from conformance.backends import Backend, BackendError, resolve
 from conformance.facts import Step
-from conformance.fingerprint import Attribution, fingerprint
+from conformance.fingerprint import Attribution, cause_op, fingerprint
 from conformance.judge import OUT_OF_MEMORY, Discrepancy, Verdict, dtypes_in, judge
-from conformance.ledger import Ledger
+from conformance.ledger import Entry, Ledger
 from conformance.runner import Run, follow
 from strategies.program import Program, ProgramError, parse, standalone
 from strategies.program.vocabulary import family_of
-
 
 MEMORY_TRIES = 30  # of the reducer where each trial fills the memory
 
@@ -48,7 +47,17 @@ class Finding:
     fingerprint: str
     text: str
     discrepancy: Discrepancy
+    op: str
     ledger: str | None = None
+
+    def row(self, discrepancy: Discrepancy | None = None) -> dict[str, Any]:
+        """The fields of a discrepancy that counts for this finding, or of the finding's own. The operation is the
+        finding's, since the statement that shows a difference first need not be about the one at fault."""
+        shown = self.discrepancy if discrepancy is None else discrepancy
+        fields = records.discrepancy_row(
+            shown, fingerprint=self.fingerprint, reduced=self.text, ledger=self.ledger
+        )
+        return fields | {"op": self.op}
 
 
 @dataclass
@@ -138,8 +147,7 @@ class Session:
         """The finding that a discrepancy counts for, and whether it is new. A known one is its ledger entry's."""
         entry = self.ledger.explain(discrepancy)
         if entry is not None:
-            found = Finding(f"ledger-{entry.id}", entry.program, discrepancy, entry.id)
-            return self._remember(found)
+            return self._known(entry, text, discrepancy)
         known = self.attribution.find(discrepancy)
         if known is not None:
             return known, False
@@ -158,9 +166,21 @@ class Session:
         entry = self.ledger.explain(shown)
         calls = calls_of(shown_text)
         number = fingerprint(shown, calls)
-        found, new = self._remember(Finding(number, shown_text, shown, entry.id if entry else None))
+        op = cause_op(shown, calls)
+        found, new = self._remember(Finding(number, shown_text, shown, op, entry.id if entry else None))
         self.attribution.store(discrepancy, calls, found)
         return found, new
+
+    def _known(self, entry: Entry, text: str, discrepancy: Discrepancy) -> tuple[Finding, bool]:
+        """The finding of a ledger entry: what its pinned program shows."""
+        number = f"ledger-{entry.id}"
+        if (discrepancy.candidate, number) in self.findings:
+            return self.findings[discrepancy.candidate, number], False
+        pinned = self.show(entry.program, discrepancy.candidate)
+        shown = next((item for item in pinned if entry.explains(item, self.ledger.versions)), None)
+        if shown is None:  # an entry that is out of date; the suite's replay of the ledger says so
+            return self._remember(Finding(number, text, discrepancy, discrepancy.op, entry.id))
+        return self._remember(Finding(number, entry.program, shown, shown.op, entry.id))
 
     def _remember(self, found: Finding) -> tuple[Finding, bool]:
         key = (found.discrepancy.candidate, found.fingerprint)
@@ -223,13 +243,11 @@ class Session:
         raising = self.raising(program)
         shown = found.discrepancy
         note = (
-            f"{shown.aspect} of {shown.op} on {shown.candidate}\ngot {shown.got}\nshould be {shown.should_be}"
+            f"{shown.aspect} of {found.op} on {shown.candidate}\ngot {shown.got}\nshould be {shown.should_be}"
         )
         return {
-            **records.discrepancy_row(
-                shown, fingerprint=found.fingerprint, reduced=found.text, ledger=found.ledger
-            ),
-            "family": family_of(shown.op),
+            **found.row(),
+            "family": family_of(found.op),
             "reproduction": standalone(program, note, raising),
         }
 

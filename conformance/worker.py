@@ -145,8 +145,6 @@ class Worker:
     def _program(
         self, block: int, index: int, text: str, counts: Counter[str], *, reducing: bool
     ) -> list[dict[str, Any]]:
-        from conformance.records import discrepancy_row
-
         session = self.session
         program = session.compile(text)
         self.in_flight.write("run", block, index, text)
@@ -155,10 +153,7 @@ class Worker:
         rows, fresh = [], []
         for discrepancy in examined.discrepancies:
             found, new = session.settle(text, discrepancy, reducing=reducing)
-            row = discrepancy_row(
-                discrepancy, fingerprint=found.fingerprint, reduced=found.text, ledger=found.ledger
-            )
-            rows.append(row)
+            rows.append(found.row(discrepancy))
             counts["ledger" if found.ledger else discrepancy.tier] += 1
             counts[f"{discrepancy.candidate}\n{found.fingerprint}"] += 1
             if new:
