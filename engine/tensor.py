@@ -595,7 +595,13 @@ _OPERATORS = {
     "rshift": "bitwise_right_shift",
 }  # fmt: skip
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
-_UNARY = {"neg": "neg", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
+_UNARY = {"neg": "neg", "pos": "positive", "abs": "abs"}
+
+
+def _invert(self: Tensor) -> Tensor:
+    if self.dtype.category >= dtypes.FLOAT:
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    return functions.bitwise_not(self)
 
 
 def _fits(other: Any) -> bool:
@@ -639,5 +645,6 @@ for _symbol, _name in _OPERATORS.items():
 Tensor.layout = property(lambda self: strided, doc="Always strided.")  # type: ignore[attr-defined] - `layout` is a module above
 for _name in _COMPARISONS:
     setattr(Tensor, f"__{_name}__", _binary(_name))
+Tensor.__invert__ = _invert  # type: ignore[attr-defined]
 for _symbol, _name in _UNARY.items():
     setattr(Tensor, f"__{_symbol}__", (lambda name: lambda self: getattr(functions, name)(self))(_name))
