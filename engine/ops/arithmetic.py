@@ -16,6 +16,7 @@ from engine.ops.pointwise import (
     EVERY,
     SAME_OUT,
     F,
+    as_scalar,
     compare,
     conj,
     deprecated,
@@ -44,9 +45,7 @@ def _alpha(alpha: Any, array: np.ndarray) -> np.ndarray:
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     if isinstance(alpha, complex) and kind != "c":
         raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
-    from engine.call import number_array
-
-    return number_array(alpha, dtypes.BY_NUMPY[array.dtype])
+    return as_scalar(alpha, array)
 
 
 def _add_scaled(input: np.ndarray, other: np.ndarray, alpha: Any) -> np.ndarray:
@@ -184,7 +183,7 @@ def _divide_other_grad(grad: Any, input: Any, other: Any, rounding_mode: str | N
 
 pointwise(
     "div(Operand input, Operand other, *, str? rounding_mode)", _divide, _quotient_dtype, bound_rule=True, exact=True,
-    stepwise=True, node="DivBackward2", aliases=("divide",),
+    stepwise=True, wide_scalar=True, node="DivBackward2", aliases=("divide",),
     derivatives={"input": _divide_input_grad, "other": _divide_other_grad},
 )  # fmt: skip
 pointwise(

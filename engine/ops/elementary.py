@@ -13,7 +13,17 @@ import numpy as np
 from scipy import special
 
 from engine.autograd.modes import is_grad_enabled
-from engine.ops.pointwise import EVERY, METHOD_ONLY, F, conj, no_complex, pointwise, promote, promote_float
+from engine.ops.pointwise import (
+    EVERY,
+    METHOD_ONLY,
+    F,
+    conj,
+    multiply_add,
+    no_complex,
+    pointwise,
+    promote,
+    promote_float,
+)
 from engine.registry import INEXACT, REAL
 
 _PI_180 = math.pi / 180.0
@@ -62,15 +72,16 @@ _SIGMOID_BACKWARD = pointwise(
     lambda grad_output, output: grad_output * np.conjugate((1 - output) * output), forms="",
     derivatives={
         "grad_output": lambda grad, output: _fused(_SIGMOID_BACKWARD, grad, conj(output)),
-        "output": lambda grad, grad_output, output: grad * conj(grad_output) * (-2 * conj(output) + 1),
+        "output": lambda grad, grad_output, output: conj(grad) * grad_output * (-2 * conj(output) + 1),
     },
 )  # fmt: skip
 _TANH_BACKWARD = pointwise(
     "tanh_backward(Tensor grad_output, Tensor output)",
-    lambda grad_output, output: grad_output * np.conjugate(1 - output * output), forms="",
+    lambda grad_output, output: grad_output * np.conjugate(multiply_add(-output, output, output.dtype.type(1))),
+    forms="",
     derivatives={
         "grad_output": lambda grad, output: _fused(_TANH_BACKWARD, grad, conj(output)),
-        "output": lambda grad, grad_output, output: grad * conj(-2 * output * grad_output),
+        "output": lambda grad, grad_output, output: conj(grad) * (-2 * conj(output) * grad_output),
     },
 )  # fmt: skip
 
@@ -102,6 +113,11 @@ def _sinc_grad(grad: Any, input: Any) -> Any:
     return F.where(square == 0.0, F.zeros((), dtype=grad.dtype), slope)
 
 
+def _acosh_slope(input: Any) -> Any:
+    # Over the complex numbers one root of the product lies on the wrong branch.
+    return (input - 1).rsqrt() * (input + 1).rsqrt() if input.dtype.is_complex else (input.pow(2) - 1).rsqrt()
+
+
 def _scaled_by(factor: float) -> Any:
     return lambda x: x * np.asarray(factor, x.dtype)
 
@@ -117,7 +133,7 @@ _table([
     ("cosh", np.cosh, lambda grad, input: grad * conj(input.sinh())),
     ("tanh", np.tanh, _tanh_grad),
     ("asinh arcsinh", np.arcsinh, lambda grad, input: grad * conj((input.pow(2) + 1).rsqrt())),
-    ("acosh arccosh", np.arccosh, lambda grad, input: grad * conj((input.pow(2) - 1).rsqrt())),
+    ("acosh arccosh", np.arccosh, lambda grad, input: grad * conj(_acosh_slope(input))),
     ("atanh arctanh", np.arctanh, lambda grad, input: grad * conj(1 / (1 - input.pow(2)))),
     ("sinc", _sinc, _sinc_grad),
     ("deg2rad", _scaled_by(_PI_180), lambda grad: grad * _PI_180,
@@ -130,7 +146,8 @@ _table([
 
 
 def _atan2_grad(grad: Any, input: Any, other: Any) -> Any:
-    weight = (input * input + other * other).reciprocal()
+    square = input * input + other * other
+    weight = square.reciprocal().masked_fill(square == 0, 0)  # at the origin torch says 0
     return grad * other * weight, grad * -input * weight
 
 
@@ -179,8 +196,29 @@ def _digamma(x: np.ndarray) -> np.ndarray:
     return np.where(x == 0, np.copysign(np.inf, -x), value).astype(x.dtype)
 
 
-_POLYGAMMA_1 = pointwise(
-    "_trigamma(Tensor input)", lambda x: special.polygamma(1, x).astype(x.dtype), promote_float, forms="", accepts=REAL,
+def _trigamma(x: np.ndarray) -> np.ndarray:
+    """The derivative of digamma: reflected below 1/2, moved up by 6, then the asymptotic series."""
+    low = x < 0.5
+    one = x.dtype.type(1)
+    sine = np.sin(x.dtype.type(math.pi) * x)
+    total = np.where(low, -x.dtype.type(math.pi**2) / (sine * sine), 0).astype(x.dtype)
+    at = np.where(low, one - x, x)
+    for _ in range(6):
+        total = total + one / (at * at)
+        at = at + one
+    inverse = one / (at * at)
+    series = one + one / (2 * at) + inverse * (one / 6 - inverse * (one / 30 - inverse * (one / 42)))
+    total = total + series / at
+    return np.where(low, -total, total)
+
+
+def _polygamma(x: np.ndarray, n: int) -> np.ndarray:
+    return _trigamma(x) if n == 1 else special.polygamma(n, x).astype(x.dtype)
+
+
+_POLYGAMMA = pointwise(
+    "polygamma(Tensor input, int n)", _polygamma, promote_float, forms="", accepts=REAL,
+    derivatives={"input": lambda grad, input, n: grad * _fused(_POLYGAMMA, input, n + 1)},
 )  # fmt: skip
 
 _table([
@@ -188,11 +226,12 @@ _table([
      {"error_name": "erf_vml_cpu"}),
     ("erfc", special.erfc, lambda grad, input: -2.0 / math.sqrt(math.pi) * F.exp(-(input.pow(2))) * grad,
      {"error_name": "erfc_vml_cpu"}),
-    ("erfinv", lambda x: np.where(x == 0, x, special.erfinv(x)), lambda grad, input: 0.5 * math.sqrt(math.pi) * F.exp(input.erfinv().pow(2)) * grad,
+    ("erfinv", lambda x: np.where(x == 0, x, special.erfinv(x)),
+     lambda grad, input: 0.5 * math.sqrt(math.pi) * F.exp(input.erfinv().pow(2)) * grad,
      {"error_name": "erfinv_vml_cpu", "forms": METHOD_ONLY}),
     ("lgamma", lambda x: np.where(np.isinf(x), np.inf, special.gammaln(x)), lambda grad, input: grad * F.digamma(input),
      {"error_name": "lgamma_vml_cpu", "forms": METHOD_ONLY}),
-    ("digamma", _digamma, lambda grad, input: grad * _fused(_POLYGAMMA_1, input), {"forms": METHOD_ONLY}),
+    ("digamma", _digamma, lambda grad, input: grad * _fused(_POLYGAMMA, input, 1), {"forms": METHOD_ONLY}),
 ], accepts=REAL)  # fmt: skip
 
 

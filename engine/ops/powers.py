@@ -37,7 +37,10 @@ _SPECIAL_POWERS: dict[float, Any] = {
 
 
 def _power_of_number(input: np.ndarray, exponent: Any) -> np.ndarray:
-    """A power with one exponent for all, with torch's short cuts, whose results at infinities and zeros differ from C's."""
+    """A power with one exponent for all, with torch's short cuts, whose results at infinities and zeros differ from C's.
+
+    float16 has none of them.
+    """
     kind = input.dtype.kind
     if kind in "iu":
         return _integer_power(input, exponent)
@@ -48,7 +51,7 @@ def _power_of_number(input: np.ndarray, exponent: Any) -> np.ndarray:
     if kind == "c" and exponent not in (2, 3, -1, -2, 0.5, -0.5):
         return _power(input, as_scalar(exponent, input))
     short = _SPECIAL_POWERS.get(exponent)
-    return short(input) if short is not None else np.power(input, as_scalar(exponent, input))
+    return short(input) if short is not None and input.dtype != np.float16 else np.power(input, as_scalar(exponent, input))
 
 
 def _integer_power(input: np.ndarray, exponent: int) -> np.ndarray:
@@ -97,8 +100,8 @@ def _number_exponent_grad(grad: Any, input: Any, exponent: Any, result: Any) -> 
         input = complex(input)
     with np.errstate(all="ignore"):
         logarithm = np.log(np.asarray(input)).item()
-    gradient = grad * conj(result * logarithm)
-    return F.where(_vanishes_at_zero(exponent), _zero(gradient), gradient) if input == 0 else gradient
+    slope = conj(result * logarithm)
+    return grad * (F.where(_vanishes_at_zero(exponent), _zero(slope), slope) if input == 0 else slope)
 
 
 pointwise(
@@ -106,7 +109,8 @@ pointwise(
     derivatives={"input": _base_grad, "exponent": _exponent_grad},
 )  # fmt: skip
 pointwise(
-    "pow(Tensor input, Number exponent)", _power_of_number, _power_dtype, bound_rule=True, node="PowBackward0",
+    "pow(Tensor input, Number exponent)", _power_of_number, _power_dtype, bound_rule=True, stepwise=True,
+    node="PowBackward0",
     derivatives={"input": _power_grad},
 )  # fmt: skip
 
@@ -175,8 +179,8 @@ op(
 pointwise(
     "hypot(Tensor input, Tensor other)", np.hypot, accepts=dtypes.FLOATS, error_name="hypot_cpu",
     derivatives={
-        "input": lambda grad, input, result: grad * (input / result),
-        "other": lambda grad, other, result: grad * (other / result),
+        "input": lambda grad, input, result: grad * input / result,
+        "other": lambda grad, other, result: grad * other / result,
     },
 )  # fmt: skip
 pointwise(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes, layout
+from engine.autograd.modes import is_grad_enabled
 from engine.call import Result
 from engine.dtypes import BOOL, COMPLEX, COMPLEXES, FLOAT, FLOATS
 from engine.ops.pointwise import (
@@ -43,10 +44,12 @@ for _name, _function, _aliases in (
     pointwise(
         f"{_name}(Tensor input)", _whole(_function),
         no_complex(promote, NotImplementedError, f"{_name} is not supported for complex inputs"), accepts=NUMERIC,
-        error_name=f"{_name}_vml_cpu", forms=EVERY, exact=True, out_dtype_error=SAME_OUT, aliases=_aliases, derivatives={"input": no_gradient},
+        error_name=f"{_name}_vml_cpu", forms=EVERY, exact=True, out_dtype_error=SAME_OUT, aliases=_aliases,
+        derivatives={"input": no_gradient},
     )  # fmt: skip
 pointwise(
-    "round(Tensor input)", _whole(np.rint), accepts=_REAL_NUMBERS, error_name="round_vml_cpu", forms=EVERY, exact=True, out_dtype_error=SAME_OUT,
+    "round(Tensor input)", _whole(np.rint), accepts=_REAL_NUMBERS, error_name="round_vml_cpu", forms=EVERY, exact=True,
+    out_dtype_error=SAME_OUT,
     derivatives={"input": no_gradient},
 )  # fmt: skip
 
@@ -70,7 +73,8 @@ pointwise(
     node="RoundBackward1", derivatives={"input": no_gradient},
 )  # fmt: skip
 pointwise(
-    "frac(Tensor input)", lambda input: input - np.trunc(input), accepts=FLOATS, error_name="frac_cpu", forms=EVERY, out_dtype_error=SAME_OUT,
+    "frac(Tensor input)", lambda input: input - np.trunc(input), accepts=FLOATS, error_name="frac_cpu", forms=EVERY,
+    out_dtype_error=SAME_OUT,
     exact=True, derivatives={"input": lambda grad: grad},
 )  # fmt: skip
 
@@ -144,7 +148,8 @@ def _bounds_grad(grad: Any, input: Any, min: Any, max: Any) -> Any:
 
 
 pointwise(
-    "clamp(Tensor input, Tensor? min=None, Tensor? max=None)", _clamp, _clamp_dtype("clamp_cpu", bool_alone=True), bound_rule=True,
+    "clamp(Tensor input, Tensor? min=None, Tensor? max=None)", _clamp, _clamp_dtype("clamp_cpu", bool_alone=True),
+    bound_rule=True,
     accepts=REAL, error_name="clamp_cpu",
     forms=EVERY, exact=True, aliases=("clip",), derivatives={"input": _inside, ("min", "max"): _bounds_grad},
 )  # fmt: skip
@@ -185,7 +190,17 @@ _one_bound("clamp_max", "max", smaller, "minimum", lambda x, b: x <= b, lambda x
 
 
 def _relu_grad(grad: Any, result: Any) -> Any:
-    return F.where(result <= 0, F.zeros((), dtype=grad.dtype), grad)
+    from engine import call
+
+    return call.run(_THRESHOLD_BACKWARD, [grad, result])
+
+
+# No public function: torch's derivative of relu is one kernel, which depends on the result and has a derivative of its own.
+_THRESHOLD_BACKWARD = pointwise(
+    "threshold_backward(Tensor grad_output, Tensor output)",
+    lambda grad_output, output: np.where(output <= 0, grad_output.dtype.type(0), grad_output), forms="", exact=True,
+    derivatives={"grad_output": lambda grad, output: _relu_grad(grad, output), "output": no_gradient},
+)  # fmt: skip
 
 
 pointwise(
@@ -203,6 +218,8 @@ pointwise(
 def _nan_to_num(input: Tensor, nan: float | None, posinf: float | None, neginf: float | None) -> Result:
     """NaN becomes 0, infinities the extremes of the dtype, unless told otherwise; parts of complex numbers alike."""
     array, d = input._array(), input.dtype
+    if d.category == COMPLEX and input.requires_grad and is_grad_enabled():
+        raise RuntimeError("nan_to_num does not support automatic differentiation for outputs with complex dtype.")
     strides = layout.pointwise_strides([(input._sizes, input._strides)], input._sizes)
     if array.dtype.kind in "iub":
         return Result(array.copy(), strides)
