@@ -63,7 +63,7 @@ _DEFAULTS = {"None": None, "True": True, "False": False, "inf": float("inf"), "[
 
 def parse(text: str) -> Signature:
     """Read a signature. The text is the project's own, so errors are plain ValueErrors."""
-    match = re.fullmatch(r"\s*(\w+)\((.*)\)\s*(?:->\s*(.*))?", text, re.S)
+    match = re.fullmatch(r"\s*(\w+)\((.*?)\)\s*(?:->\s*(.*))?", text, re.S)
     if match is None:
         raise ValueError(f"not a signature: {text!r}")
     name, inside, outputs = match.groups()
