@@ -1,0 +1,170 @@
+"""Norms of vectors, and of everything in a tensor.
+
+Sources: https://docs.pytorch.org/docs/stable/generated/torch.norm.html, torch.linalg.vector_norm.html, torch.dist.html
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from engine import dtypes, promotion
+from engine import functions as F
+from engine.dtypes import FLOAT, dtype
+from engine.ops.reducing import accumulate, reduced_axes, reduced_count, same_dtypes, unreduced, working
+from engine.registry import COMPOSITE, GENERAL, op
+from engine.tensor import Tensor
+
+_NAME = "linalg.vector_norm"
+
+
+def _check(input: Tensor, ord: Any, axes: Any, wish: dtype | None) -> None:
+    d = input.dtype
+    if d.category < FLOAT:
+        raise RuntimeError(f"{_NAME}: Expected a floating point or complex tensor as input. Got {d.legacy}")
+    if wish is not None:
+        if wish.category < FLOAT:
+            raise RuntimeError(f"{_NAME}: dtype should be floating point or complex, but got {wish.legacy}")
+        if wish.is_complex != d.is_complex:
+            kind = "complex" if d.is_complex else "real"
+            raise RuntimeError(f"{_NAME}: dtype should be {kind} for {kind} inputs, but got {wish.legacy}")
+        if promotion.promote_types(d, wish) is not wish:
+            raise RuntimeError(
+                f"{_NAME}: the dtype of the input ({d.legacy}) should be convertible without narrowing to the specified "
+                f"dtype ({wish.legacy})"
+            )
+    if isinstance(ord, complex):
+        raise RuntimeError(f"{_NAME}: Expected a non-complex scalar as the order of norm.")
+    if (ord < 0 or ord == math.inf) and input.numel() == 0:
+        _refuse_empty(input, ord, axes)
+
+
+def _refuse_empty(input: Tensor, ord: float, axes: Any) -> None:
+    which = f"{float(ord):g}"
+    if axes is None:
+        raise RuntimeError(
+            f"{_NAME} cannot compute the {which} norm on an empty tensor because the operation does not have an identity"
+        )
+    for axis in axes:
+        if input._sizes[axis] == 0:
+            raise RuntimeError(
+                f"{_NAME} cannot compute the {which} norm on the dimension {axis}because this dimension is empty and the "
+                "operation does not have an identity"
+            )
+
+
+def _vector_norm(input: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
+    axes = reduced_axes(dim, len(input._sizes))
+    _check(input, ord, axes, dtype)
+    target = dtype or input.dtype
+    size = np.abs(working(input, target))
+    return _norm_of(size, float(ord), axes, keepdim).astype(target.to_real().numpy, copy=False)
+
+
+def _norm_of(size: np.ndarray, p: float, axes: Any, keepdim: bool) -> np.ndarray:
+    """The p-norm from the elements' absolute values."""
+    if p == 0:
+        return accumulate(np.add, (size != 0).astype(size.dtype), axes, keepdim)
+    if math.isinf(p) and size.size:
+        return np.asarray((np.maximum if p > 0 else np.minimum).reduce(size, axes, keepdims=keepdim))
+    if reduced_count(size.shape, axes) == 1 and size.size:  # nothing to add up: no rounding, and no overflow of a power
+        return np.asarray(np.maximum.reduce(size, axes, keepdims=keepdim))
+    if p == 1 or math.isinf(p):
+        return accumulate(np.add, size, axes, keepdim)
+    if p == 2:
+        return np.sqrt(accumulate(np.add, size * size, axes, keepdim))
+    power = size.dtype.type(p)
+    return np.power(accumulate(np.add, np.power(size, power), axes, keepdim), size.dtype.type(1 / p))
+
+
+def _norm_grad(grad: Any, input: Any, p: Any, norm: Any, dim: Any, keepdim: bool) -> Any:
+    p = float(p)
+    if p == 0:
+        return F.zeros_like(input)
+    grad, norm = unreduced(grad, dim, keepdim, input._sizes), unreduced(norm, dim, keepdim, input._sizes)
+    if p == 1:
+        return F.sgn(input) * grad
+    if p == 2:
+        return grad * (input / norm).masked_fill(norm == 0, 0)
+    if math.isinf(p):
+        # The elements of greatest (smallest) absolute value share the gradient.
+        both_nan = F.logical_and(F.isnan(input), F.isnan(norm))
+        attained = F.logical_or(F.abs(input) == norm, both_nan).to(input.dtype)
+        count = unreduced(F.count_nonzero(attained, None if dim == () else dim), dim, False, input._sizes)
+        return F.sgn(input) * attained * (grad / count)
+    if p < 1:
+        scaled = F.sgn(input) * F.abs(input).pow(p - 1).masked_fill(input == 0, 0)
+        return scaled * grad * norm.pow(1 - p)
+    scaled = F.sgn(input) * F.abs(input).pow(p - 1) if p < 2 else input * F.abs(input).pow(p - 2)
+    return scaled * (grad / norm.pow(p - 1)).masked_fill(norm == 0, 0)
+
+
+op(
+    "linalg_vector_norm(Tensor input, Number ord=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)",
+    kind=GENERAL, kernel=_vector_norm, family="reduction", forms="function out", node="LinalgVectorNormBackward0",
+    derivatives={
+        "input": lambda grad, input, ord, result, dim, keepdim: _norm_grad(grad, input, ord, result, dim, keepdim)
+    },
+    before_out=lambda values, outs: same_dtypes(outs, (values[4] or values[0].dtype).to_real()),
+)  # fmt: skip
+
+
+def _norm(input: Tensor, p: Any, dim: Any, keepdim: bool, out: Any, dtype: dtype | None) -> Tensor:
+    """The vector norm of order `p` over everything or `dim`; 'fro' is order 2, 'nuc' the sum of singular values."""
+    dims = [dim] if isinstance(dim, int) else dim
+    given = {} if out is None else {"out": out}
+    if not isinstance(p, str):
+        return F.linalg_vector_norm(input, 2.0 if p is None else p, dims, keepdim, dtype=dtype, **given)
+    if p == "fro" and (dims is None or len(dims) <= 2):
+        return F.linalg_vector_norm(input, 2, dims, keepdim, dtype=dtype, **given)
+    norm = _matrix_norm(input, p, range(len(input._sizes)) if dims is None else dims, keepdim, dtype)
+    return norm if out is None else F.positive(norm, out=out)
+
+
+def _matrix_norm(input: Tensor, p: str, dims: Any, keepdim: bool, dtype: dtype | None) -> Tensor:
+    name = "linalg.matrix_norm"
+    if len(input._sizes) < 2:
+        raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
+    if input.dtype.category < FLOAT:
+        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {input.dtype.legacy}")
+    if len(dims) != 2:
+        raise RuntimeError(f"{name}: dim must be a 2-tuple. Got {' '.join(map(str, dims))}")
+    if p not in ("fro", "nuc"):
+        raise RuntimeError(f"{name}: Order {p} not supported.")
+    if input.dtype in dtypes.HALVES:
+        raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {input.dtype.legacy}")
+    axes = reduced_axes(tuple(dims), len(input._sizes))
+    matrix = input if dtype is None else input.to(dtype)
+    total = F.linalg_svdvals(F.movedim(matrix, axes, (-2, -1))).sum(-1)
+    for axis in sorted(axes or ()) if keepdim else ():
+        total = total.unsqueeze(axis)
+    return total
+
+
+for _forms, _out in (("function", "object? out=None, "), ("method", "")):
+    op(
+        f"norm(Tensor input, object? p='fro', object? dim=None, bool keepdim=False, {_out}dtype? dtype=None)",
+        kind=COMPOSITE, family="reduction", forms=_forms,
+        kernel=_norm if _out else lambda input, p, dim, keepdim, dtype: _norm(input, p, dim, keepdim, None, dtype),
+    )  # fmt: skip
+
+
+def _dist(input: Tensor, other: Tensor, p: Any) -> Any:
+    difference = F.sub(input.detach(), other.detach())
+    if difference.dtype.category < FLOAT:
+        raise RuntimeError(
+            f"norm(): input dtype should be either floating point or complex. Got {difference.dtype.legacy} instead."
+        )
+    return _vector_norm(difference, p, None, False, None)
+
+
+op(
+    "dist(Tensor input, Tensor other, Number p=2)",
+    kind=GENERAL, kernel=_dist, family="reduction",
+    derivatives={
+        "input": lambda grad, input, other, p, result: _norm_grad(grad, input - other, p, result, None, False),
+        "other": lambda grad, input, other, p, result: -_norm_grad(grad, input - other, p, result, None, False),
+    },
+)  # fmt: skip

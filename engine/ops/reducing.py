@@ -1,0 +1,141 @@
+"""What reductions share: which dimensions go away, accumulation, and how gradients get their dimensions back.
+
+Source: https://docs.pytorch.org/docs/stable/torch.html#reduction-ops
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine import dtypes, layout
+from engine.call import cast
+from engine.dtypes import FLOAT, dtype
+from engine.tensor import Tensor
+
+Axes = tuple[int, ...] | None
+"""The axes to reduce, None for all."""
+
+_C_NAMES = {
+    "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int", "int64": "long int",
+    "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
+    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+}  # fmt: skip
+
+
+def reduced_axes(dim: int | Sequence[int] | None, ndim: int) -> Axes:
+    """The axes that `dim` names; none named means all. Raises IndexError out of range, RuntimeError for a repetition."""
+    if dim is None:
+        return None
+    if isinstance(dim, int):
+        dim = (dim,)
+    wrapped = tuple(layout.wrap_dim(d, ndim) for d in dim)
+    if len(set(wrapped)) < len(wrapped):
+        again = next(d for i, d in enumerate(wrapped) if d in wrapped[:i])
+        raise RuntimeError(f"dim {again} appears multiple times in the list of dims")
+    return wrapped if wrapped and ndim else None
+
+
+def reduced_count(sizes: layout.Shape, axes: Axes) -> int:
+    """How many elements go into one element of the result."""
+    return layout.numel(sizes if axes is None else tuple(sizes[a] for a in axes))
+
+
+def reduced_sizes(sizes: layout.Shape, axes: Axes, keepdim: bool) -> layout.Shape:
+    """The sizes of the result."""
+    gone = range(len(sizes)) if axes is None else axes
+    if keepdim:
+        return tuple(1 if i in gone else n for i, n in enumerate(sizes))
+    return tuple(n for i, n in enumerate(sizes) if i not in gone)
+
+
+def working(input: Tensor, target: dtype | None = None) -> np.ndarray:
+    """The elements converted to a dtype (their own if None), in the NumPy dtype that it is computed in."""
+    array = input._array()
+    target = target or input.dtype
+    if input.dtype is not target:
+        array = cast(array, target, input.dtype)[0]
+    return array.astype(dtypes.opmath(target), copy=False)
+
+
+_LONG = 64
+
+
+def accumulate(ufunc: np.ufunc, array: np.ndarray, axes: Axes, keepdim: bool) -> np.ndarray:
+    """Sum or product, starting from the identity as torch does (so that a sum of negative zeros is positive).
+
+    NumPy adds in pairs only along an innermost axis; a long reduction over outer axes is brought into that form, because
+    torch's cascade has an error that grows as slowly.
+    """
+    identity = 0 if ufunc is np.add else 1
+    if axes is not None and array.ndim > 1 and array.dtype.kind in "fc" and array.ndim - 1 not in axes:
+        if reduced_count(array.shape, axes) > _LONG:
+            shape = reduced_sizes(array.shape, axes, keepdim)
+            kept = [i for i in range(array.ndim) if i not in axes]
+            rows = array.transpose([*kept, *axes]).reshape((*(array.shape[i] for i in kept), -1))
+            return np.asarray(ufunc.reduce(np.ascontiguousarray(rows), -1, array.dtype, initial=identity)).reshape(shape)
+    return np.asarray(ufunc.reduce(array, axes, array.dtype, keepdims=keepdim, initial=identity))
+
+
+def in_rows(array: np.ndarray, axes: Axes) -> np.ndarray:
+    """The array with the reduced axes brought together as the last one."""
+    if axes is None:
+        return array.reshape(-1)
+    kept = [i for i in range(array.ndim) if i not in axes]
+    rows = array.transpose([*kept, *axes])
+    return rows.reshape((*rows.shape[: len(kept)], reduced_count(array.shape, axes)))
+
+
+def unreduced(grad: Any, dim: Any, keepdim: bool, sizes: layout.Shape) -> Any:
+    """A gradient (or result) with the reduced dimensions put back as size 1, so that it broadcasts to the input."""
+    if keepdim or not sizes:
+        return grad
+    axes = reduced_axes(dim, len(sizes))
+    if axes is None:
+        return grad
+    for axis in sorted(axes):
+        grad = grad.unsqueeze(axis)
+    return grad
+
+
+def no_identity(name: str, input: Tensor, dim: int | Sequence[int] | None, error: type[Exception] = RuntimeError) -> None:
+    """Raise where a reduction that has no identity element would reduce nothing."""
+    if input.numel():
+        return
+    axes = reduced_axes(dim, len(input._sizes))
+    if axes is None:
+        hint = " Specify the reduction dim with the 'dim' argument." if error is RuntimeError else ""
+        raise error(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.{hint}")
+    for axis in axes:
+        if input._sizes[axis] == 0:
+            raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
+
+
+def summed_dtype(input: Tensor, wish: dtype | None) -> dtype:
+    """The dtype of sums and products: the one asked for, else int64 for integers and bool."""
+    return wish or (input.dtype if input.dtype.category >= FLOAT else dtypes.int64)
+
+
+# ------------------------------------------------------------------------------------------------- what `out=` asks for
+
+
+def dtype_of_out(values: list[Any], outs: list[Tensor], position: int) -> None:
+    """Without `dtype=`, an `out=` tensor's dtype is the one to compute in. Raises RuntimeError where both are given."""
+    if values[position] is None:
+        values[position] = outs[0].dtype
+    else:
+        same_dtypes(outs, values[position])
+
+
+def same_dtypes(outs: Sequence[Tensor], *wanted: dtype) -> None:
+    """Raise RuntimeError for an `out=` tensor of another dtype than the result's."""
+    for t, d in zip(outs, wanted, strict=False):
+        if t.dtype is not d:
+            raise RuntimeError(f"Expected out tensor to have dtype {_C_NAMES[d.name]}, but got {_C_NAMES[t.dtype.name]} instead")
+
+
+def dtype_from_out(position: int) -> Callable[[list[Any], list[Tensor]], None]:
+    """For operations with a `dtype` at that position of their parameters."""
+    return lambda values, outs: dtype_of_out(values, outs, position)

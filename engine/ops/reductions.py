@@ -1,0 +1,262 @@
+"""Sums, products, means, norms and logical reductions, over everything or along dimensions.
+
+Sources: https://docs.pytorch.org/docs/stable/generated/torch.sum.html, torch.prod.html, torch.mean.html,
+torch.all.html, torch.logsumexp.html, torch.norm.html and their neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine import dtypes, layout
+from engine import functions as F
+from engine.call import Result
+from engine.dtypes import FLOAT, HALVES, dtype
+from engine.ops.pointwise import conj
+from engine.ops.reducing import (
+    accumulate, dtype_from_out, reduced_axes, reduced_count, reduced_sizes, summed_dtype, unreduced, working,
+)  # fmt: skip
+from engine.registry import COMPOSITE, GENERAL, op
+from engine.tensor import Tensor
+
+_FAMILY = "reduction"
+
+
+def _expanded(grad: Any, sizes: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    return unreduced(grad, dim, keepdim, sizes).expand(sizes)
+
+
+# ------------------------------------------------------------------------------------------------------------------ sums
+
+
+def _sum(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
+    target = summed_dtype(input, dtype)
+    axes = reduced_axes(dim, len(input._sizes))
+    return accumulate(np.add, working(input, target), axes, keepdim).astype(target.numpy, copy=False)
+
+
+op(
+    "sum(Tensor input, *, dtype? dtype=None)",
+    kind=GENERAL, kernel=lambda input, dtype: _sum(input, None, False, dtype), family=_FAMILY,
+    derivatives={"input": lambda grad, input_sizes: grad.expand(input_sizes)},
+)  # fmt: skip
+op(
+    "sum(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None)",
+    kind=GENERAL, kernel=_sum, family=_FAMILY, forms="function method out", node="SumBackward1", before_out=dtype_from_out(3),
+    derivatives={"input": lambda grad, input_sizes, dim, keepdim: _expanded(grad, input_sizes, dim, keepdim)},
+)  # fmt: skip
+
+
+def _nansum(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
+    if input.dtype.is_complex:
+        raise RuntimeError("nansum on CPU does not support complex inputs")
+    if input.dtype.category < FLOAT:
+        return _sum(input, dim, keepdim, dtype)
+    target = dtype or input.dtype
+    axes = reduced_axes(dim, len(input._sizes))
+    if target.category < FLOAT or target.is_complex:
+        raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{target.legacy}'")
+    array = working(input, target)
+    return accumulate(np.add, np.where(np.isnan(array), 0, array).astype(array.dtype), axes, keepdim).astype(target.numpy)
+
+
+op(
+    "nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)",
+    kind=GENERAL, kernel=_nansum, family=_FAMILY, forms="function method out", before_out=dtype_from_out(3),
+    derivatives={
+        "input": lambda grad, input, dim, keepdim: _expanded(grad.to(input.dtype), input._sizes, dim, keepdim)
+        * F.logical_not(F.isnan(input))
+    },
+)  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------------------------------------- means
+
+
+def _mean(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
+    target = dtype or input.dtype
+    if target.category < FLOAT:
+        which = "Input" if dtype is None else "Optional"
+        raise RuntimeError(
+            f"mean(): could not infer output dtype. {which} dtype must be either a floating point or complex dtype. "
+            f"Got: {target.legacy}"
+        )
+    axes = reduced_axes(dim, len(input._sizes))
+    total = accumulate(np.add, working(input, target), axes, keepdim)
+    # 16-bit floats: the sum is not rounded before the division.
+    return (total / total.dtype.type(reduced_count(input._sizes, axes))).astype(target.numpy, copy=False)
+
+
+def _mean_grad(grad: Any, sizes: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    return _expanded(grad, sizes, dim, keepdim) / reduced_count(sizes, reduced_axes(dim, len(sizes)))
+
+
+op(
+    "mean(Tensor input, *, dtype? dtype=None)",
+    kind=GENERAL, kernel=lambda input, dtype: _mean(input, None, False, dtype), family=_FAMILY, forms="function method out",
+    derivatives={"input": lambda grad, input_sizes: _mean_grad(grad, input_sizes)}, before_out=dtype_from_out(1),
+)  # fmt: skip
+op(
+    "mean(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None)",
+    kind=GENERAL, kernel=_mean, family=_FAMILY, forms="function method out", node="MeanBackward1",
+    derivatives={"input": lambda grad, input_sizes, dim, keepdim: _mean_grad(grad, input_sizes, dim, keepdim)},
+    before_out=dtype_from_out(3),
+)  # fmt: skip
+
+
+def _nanmean(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Tensor:
+    """The mean of the elements that are not NaN."""
+    if input.dtype.category < FLOAT:
+        raise RuntimeError(
+            f"nanmean(): expected input to have floating point or complex dtype but got {input.dtype.legacy}"
+        )
+    count = F.logical_not(F.isnan(input.detach())).sum(dim, keepdim)
+    return F.div(F.nansum(input, dim, keepdim, dtype=dtype), count)
+
+
+op(
+    "nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)",
+    kind=COMPOSITE, kernel=_nanmean, family=_FAMILY, forms="function method out",
+)  # fmt: skip
+
+
+# -------------------------------------------------------------------------------------------------------------- products
+
+
+def _prod(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
+    target = summed_dtype(input, dtype)
+    axes = reduced_axes(dim, len(input._sizes))
+    array = working(input, target)
+    if target is dtypes.bool_:
+        return np.asarray(np.logical_and.reduce(array, axes, keepdims=keepdim))
+    if target in HALVES:
+        return _stepwise_product(array, axes, keepdim, target)
+    return accumulate(np.multiply, array, axes, keepdim).astype(target.numpy, copy=False)
+
+
+def _stepwise_product(array: np.ndarray, axes: Any, keepdim: bool, target: dtype) -> np.ndarray:
+    """Unlike sums, products of 16-bit floats are rounded after each factor."""
+    if axes is None:
+        shape, rows = (1,) * (array.ndim if keepdim else 0), array.reshape(-1, 1)
+    else:
+        shape, rows = reduced_sizes(array.shape, axes, keepdim), np.moveaxis(array, axes[0], 0)
+    product = np.ones(rows.shape[1:], np.float32)
+    for row in rows:
+        product = (product * row).astype(target.numpy).astype(np.float32)
+    return product.reshape(shape).astype(target.numpy)
+
+
+def _prod_grad(grad: Any, input: Any, result: Any) -> Any:
+    if not input._sizes:
+        return grad.clone()
+    if not (input == 0).any().item():
+        return grad * conj(result / input)
+    return _others_product(grad, input.contiguous().view(-1), 0).view(input._sizes)
+
+
+def _prod_dim_grad(grad: Any, input: Any, result: Any, dim: int, keepdim: bool) -> Any:
+    if not input._sizes:
+        return grad
+    grad, result = unreduced(grad, dim, keepdim, input._sizes), unreduced(result, dim, keepdim, input._sizes)
+    if not (input == 0).any().item():
+        return grad * conj(result / input)
+    return _others_product(grad, input, layout.wrap_dim(dim, len(input._sizes)))
+
+
+def _others_product(grad: Any, input: Any, dim: int) -> Any:
+    """`grad` times the product of all other elements along `dim`, without a division (for elements that are zero)."""
+    if input.numel() == 0:
+        return F.zeros_like(input)
+    size = input._sizes[dim]
+    if size == 1:
+        return grad
+    ones = F.ones([1 if i == dim else n for i, n in enumerate(input._sizes)], dtype=grad.dtype)
+    before = F.cat([ones, input.narrow(dim, 0, size - 1)], dim).cumprod(dim)
+    after = F.cat([ones, input.narrow(dim, 1, size - 1).flip(dim)], dim).cumprod(dim).flip(dim)
+    return grad * conj(before * after)
+
+
+op(
+    "prod(Tensor input, *, dtype? dtype=None)",
+    kind=GENERAL, kernel=lambda input, dtype: _prod(input, None, False, dtype), family=_FAMILY,
+    derivatives={"input": lambda grad, input, result: _prod_grad(grad.to(input.dtype), input, result.to(input.dtype))},
+)  # fmt: skip
+op(
+    "prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None)",
+    kind=GENERAL, kernel=_prod, family=_FAMILY, forms="function method out", node="ProdBackward1", before_out=dtype_from_out(3),
+    derivatives={
+        "input": lambda grad, input, result, dim, keepdim: _prod_dim_grad(
+            grad.to(input.dtype), input, result.to(input.dtype), dim, keepdim
+        )
+    },
+)  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------------------- logical
+
+
+def _logical(name: str, ufunc: np.ufunc) -> None:
+    def kernel(input: Tensor, dim: Any, keepdim: bool) -> Any:
+        truth = input._array() != 0
+        axes = reduced_axes(dim, len(input._sizes))
+        # An empty list reduces nothing here, while None reduces everything.
+        result = truth if dim == () else np.asarray(ufunc.reduce(truth, axes, keepdims=keepdim))
+        return result.astype(np.uint8) if input.dtype is dtypes.uint8 else result.astype(np.bool_, copy=False)
+
+    def before_out(values: list[Any], outs: list[Tensor]) -> None:
+        if outs[0].dtype not in (dtypes.bool_, dtypes.uint8):
+            raise RuntimeError(f"{name} only supports bool tensor for result, got: {outs[0].dtype.legacy}")
+
+    op(
+        f"{name}(Tensor input, int[1]? dim=None, bool keepdim=False)",
+        kind=GENERAL, kernel=kernel, family=_FAMILY, forms="function method out", exact=True, before_out=before_out,
+    )  # fmt: skip
+
+
+_logical("all", np.logical_and)
+_logical("any", np.logical_or)
+
+
+def _count_nonzero(input: Tensor, dim: Any) -> Any:
+    axes = reduced_axes(dim, len(input._sizes))
+    return np.asarray(np.add.reduce(input._array() != 0, axes, np.int64))
+
+
+op("count_nonzero(Tensor input, int[1]? dim=None)", kind=GENERAL, kernel=_count_nonzero, family=_FAMILY, exact=True)
+
+
+# ------------------------------------------------------------------------------------------------------------- logsumexp
+
+
+def _rounded(array: np.ndarray, d: dtype) -> np.ndarray:
+    """Torch stores the steps of this composite kernel in the operand's dtype."""
+    return array.astype(d.numpy).astype(array.dtype) if d in HALVES else array
+
+
+def _logsumexp(input: Tensor, dim: Any, keepdim: bool) -> Any:
+    d = input.dtype if input.dtype.category >= FLOAT else dtypes.get_default_dtype()
+    axes = reduced_axes(dim, len(input._sizes))
+    array = working(input, d)
+    if axes is None and array.ndim and not keepdim and dim == () and array.size:
+        raise RuntimeError(f"output with shape [] doesn't match the broadcast shape {[1] * array.ndim}")
+    if not array.size:
+        return np.log(accumulate(np.add, np.exp(array), axes, keepdim)).astype(d.numpy)
+    greatest = np.maximum.reduce(array.real, axes, keepdims=True)
+    greatest = np.where(np.isinf(greatest), 0, greatest).astype(array.real.dtype)
+    shifted = _rounded(np.exp(_rounded(array - greatest, d)), d)
+    total = _rounded(accumulate(np.add, shifted, axes, keepdim), d)
+    return (_rounded(np.log(total), d) + greatest.reshape(total.shape)).astype(d.numpy)
+
+
+def _logsumexp_grad(grad: Any, input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
+    grad, result = unreduced(grad, dim, keepdim, input._sizes), unreduced(result, dim, keepdim, input._sizes)
+    return grad * conj(F.exp(input - result))
+
+
+op(
+    "logsumexp(Tensor input, int[1] dim, bool keepdim=False)",
+    kind=GENERAL, kernel=_logsumexp, family=_FAMILY, forms="function method out",
+    derivatives={"input": _logsumexp_grad},
+)  # fmt: skip

@@ -1,0 +1,277 @@
+"""Running sums, products and extrema, differences, and softmax.
+
+Sources: https://docs.pytorch.org/docs/stable/generated/torch.cumsum.html, torch.cumprod.html, torch.cummax.html,
+torch.logcumsumexp.html, torch.diff.html, torch.nn.functional.softmax.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from engine import dtypes, layout
+from engine import functions as F
+from engine.dtypes import FLOAT, FLOATS, HALVES, dtype
+from engine.ops.pointwise import conj
+from engine.ops.reducing import dtype_from_out, summed_dtype, working
+from engine.registry import COMPOSITE, GENERAL, op
+from engine.tensor import Tensor
+
+_FAMILY = "reduction"
+_WIDER = {np.dtype(np.float32): np.dtype(np.float64), np.dtype(np.complex64): np.dtype(np.complex128)}
+
+
+def _accumulator(d: dtype) -> np.dtype:
+    """What a running total is kept in: float32 for 16-bit floats, float64 for float32, as torch's CPU scans do."""
+    own = dtypes.opmath(d)
+    return own if d in HALVES else _WIDER.get(own, own)
+
+
+# ------------------------------------------------------------------------------------------------------- sums, products
+
+
+def _scan(name: str, ufunc: np.ufunc) -> Callable[..., Any]:
+    identity = 0 if ufunc is np.add else 1
+
+    def kernel(input: Tensor, dim: int, dtype: dtype | None) -> Any:
+        target = summed_dtype(input, dtype)
+        axis = layout.wrap_dim(dim, len(input._sizes))
+        array = working(input, target)
+        if array.ndim == 0 or array.size == 0:
+            return array.astype(target.numpy)
+        if target is dtypes.bool_:
+            raise NotImplementedError(f"\"{name}_out_cpu\" not implemented for 'Bool'")
+        array = array.astype(_accumulator(target), copy=True)
+        if array.dtype.kind in "fc":  # the identity takes part: 0 + -0 is 0, and 1 times a complex infinity has NaNs
+            first = array[(slice(None),) * axis + (0,)]
+            ufunc(array.dtype.type(identity), first, out=first)
+        return ufunc.accumulate(array, axis, array.dtype).astype(target.numpy)
+
+    return kernel
+
+
+def _reversed(scan: Callable[..., Any], x: Any, dim: int) -> Any:
+    return scan(x.flip(dim), dim).flip(dim)
+
+
+def _trivial(sizes: layout.Shape, dim: int) -> bool:
+    return layout.numel(sizes) <= 1 or sizes[layout.wrap_dim(dim, len(sizes))] == 1
+
+
+def _cumsum_grad(grad: Any, input_dtype: dtype, dim: int) -> Any:
+    grad = grad.to(input_dtype)
+    return grad if _trivial(grad._sizes, dim) else _reversed(F.cumsum, grad, dim)
+
+
+def _cumprod_grad(grad: Any, input: Any, result: Any, dim: int) -> Any:
+    grad, result = grad.to(input.dtype), result.to(input.dtype)
+    sizes = input._sizes
+    if _trivial(sizes, dim):
+        return grad
+    dim = layout.wrap_dim(dim, len(sizes))
+    if not (input == 0).any().item():
+        return _reversed(F.cumsum, conj(result) * grad, dim) / conj(input)
+    # Near a zero nothing can be divided out: the derivative by element k is, at each place from k on, the product of
+    # all elements up to there but the k-th.
+    size = sizes[dim]
+    parts = []
+    before = F.ones([1 if i == dim else n for i, n in enumerate(sizes)], dtype=input.dtype)
+    for k in range(size):
+        others = before
+        if k + 1 < size:
+            others = F.cat([before, before * input.narrow(dim, k + 1, size - k - 1).cumprod(dim)], dim)
+        parts.append((grad.narrow(dim, k, size - k) * conj(others)).sum(dim))
+        before = before * input.narrow(dim, k, 1)
+    return F.stack(parts, dim)
+
+
+op(
+    "cumsum(Tensor input, int dim, *, dtype? dtype=None)",
+    kind=GENERAL, kernel=_scan("cumsum", np.add), family=_FAMILY, forms="function method inplace-method out",
+    before_out=dtype_from_out(2), derivatives={"input": _cumsum_grad},
+)  # fmt: skip
+op(
+    "cumprod(Tensor input, int dim, *, dtype? dtype=None)",
+    kind=GENERAL, kernel=_scan("cumprod", np.multiply), family=_FAMILY, forms="function method inplace-method out",
+    before_out=dtype_from_out(2), derivatives={"input": _cumprod_grad},
+)  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------------------- extrema
+
+
+def _running(name: str, ufunc: np.ufunc) -> None:
+    def kernel(input: Tensor, dim: int) -> Any:
+        axis = layout.wrap_dim(dim, len(input._sizes))
+        if input._array().ndim == 0 or not input.numel():
+            return input._array().copy(), np.zeros(input._sizes, np.int64)
+        if input.dtype.is_complex:
+            raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{input.dtype.legacy}'")
+        array = working(input)
+        extreme = ufunc.accumulate(array, axis)
+        places = np.arange(array.shape[axis]).reshape([-1 if i == axis else 1 for i in range(array.ndim)])
+        # The latest of equal elements is found, and every NaN counts.
+        indices = np.maximum.accumulate(np.where((array == extreme) | (array != array), places, 0), axis)
+        return np.take_along_axis(array, indices, axis).astype(input.dtype.numpy), indices
+
+    def before_out(values: list[Any], outs: list[Tensor]) -> None:
+        for t, d in zip(outs, (values[0].dtype, dtypes.int64), strict=False):
+            if t.dtype is not d:
+                raise RuntimeError(f"expected scalar_type {d.legacy} but found {t.dtype.legacy}")
+
+    op(
+        f"{name}(Tensor input, int dim) -> (values, indices)",
+        kind=GENERAL, kernel=kernel, family=_FAMILY, forms="function method out", exact=True, before_out=before_out,
+        derivatives={
+            "input": lambda grad, input, dim, indices: F.zeros(input._sizes, dtype=grad.dtype).scatter_add(dim, indices, grad)
+        },
+    )  # fmt: skip
+
+
+_running("cummax", np.maximum)
+_running("cummin", np.minimum)
+
+
+# ----------------------------------------------------------------------------------------------------------- logcumsumexp
+
+
+def _logcumsumexp(input: Tensor, dim: int) -> Any:
+    axis = layout.wrap_dim(dim, len(input._sizes))
+    if input.dtype.category < FLOAT:
+        raise NotImplementedError(f"\"logcumsumexp_out_cpu\" not implemented for '{input.dtype.legacy}'")
+    array = input._array().astype(_accumulator(input.dtype))
+    if array.ndim == 0 or array.size == 0:
+        return array.astype(input.dtype.numpy)
+    if input.dtype.is_complex:
+        rows = np.moveaxis(array, axis, 0)
+        for i in range(1, len(rows)):
+            rows[i] = _complex_logaddexp(rows[i], rows[i - 1])
+        return array.astype(input.dtype.numpy)
+    return np.logaddexp.accumulate(array, axis).astype(input.dtype.numpy)
+
+
+def _complex_logaddexp(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    less = np.where(x.real < y.real, x, y)
+    greater = np.where(x.real < y.real, y, x)
+    total = greater + np.log1p(np.exp(less - greater))
+    return np.where((less.real == greater.real) & np.isinf(less.real), np.log(np.exp(less) + np.exp(greater)), total)
+
+
+def _logcumsumexp_grad(grad: Any, input: Any, result: Any, dim: int) -> Any:
+    if not grad._sizes or grad.numel() == 0:
+        return grad
+
+    def scaled(weights: Any) -> Any:
+        return F.exp(_reversed(F.logcumsumexp, weights - result, dim) + input)
+
+    if grad.dtype.is_complex:
+        return conj(scaled(F.log(conj(grad))))
+    # Positive and negative parts apart: a logarithm has no sign. What is no part of them weighs as little as can be.
+    lowest = dtypes.finfo(grad.dtype).min
+    weight = F.log(F.abs(grad))
+    return scaled(weight.masked_fill(~(grad > 0), lowest)) - scaled(weight.masked_fill(~(grad < 0), lowest))
+
+
+op(
+    "logcumsumexp(Tensor input, int dim)",
+    kind=GENERAL, kernel=_logcumsumexp, family=_FAMILY, forms="function method out",
+    out_dtype_error="expected scalar_type {result} but found {out}",
+    derivatives={"input": _logcumsumexp_grad},
+)  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------------------ diff
+
+
+def _diff(input: Tensor, n: int, dim: int, prepend: Tensor | None, append: Tensor | None) -> Tensor:
+    """The n-th differences of neighbours along a dimension; for bool, whether they differ."""
+    if not input._sizes:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
+    axis = layout.wrap_dim(dim, len(input._sizes))
+    for extra in (prepend, append):
+        if extra is not None:
+            _check_diff(input, extra, axis)
+    parts = [t for t in (prepend, input, append) if t is not None]
+    whole = F.cat(parts, axis) if len(parts) > 1 else input
+    if n == 0:
+        return F.zeros_like(input).copy_(input)
+    for _ in range(min(n, whole._sizes[axis])):
+        size = whole._sizes[axis]
+        if size == 0:
+            break
+        later, earlier = whole.narrow(axis, 1, size - 1), whole.narrow(axis, 0, size - 1)
+        whole = F.logical_xor(later, earlier) if whole.dtype is dtypes.bool_ else F.sub(later, earlier)
+    return whole
+
+
+def _check_diff(input: Tensor, extra: Tensor, axis: int) -> None:
+    if len(extra._sizes) != len(input._sizes):
+        raise RuntimeError("diff expects prepend or append to be the same dimension as input")
+    for i, (mine, theirs) in enumerate(zip(input._sizes, extra._sizes, strict=True)):
+        if i != axis and mine != theirs:
+            raise RuntimeError(
+                "diff expects the shape of tensor to prepend or append to match that of input except along the differencing "
+                f"dimension; input.size({i}) = {mine}, but got tensor.size({i}) = {theirs}"
+            )
+
+
+op(
+    "diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None)",
+    kind=COMPOSITE, kernel=_diff, family=_FAMILY, forms="function method out",
+)  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------------------- softmax
+
+
+def _softmax_kernel(name: str, compute: Callable[[np.ndarray, int], np.ndarray]) -> Callable[..., Any]:
+    def kernel(input: Tensor, dim: int) -> Any:
+        axis = layout.wrap_dim(dim, len(input._sizes))
+        if input.numel() == 0:
+            return input._array().copy()
+        if input.dtype not in FLOATS:
+            place = "lastdim_" if axis == max(len(input._sizes), 1) - 1 else ""
+            raise NotImplementedError(f"\"{name}_{place}kernel_impl\" not implemented for '{input.dtype.legacy}'")
+        array = working(input)
+        rows = array.reshape(1) if not array.ndim else array
+        return compute(rows - rows.max(axis, keepdims=True), axis).reshape(input._sizes).astype(input.dtype.numpy)
+
+    return kernel
+
+
+def _softmax_of(shifted: np.ndarray, axis: int) -> np.ndarray:
+    powers = np.exp(shifted)
+    return powers / powers.sum(axis, keepdims=True)
+
+
+def _log_softmax_of(shifted: np.ndarray, axis: int) -> np.ndarray:
+    return shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
+
+
+def _softmax_grad(grad: Any, result: Any, dim: int) -> Any:
+    weighted = grad * result
+    return weighted - result * weighted.sum(dim, True)
+
+
+def _log_softmax_grad(grad: Any, result: Any, dim: int) -> Any:
+    return grad - F.exp(result) * grad.sum(dim, True)
+
+
+for _name, _node, _compute, _formula in (
+    ("softmax", "SoftmaxBackward0", _softmax_of, _softmax_grad),
+    ("log_softmax", "LogSoftmaxBackward0", _log_softmax_of, _log_softmax_grad),
+):
+    op(
+        f"_{_name}(Tensor input, int dim)",
+        kind=GENERAL, kernel=_softmax_kernel(_name, _compute), family=_FAMILY, forms="function", node=_node,
+        derivatives={"input": _formula},
+    )  # fmt: skip
+    op(
+        f"{_name}(Tensor input, int dim, dtype? dtype=None)",
+        kind=COMPOSITE, family=_FAMILY, forms="function method out",
+        kernel=lambda input, dim, dtype, _run=f"_{_name}": getattr(F, _run)(input if dtype is None else input.to(dtype), dim),
+    )  # fmt: skip

@@ -1,0 +1,371 @@
+"""Variance, median, mode, quantiles and counts.
+
+Sources: https://docs.pytorch.org/docs/stable/generated/torch.var.html, torch.std.html, torch.median.html, torch.mode.html,
+torch.quantile.html, torch.bincount.html, torch.unique.html and their neighbours.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from engine import dtypes, layout
+from engine import functions as F
+from engine.call import Result
+from engine.dtypes import FLOAT
+from engine.ops.extrema import evenly_distributed_formula, order_of, picked, repeated, same, selected_grad
+from engine.ops.reducing import (
+    Axes, accumulate, in_rows, no_identity, reduced_axes, reduced_count, reduced_sizes, unreduced, working,
+)  # fmt: skip
+from engine.registry import COMPOSITE, GENERAL, op
+from engine.tensor import Tensor
+
+_FAMILY = "reduction"
+
+
+# -------------------------------------------------------------------------------------------------------------- variance
+
+
+def _moments(input: Tensor, axes: Axes, correction: float, keepdim: bool, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Variance and mean in double precision, in which torch accumulates them too."""
+    count = reduced_count(input._sizes, axes)
+    shape = reduced_sizes(input._sizes, axes, keepdim)
+    if input.numel() // max(1, layout.numel(shape)) <= correction:
+        warnings.warn(
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input numel "
+            "divided by output numel).",
+            UserWarning,
+            stacklevel=6,
+        )
+    array = input._array().astype(np.complex128 if input.dtype.is_complex else np.float64)
+    mean = accumulate(np.add, array, axes, True) / count
+    centred = array - mean
+    squares = centred.real**2 + centred.imag**2 if input.dtype.is_complex else centred * centred
+    variance = accumulate(np.add, squares, axes, True) / max(0.0, count - correction)
+    return variance.reshape(shape), mean.reshape(shape)
+
+
+def _std_var(name: str, *, root: bool, both: bool) -> Any:
+    def kernel(input: Tensor, dim: Any, correction: Any, keepdim: bool) -> Any:
+        if input.dtype.category < FLOAT:
+            raise RuntimeError(f"{name if both else 'std and var'} only support floating point and complex dtypes")
+        axes = reduced_axes(dim, len(input._sizes))
+        with np.errstate(all="ignore"):
+            variance, mean = _moments(input, axes, 1.0 if correction is None else float(correction), keepdim, name)
+        spread = (np.sqrt(variance) if root else variance).astype(input.dtype.to_real().numpy)
+        return (spread, mean.astype(input.dtype.numpy)) if both else spread
+
+    return kernel
+
+
+def _var_grad(grad: Any, input: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
+    correction = 1.0 if correction is None else float(correction)
+    sizes = input._sizes
+    if not sizes or dim is None:
+        free = input.numel() - correction
+        if free <= 0:
+            steep = F.full_like(input, float("inf"))
+            return grad * steep.masked_fill(input == input.mean(), float("nan"))
+        return (2.0 / free) * grad * (input - input.mean())
+    free = reduced_count(sizes, reduced_axes(dim, len(sizes))) - correction
+    factor = 2.0 / free if free else float("inf")
+    return factor * unreduced(grad, dim, keepdim, sizes) * (input - input.mean(dim, True))
+
+
+def _std_grad(grad: Any, input: Any, result: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
+    return _var_grad((grad / (result * 2)).masked_fill(result == 0, 0), input, dim, correction, keepdim)
+
+
+def _mean_part(grad: Any, input: Any, dim: Any, keepdim: bool) -> Any:
+    sizes = input._sizes
+    return unreduced(grad, dim, keepdim, sizes).expand(sizes) / reduced_count(sizes, reduced_axes(dim, len(sizes)))
+
+
+def _var_mean_grad(grads: Any, input: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
+    return _var_grad(grads[0], input, dim, correction, keepdim) + _mean_part(grads[1], input, dim, keepdim)
+
+
+def _std_mean_grad(grads: Any, input: Any, spread: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
+    return _std_grad(grads[0], input, spread, dim, correction, keepdim) + _mean_part(grads[1], input, dim, keepdim)
+
+
+def _var_like(name: str, node: str, formula: Any, *, root: bool, both: bool) -> None:
+    outputs = " -> (spread, mean)" if both else ""
+    op(
+        f"_{name}(Tensor input, int[1]? dim, Number? correction, bool keepdim) {outputs}",
+        kind=GENERAL, kernel=_std_var(name, root=root, both=both), family=_FAMILY, forms="function", node=node,
+        derivatives={"input": formula},
+    )  # fmt: skip
+    run = "_" + name
+
+    def composite(input: Tensor, dim: Any, correction: Any, keepdim: bool) -> Any:
+        got = getattr(F, run)(input, dim, correction, keepdim)
+        return tuple(got) if both else got
+
+    forms = "function" if both else "function method out"
+    op(
+        f"{name}(Tensor input, int[1]? dim, bool unbiased=True, bool keepdim=False)",
+        kind=COMPOSITE, family=_FAMILY, forms=forms,
+        kernel=lambda input, dim, unbiased, keepdim: composite(input, dim, int(unbiased), keepdim),
+    )  # fmt: skip
+    op(
+        f"{name}(Tensor input, int[1]? dim=None, *, Number? correction=None, bool keepdim=False)",
+        kind=COMPOSITE, family=_FAMILY, forms=forms, kernel=composite,
+    )  # fmt: skip
+    op(
+        f"{name}(Tensor input, bool unbiased=True)",
+        kind=COMPOSITE, family=_FAMILY, forms=forms.removesuffix(" out"),
+        kernel=lambda input, unbiased: composite(input, None, int(unbiased), False),
+    )  # fmt: skip
+
+
+_var_like("var", "VarBackward0", _var_grad, root=False, both=False)
+_var_like("std", "StdBackward0", _std_grad, root=True, both=False)
+_var_like("var_mean", "VarMeanBackward0", _var_mean_grad, root=False, both=True)
+_var_like("std_mean", "StdMeanBackward0", _std_mean_grad, root=True, both=True)
+
+
+# ----------------------------------------------------------------------------------------------------------- median, mode
+
+
+def _median_index(rows: np.ndarray, skip_nan: bool) -> np.ndarray:
+    """The index of the lower of two middle elements. A NaN is the median, unless it is to be skipped."""
+    order, missing = order_of(rows), np.isnan(rows)
+    size = rows.shape[-1]
+    middle = np.full(rows.shape[:-1], (size - 1) // 2)
+    if skip_nan:
+        middle = np.maximum(size - missing.sum(-1) - 1, 0) // 2
+    at = np.take_along_axis(order, np.asarray(middle)[..., None], -1)[..., 0]
+    return at if skip_nan else np.where(missing.any(-1), missing.argmax(-1), at)
+
+
+def _median_like(name: str, *, skip_nan: bool) -> None:
+    refused = (dtypes.bool_, dtypes.complex64, dtypes.complex128)
+
+    def full(input: Tensor) -> Any:
+        d = input.dtype
+        if d in refused:
+            raise NotImplementedError(f"\"median_cpu\" not implemented for '{d.legacy}'")
+        row = in_rows(working(input), None)
+        if not row.size:  # no NaN among the integers: their least element stands for it
+            return np.asarray(np.nan if d.is_floating_point else dtypes.iinfo(d).min).astype(d.numpy)
+        return np.asarray(row[_median_index(row, skip_nan)]).astype(d.numpy)
+
+    def along(input: Tensor, dim: int, keepdim: bool) -> Any:
+        axis = layout.wrap_dim(dim, len(input._sizes))
+        if input._sizes:
+            no_identity(name, input, dim)
+        if input.dtype in refused:
+            raise NotImplementedError(f"\"median_out\" not implemented for '{input.dtype.legacy}'")
+        return picked(input, axis, keepdim, lambda rows: _median_index(rows, skip_nan), repeated)
+
+    def before_out(values: list[Any], outs: list[Tensor]) -> None:
+        for word, t, d in zip(("values", "indices"), outs, (values[0].dtype, dtypes.int64), strict=False):
+            if t.dtype is not d:
+                raise RuntimeError(f"Expected tensor for '{word}' to have the scalar type {d.legacy}, but got {t.dtype.legacy}")
+
+    stem = name.capitalize()
+    op(
+        f"{name}(Tensor input)",
+        kind=GENERAL, kernel=full, family=_FAMILY, exact=True, node=f"{stem}Backward0",
+        derivatives={"input": evenly_distributed_formula},
+    )  # fmt: skip
+    op(
+        f"{name}(Tensor input, int dim, bool keepdim=False) -> (values, indices)",
+        kind=GENERAL, kernel=along, family=_FAMILY, forms="function method out", exact=True, node=f"{stem}Backward1",
+        before_out=before_out, derivatives={"input": selected_grad},
+    )  # fmt: skip
+
+
+_median_like("median", skip_nan=False)
+_median_like("nanmedian", skip_nan=True)
+
+
+def _mode_index(rows: np.ndarray) -> np.ndarray:
+    """The last index of the most frequent element, of the smallest of those that are equally frequent."""
+    order = order_of(rows)
+    ordered = np.take_along_axis(rows, order, -1)
+    size = rows.shape[-1]
+    places = np.broadcast_to(np.arange(size), rows.shape)
+    starts = np.ones(rows.shape, np.bool_)
+    starts[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
+    # How many equal elements end at each place; the first maximum belongs to the smallest element.
+    run = places - np.maximum.accumulate(np.where(starts, places, 0), -1)
+    return np.take_along_axis(order, run.argmax(-1)[..., None], -1)[..., 0]
+
+
+def _mode(input: Tensor, dim: int, keepdim: bool) -> Any:
+    axis = layout.wrap_dim(dim, len(input._sizes))
+    if input._sizes:
+        no_identity("mode", input, dim)
+    if input.dtype.is_complex and input._sizes and input.numel():
+        raise NotImplementedError(f"\"mode_cpu\" not implemented for '{input.dtype.legacy}'")
+    return picked(input, axis, keepdim, _mode_index, repeated)
+
+
+op(
+    "mode(Tensor input, int dim=-1, bool keepdim=False) -> (values, indices)",
+    kind=GENERAL, kernel=_mode, family=_FAMILY, forms="function method out", exact=True,
+    derivatives={"input": selected_grad},
+)  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------------- quantiles
+
+
+def _quantile_like(name: str, *, skip_nan: bool) -> None:
+    def kernel(input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> Tensor:
+        """The value below which a share `q` of the elements lies, between two elements as `interpolation` says."""
+        return _quantile(name, input, q, dim, keepdim, interpolation, skip_nan)
+
+    for q in ("Tensor q", "float q"):
+        op(
+            f"{name}(Tensor input, {q}, int? dim=None, bool keepdim=False, *, str interpolation='linear')",
+            kind=COMPOSITE, kernel=kernel, family=_FAMILY, forms="function method out",
+        )  # fmt: skip
+
+
+_INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
+def _quantile(name: str, input: Tensor, q: Any, dim: Any, keepdim: bool, interpolation: str, skip_nan: bool) -> Tensor:
+    if interpolation not in _INTERPOLATIONS:
+        raise RuntimeError(
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
+        )
+    q = _checked_share(name, input, q)
+    axis = layout.wrap_dim(0 if dim is None else dim, len(input._sizes))
+    sizes = list(input._sizes)
+    if keepdim:
+        shape = [1 if dim is None or i == axis else n for i, n in enumerate(sizes)]
+    else:
+        shape = [] if dim is None else [n for i, n in enumerate(sizes) if i != axis]
+    flat = F.flatten(input) if dim is None or not sizes else input
+    ordered = F.sort(flat.transpose(-1, axis if dim is not None and sizes else -1).unsqueeze(-1), -2, False)[0].transpose(-1, -2)
+    got = _at_ranks(ordered, q.reshape(-1), interpolation, skip_nan)
+    got = got.movedim(-1, 0) if dim is None or not keepdim else _kept(got, axis)
+    return got.reshape([*q._sizes, *shape])
+
+
+def _kept(got: Tensor, axis: int) -> Tensor:
+    return got.movedim(-1, 0).unsqueeze(1 + axis)
+
+
+def _checked_share(name: str, input: Tensor, q: Any) -> Tensor:
+    if input.numel() == 0:
+        raise RuntimeError(f"{name}() input tensor must be non-empty")
+    if input.dtype not in (dtypes.float32, dtypes.float64):
+        raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
+    if not isinstance(q, Tensor):
+        if not 0 <= q <= 1:
+            raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
+        return F.tensor(q, dtype=input.dtype)
+    if len(q._sizes) > 1:
+        raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
+    if q.dtype is not input.dtype:
+        raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
+    values = q._array()
+    if not ((values >= 0) & (values <= 1)).all():
+        raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
+    return q
+
+
+def _at_ranks(ordered: Tensor, q: Tensor, interpolation: str, skip_nan: bool) -> Tensor:
+    """Elements of sorted rows (1 x n) at the ranks of `q`. A NaN in a row makes it NaN, unless they are skipped."""
+    missing = F.isnan(ordered)
+    last = ordered._sizes[-1] - 1
+    if skip_nan:
+        ranks = q * (F.logical_not(missing).sum(-1, True) - 1).clamp(min=0).to(q.dtype)
+    else:
+        ranks = (q * last).masked_fill(missing.any(-1, True), last)
+    if interpolation in ("lower", "higher", "nearest"):
+        ranks = {"lower": F.floor, "higher": F.ceil, "nearest": F.round}[interpolation](ranks)
+    ranks = ranks.expand([*ordered._sizes[:-1], q._sizes[0]])
+    below = ranks.to(dtypes.int64)
+    got = ordered.gather(-1, below)
+    if interpolation in ("linear", "midpoint"):
+        weight = F.full_like(ranks, 0.5) if interpolation == "midpoint" else ranks - below
+        got = F.lerp(got, ordered.gather(-1, F.ceil(ranks).to(dtypes.int64)), weight)
+    return got.squeeze(-2)
+
+
+_quantile_like("quantile", skip_nan=False)
+_quantile_like("nanquantile", skip_nan=True)
+
+
+# ---------------------------------------------------------------------------------------------------------------- counts
+
+
+def _bincount(input: Tensor, weights: Tensor | None, minlength: int) -> Any:
+    if minlength < 0:
+        raise RuntimeError(f"minlength should be >= 0 but got {minlength}")
+    if input.dtype not in dtypes.INTEGERS:
+        raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{input.dtype.legacy}'")
+    values = input._array().astype(np.int64)
+    if len(input._sizes) == 1 and not values.size:
+        return np.zeros(minlength, np.int64)
+    if len(input._sizes) != 1 or values.min() < 0:
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if weights is None:
+        return np.bincount(values, minlength=minlength).astype(np.int64)
+    if weights._sizes != input._sizes:
+        raise RuntimeError("weights should be 1-d and have the same length as input")
+    single = weights.dtype is dtypes.float32
+    total = np.zeros(max(int(values.max()) + 1, minlength), np.float32 if single else np.float64)
+    np.add.at(total, values, weights._array().astype(total.dtype))
+    return total
+
+
+op("bincount(Tensor input, Tensor? weights=None, int minlength=0)", kind=GENERAL, kernel=_bincount, family=_FAMILY)
+
+
+# ---------------------------------------------------------------------------------------------------------------- unique
+
+
+def _unique(
+    input: Tensor, sorted: bool, return_inverse: bool, return_counts: bool, dim: int | None, *, consecutive: bool = False
+) -> Any:
+    """Each element (or slice along `dim`) once; with the places of the input's among them and how often each occurs."""
+    if input.dtype.is_complex:
+        raise NotImplementedError(f"\"unique\" not implemented for '{input.dtype.legacy}'")
+    array = working(input)
+    if dim is None:
+        rows = array.reshape(-1, 1)
+        shape = input._sizes
+    else:
+        axis = layout.wrap_dim(dim, len(input._sizes))
+        moved = np.moveaxis(array, axis, 0) if array.ndim else array.reshape(1)
+        rows, shape = moved.reshape(moved.shape[0], -1), (moved.shape[0],)
+    order = np.arange(len(rows)) if consecutive else _row_order(rows)
+    starts = np.ones(len(rows), np.bool_)
+    starts[1:] = (rows[order[1:]] != rows[order[:-1]]).any(-1)
+    firsts = np.flatnonzero(starts)
+    inverse = np.empty(len(rows), np.int64)
+    inverse[order] = np.cumsum(starts) - 1
+    counts = np.diff(np.append(firsts, len(rows))).astype(np.int64)
+    kept = rows[order[firsts]]
+    values = kept.reshape(-1) if dim is None else np.moveaxis(kept.reshape(len(kept), *moved.shape[1:]), 0, axis)
+    made = [Tensor._fresh(np.array(values.astype(input.dtype.numpy)))]
+    if return_inverse:
+        made.append(Tensor._fresh(inverse.reshape(shape)))
+    if return_counts:
+        made.append(Tensor._fresh(counts))
+    return made[0] if len(made) == 1 else tuple(made)
+
+
+def _row_order(rows: np.ndarray) -> np.ndarray:
+    """The order of slices by their first element, then by the next."""
+    return np.lexsort(rows.T[::-1]) if rows.shape[1] else np.arange(len(rows))
+
+
+op(
+    "unique(Tensor input, bool sorted=True, bool return_inverse=False, bool return_counts=False, int? dim=None)",
+    kind=COMPOSITE, kernel=_unique, family="comparison", exact=True,
+)  # fmt: skip
+op(
+    "unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? dim=None)",
+    kind=COMPOSITE, family="comparison", exact=True,
+    kernel=lambda input, inverse, counts, dim: _unique(input, True, inverse, counts, dim, consecutive=True),
+)  # fmt: skip
