@@ -20,6 +20,7 @@ from engine.tensor import Tensor
 
 # -------------------------------------------------------------------------------------------------------- comparisons
 
+_kernel: Any
 for _name, _kernel, _alias in (
     ("eq", np.equal, ()), ("ne", np.not_equal, ("not_equal",)), ("lt", np.less, ("less",)),
     ("le", np.less_equal, ("less_equal",)), ("gt", np.greater, ("greater",)), ("ge", np.greater_equal, ("greater_equal",)),
@@ -43,7 +44,7 @@ def _equal(input: Tensor, other: Tensor) -> bool:
 op("equal(Tensor input, Tensor other)", kind=COMPOSITE, kernel=_equal, family="comparison", exact=True)
 
 
-def _isclose(input: Tensor, other: Tensor, rtol: float, atol: float, equal_nan: bool) -> Tensor:
+def _isclose(input: Any, other: Any, rtol: float, atol: float, equal_nan: bool) -> Tensor:
     """Whether |input - other| <= atol + rtol * |other|. Raises RuntimeError for different dtypes or negative tolerances."""
     if input.dtype is not other.dtype:
         raise RuntimeError(f"{input.dtype.legacy} did not match {other.dtype.legacy}")

@@ -24,7 +24,7 @@ from engine.ops.pointwise import (
     promote,
     promote_float,
 )
-from engine.registry import INEXACT, REAL
+from engine.registry import INEXACT, REAL, Op
 
 _PI_180 = math.pi / 180.0
 
@@ -67,7 +67,7 @@ def _fused(record: Any, *values: Any) -> Any:
 
 
 # torch computes these derivatives in one kernel, so that 16-bit floats round once; they are no public functions.
-_SIGMOID_BACKWARD = pointwise(
+_SIGMOID_BACKWARD: Op = pointwise(
     "sigmoid_backward(Tensor grad_output, Tensor output)",
     lambda grad_output, output: grad_output * np.conjugate((1 - output) * output), forms="",
     derivatives={
@@ -75,7 +75,7 @@ _SIGMOID_BACKWARD = pointwise(
         "output": lambda grad, grad_output, output: conj(grad) * grad_output * (-2 * conj(output) + 1),
     },
 )  # fmt: skip
-_TANH_BACKWARD = pointwise(
+_TANH_BACKWARD: Op = pointwise(
     "tanh_backward(Tensor grad_output, Tensor output)",
     lambda grad_output, output: grad_output * np.conjugate(multiply_add(-output, output, output.dtype.type(1))),
     forms="",
@@ -216,7 +216,7 @@ def _polygamma(x: np.ndarray, n: int) -> np.ndarray:
     return _trigamma(x) if n == 1 else special.polygamma(n, x).astype(x.dtype)
 
 
-_POLYGAMMA = pointwise(
+_POLYGAMMA: Op = pointwise(
     "polygamma(Tensor input, int n)", _polygamma, promote_float, forms="", accepts=REAL,
     derivatives={"input": lambda grad, input, n: grad * _fused(_POLYGAMMA, input, n + 1)},
 )  # fmt: skip

@@ -12,6 +12,7 @@ from engine.registry import INTEGRAL
 
 # ------------------------------------------------------------------------------------------------------------- logical
 
+_kernel: Any
 for _name, _kernel in (("and", np.logical_and), ("or", np.logical_or), ("xor", np.logical_xor)):
     pointwise(
         f"logical_{_name}(Tensor input, Tensor other)", lambda input, other, kernel=_kernel: kernel(input != 0, other != 0),

@@ -24,7 +24,7 @@ from engine.ops.pointwise import (
     refusing,
     require_fits,
 )  # fmt: skip
-from engine.registry import BOOL_ONLY, GENERAL, NUMERIC, REAL, op
+from engine.registry import BOOL_ONLY, GENERAL, NUMERIC, REAL, Op, op
 from engine.signatures import is_tensor
 from engine.tensor import Tensor
 
@@ -196,7 +196,7 @@ def _relu_grad(grad: Any, result: Any) -> Any:
 
 
 # No public function: torch's derivative of relu is one kernel, which depends on the result and has a derivative of its own.
-_THRESHOLD_BACKWARD = pointwise(
+_THRESHOLD_BACKWARD: Op = pointwise(
     "threshold_backward(Tensor grad_output, Tensor output)",
     lambda grad_output, output: np.where(output <= 0, grad_output.dtype.type(0), grad_output), forms="", exact=True,
     derivatives={"grad_output": lambda grad, output: _relu_grad(grad, output), "output": no_gradient},
