@@ -441,6 +441,10 @@ def _spread_undefined(op: Op, values: list[Any], tensors: list[Tensor], result: 
         for mask in masks.values():
             if mask is not None:
                 spread |= mask
+    elif op.moves and isinstance(values[0], list):
+        marked = [Tensor._fresh(np.zeros(t._sizes, np.bool_) if m is None else m) for t in tensors for m in (masks[id(t)],)]
+        moved = op.kernel(marked, *values[1:])
+        spread = np.array(moved.values if isinstance(moved, Result) else moved, np.bool_)
     elif op.moves and masks[id(tensors[0])] is not None and all(masks[id(t)] is None for t in tensors[1:]):
         marks = Tensor._fresh(masks[id(tensors[0])], dtypes.bool_)  # type: ignore[arg-type]
         moved = op.kernel(*[marks if v is tensors[0] else v for v in values])
@@ -529,7 +533,7 @@ def check_inplace(target: Tensor, recorded: bool) -> None:
         return
     view = target._view
     if view is not None:
-        if view.base.requires_grad and view.base.is_leaf:
+        if target.requires_grad and view.base.is_leaf:
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
         view.check_rewritable(target, indirect=False)
     if target.requires_grad and target.is_leaf:

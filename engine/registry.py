@@ -62,6 +62,7 @@ class Op:
     before_out: Callable[[list[Any], list[Any]], None] | None = None
     # Derived from the above once, for the hot path:
     tensor_positions: tuple[int, ...] = ()
+    number_operands: frozenset[int] = frozenset()
     differentiable: tuple[tuple[str, int], ...] = ()
     formulas: list[tuple[tuple[str, ...], Formula, tuple[str, ...]]] = field(default_factory=list)
     saved_inputs: list[tuple[str, int, int | None]] = field(default_factory=list)
@@ -77,6 +78,7 @@ class Op:
     def __post_init__(self) -> None:
         names = [p.name for p in self.signature.parameters]
         self.tensor_positions = tuple(i for i, p in enumerate(self.signature.parameters) if p.type in signatures.TENSOR_TYPES)
+        self.number_operands = frozenset(i for i, p in enumerate(self.signature.parameters) if p.type == "Operand")
         outputs = self.signature.outputs or ("result",)
         uses: dict[str, set[int]] = {}
         order: list[str] = []
@@ -141,7 +143,7 @@ def op(
     x.f_ where torch has no torch.f_.
     accepts: the computing dtypes; others raise NotImplementedError that names `error_name` and the dtype.
     exact: equal operands give equal bits in every correct implementation (no rounding but IEEE's own).
-    moves: results are elements of the first operand, unchanged (so what is undefined in it stays traceable).
+    moves: results are elements of the first operand (or list of them), unchanged, so what is undefined in it stays traceable.
     stepwise: 16-bit floats reach the kernel as they are, so that it rounds after each step, as torch's does.
     wide_scalar: a 0-d or number second operand of a 16-bit float operation is used unrounded, as torch's kernel does.
     bound_rule: the rule gets the values of all parameters, not only the operands.

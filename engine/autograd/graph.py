@@ -55,7 +55,7 @@ class Node:
 
     def operation_name(self) -> str:
         """The name of the recorded operation, as error texts show it."""
-        return re.sub(r"Backward\d*$", "", self.name())
+        return re.sub(r"Backward0?(?=\d*$)", "", self.name())
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:

@@ -21,7 +21,9 @@ from engine.tensor import Tensor
 def _to_copy(input: Tensor, dtype: dtype, memory_format: memory_format | None) -> call.Result:
     warn_of_lost_imaginary(input.dtype, dtype)
     values, undefined = call.cast(input._array(), dtype, input.dtype)
-    return call.Result(values.copy() if dtype is input.dtype else values, strides_for(input, memory_format), undefined)
+    return call.Result(
+        values.copy() if dtype is input.dtype else values, strides_for(input, memory_format), undefined
+    )
 
 
 op(
@@ -47,17 +49,26 @@ def _in_format(input: Tensor, wish: memory_format | None) -> bool:
 
 
 def _to_device(
-    input: Tensor, device: Any, dtype: dtype | None, non_blocking: bool, copy: bool, memory_format: memory_format | None
+    input: Tensor,
+    device: Any,
+    dtype: dtype | None,
+    non_blocking: bool,
+    copy: bool,
+    memory_format: memory_format | None,
 ) -> Tensor:
     require_cpu(device)
     return convert(input, dtype, copy, memory_format)
 
 
-def _to_dtype(input: Tensor, dtype: dtype, non_blocking: bool, copy: bool, memory_format: memory_format | None) -> Tensor:
+def _to_dtype(
+    input: Tensor, dtype: dtype, non_blocking: bool, copy: bool, memory_format: memory_format | None
+) -> Tensor:
     return convert(input, dtype, copy, memory_format)
 
 
-def _to_other(input: Tensor, other: Tensor, non_blocking: bool, copy: bool, memory_format: memory_format | None) -> Tensor:
+def _to_other(
+    input: Tensor, other: Tensor, non_blocking: bool, copy: bool, memory_format: memory_format | None
+) -> Tensor:
     return convert(input, other.dtype, copy, memory_format)
 
 
@@ -119,7 +130,8 @@ def _cuda(input: Tensor, device: Any, non_blocking: bool, memory_format: memory_
 
 
 _conversion(
-    "cuda(Tensor input, device? device=None, bool non_blocking=False, *, memory_format? memory_format=None)", _cuda
+    "cuda(Tensor input, device? device=None, bool non_blocking=False, *, memory_format? memory_format=None)",
+    _cuda,
 )
 
 
@@ -146,7 +158,9 @@ _conversion("tolist(Tensor input)", lambda input: _readable(input).tolist())
 def _numpy(input: Tensor, force: bool) -> np.ndarray:
     """An array on the same memory; with `force`, also of a tensor that requires grad."""
     if input.requires_grad and not force:
-        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        raise RuntimeError(
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+        )
     if input.dtype is dtypes.bfloat16:
         raise TypeError("Got unsupported ScalarType BFloat16")
     storage = input._storage
@@ -155,7 +169,9 @@ def _numpy(input: Tensor, force: bool) -> np.ndarray:
     if 0 in input._sizes:
         return input._array()
     item = input.dtype.itemsize
-    strides = [s * item for s in input._strides]  # also of dimensions of size 1, which NumPy would choose otherwise
+    strides = [
+        s * item for s in input._strides
+    ]  # also of dimensions of size 1, which NumPy would choose otherwise
     return np.ndarray(input._sizes, input.dtype.numpy, input._storage.buffer, input._offset * item, strides)
 
 
@@ -173,7 +189,10 @@ def _array_wrap(self: Tensor, array: np.ndarray) -> Tensor:
     return F.from_numpy(array.astype("uint8") if array.dtype == bool else array)
 
 
-_array.__name__, _array.__qualname__ = "__array__", "Tensor.__array__"  # NumPy looks for this name in the TypeError
+_array.__name__, _array.__qualname__ = (
+    "__array__",
+    "Tensor.__array__",
+)  # NumPy looks for this name in the TypeError
 Tensor.__array__ = _array
 Tensor.__array_wrap__ = _array_wrap
 
@@ -193,7 +212,11 @@ _conversion("is_floating_point(Tensor input)", Tensor.is_floating_point, "functi
 _conversion("is_complex(Tensor input)", Tensor.is_complex, "function")
 _conversion("is_signed(Tensor input)", Tensor.is_signed, "function")
 _conversion("is_inference(Tensor input)", Tensor.is_inference, "function")
-_conversion("is_same_size(Tensor input, Tensor other)", lambda input, other: input._sizes == other._sizes, "function method")
+_conversion(
+    "is_same_size(Tensor input, Tensor other)",
+    lambda input, other: input._sizes == other._sizes,
+    "function method",
+)
 _conversion("is_nonzero(Tensor input)", bool, "function method")
 
 

@@ -62,7 +62,9 @@ def _check_sizes_of(name: str, sizes: layout.Shape) -> layout.Shape:
 def blank(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None) -> Tensor:
     """A zero-filled tensor of the given sizes and strides (row-major if None)."""
     strides = layout.contiguous_strides(sizes) if strides is None else strides
-    return Tensor._make(Storage(np.zeros(layout.extent(sizes, strides) * d.itemsize, np.uint8)), 0, sizes, strides, d)
+    return Tensor._make(
+        Storage(np.zeros(layout.extent(sizes, strides) * d.itemsize, np.uint8)), 0, sizes, strides, d
+    )
 
 
 def undefined(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None) -> Tensor:
@@ -94,7 +96,14 @@ def _factory(signature: str, make: Callable[..., Tensor], *, forms: str = "funct
         return finish(make(*given, d), requires_grad)
 
     kernel.__doc__ = make.__doc__
-    op(f"{name}({own[:-1]}{star}, {OPTIONS})", kind=COMPOSITE, kernel=kernel, family="creation", forms=forms, exact=True)
+    op(
+        f"{name}({own[:-1]}{star}, {OPTIONS})",
+        kind=COMPOSITE,
+        kernel=kernel,
+        family="creation",
+        forms=forms,
+        exact=True,
+    )
     if "out" in forms:
         setattr(F, name, _with_out(name))
 
@@ -135,7 +144,9 @@ def _check_out(name: str, out: Any, kwargs: dict[str, Any]) -> None:
     if isinstance(d, dtype) and d is not out.dtype:
         raise RuntimeError(f"dtype {d.legacy} does not match dtype of out parameter ({out.dtype.legacy})")
     if device is not None and not str(device).startswith("cpu"):
-        raise RuntimeError(f"device type {str(device).partition(':')[0]} does not match device type of out parameter (cpu)")
+        raise RuntimeError(
+            f"device type {str(device).partition(':')[0]} does not match device type of out parameter (cpu)"
+        )
     if out.requires_grad and name == "empty":
         raise RuntimeError("cannot resize variables that require grad")
     if out.requires_grad and is_grad_enabled():
@@ -193,7 +204,9 @@ def _empty_strided(size: layout.Shape, stride: layout.Shape, d: dtype | None) ->
         )
     check_sizes(size)
     if any(s < 0 for s in stride):
-        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}")
+        raise RuntimeError(
+            f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}"
+        )
     return undefined(size, _default(d), stride)
 
 
@@ -233,7 +246,9 @@ def _arange(start: Any, end: Any, step: Any, d: dtype | None) -> Tensor:
     if count >= 1 << 60:
         raise RuntimeError("invalid size, possible overflow?")
     # Integers add up as int64, 16-bit floats as float32, everything else as float64.
-    working: Any = np.int64 if d.category == dtypes.INTEGER else np.float32 if d in dtypes.HALVES else np.float64
+    working: Any = (
+        np.int64 if d.category == dtypes.INTEGER else np.float32 if d in dtypes.HALVES else np.float64
+    )
     first, by = (working(int(x) if working is np.int64 else x) for x in (start, step))
     with np.errstate(all="ignore"):
         return Tensor._fresh((first + by * np.arange(count, dtype=working)).astype(d.numpy), d)
@@ -257,8 +272,12 @@ def _ends(name: str, start: Any, end: Any, steps: int, d: dtype | None) -> tuple
     if d is None:
         d = dtypes.default_complex() if is_complex else dtypes.get_default_dtype()
     elif is_complex and not d.is_complex:
-        inferred = "c10::complex<double>" if dtypes.default_complex() is dtypes.complex128 else "c10::complex<float>"
-        raise RuntimeError(f"torch.{name}(): inferred dtype {inferred} can't be safely cast to passed dtype {d.legacy}")
+        inferred = (
+            "c10::complex<double>" if dtypes.default_complex() is dtypes.complex128 else "c10::complex<float>"
+        )
+        raise RuntimeError(
+            f"torch.{name}(): inferred dtype {inferred} can't be safely cast to passed dtype {d.legacy}"
+        )
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
     return *numbers, d
@@ -299,7 +318,9 @@ def _logspace(start: Any, end: Any, steps: int, base: float, d: dtype | None) ->
         return blank((0,), d)
     with np.errstate(all="ignore"):
         if steps == 1:
-            return filled((1,), complex(base) ** first if d.is_complex else float(np.float64(base) ** first), d)
+            return filled(
+                (1,), complex(base) ** first if d.is_complex else float(np.float64(base) ** first), d
+            )
         working = np.dtype(np.float64) if d.category == dtypes.INTEGER else d.numpy
         powers = _evenly(call.checked_number(first, d), call.checked_number(last, d), steps, working)
         wide = powers.astype(dtypes.opmath(dtypes.BY_NUMPY[working]))

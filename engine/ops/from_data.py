@@ -22,7 +22,8 @@ from engine.storage import shared_storage
 from engine.tensor import Tensor
 
 _SUPPORTED = (
-    "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool"
+    "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, "
+    "and bool"
 )
 
 
@@ -286,7 +287,9 @@ op(
 )  # fmt: skip
 
 
-def _asarray(obj: Any, dtype: dtype | None, device: Any, copy: bool | None, requires_grad: bool | None) -> Tensor:
+def _asarray(
+    obj: Any, dtype: dtype | None, device: Any, copy: bool | None, requires_grad: bool | None
+) -> Tensor:
     """Shares memory where it can (`copy=None`), always copies (True) or refuses to (False, ValueError)."""
     check_place(device, False)
     if not isinstance(obj, (Tensor, np.ndarray)):
@@ -294,8 +297,8 @@ def _asarray(obj: Any, dtype: dtype | None, device: Any, copy: bool | None, requ
             raise ValueError("can't alias arbitrary sequence into a tensor.")
         return finish(from_data(obj, dtype), requires_grad)
     tensor = obj if isinstance(obj, Tensor) else from_numpy(obj)
-    changes = dtype not in (None, tensor.dtype)
-    if copy is False and changes:
+    changes = dtype is not None and dtype is not tensor.dtype
+    if copy is False and dtype is not None and changes:
         raise ValueError(
             f"can't alias tensor with dtype '{tensor.dtype.legacy}' into dtype '{dtype.legacy}'."
         )

@@ -24,9 +24,19 @@ from engine.storage import Storage
 from engine.tensor import Tensor
 
 
-def _inplace(signature: str, kernel: Callable[..., Geometry], backward: Callable[..., Any], **options: Any) -> None:
+def _inplace(
+    signature: str, kernel: Callable[..., Geometry], backward: Callable[..., Any], **options: Any
+) -> None:
     options.setdefault("forms", "inplace-method")
-    op(signature, kind=VIEW, kernel=kernel, family="shape", exact=True, derivatives={"input": backward}, **options)
+    op(
+        signature,
+        kind=VIEW,
+        kernel=kernel,
+        family="shape",
+        exact=True,
+        derivatives={"input": backward},
+        **options,
+    )
 
 
 def _t(input: Tensor) -> Geometry:
@@ -52,7 +62,12 @@ _inplace(
 )  # fmt: skip
 _inplace("squeeze_(Tensor input, int dim)", squeezed, _unsqueeze_some, node="SqueezeBackward4")
 _inplace("squeeze_(Tensor input, int[] dim)", squeezed, _unsqueeze_some, node="SqueezeBackward5")
-_inplace("unsqueeze_(Tensor input, int dim)", unsqueezed, lambda grad, dim: grad.squeeze(dim), node="UnsqueezeBackward1")
+_inplace(
+    "unsqueeze_(Tensor input, int dim)",
+    unsqueezed,
+    lambda grad, dim: grad.squeeze(dim),
+    node="UnsqueezeBackward1",
+)
 _inplace(
     "as_strided_(Tensor input, int[] size, int[] stride, int? storage_offset=None)", _as_strided,
     lambda grad, input_layout, size, stride, storage_offset: _as_strided_grad(
@@ -90,7 +105,12 @@ def _resize_as(input: Tensor, the_template: Tensor, memory_format: memory_format
     return _resize(input, the_template._sizes, memory_format)
 
 
-composite("resize_(Tensor input, int[] size, *, memory_format? memory_format=None)", _resize, forms="method", family="view")
+composite(
+    "resize_(Tensor input, int[] size, *, memory_format? memory_format=None)",
+    _resize,
+    forms="method",
+    family="view",
+)
 composite(
     "resize_as_(Tensor input, Tensor the_template, *, memory_format? memory_format=None)", _resize_as, family="view",
 )  # fmt: skip
@@ -105,7 +125,9 @@ def _set(input: Tensor, storage: Storage, offset: int, size: Shape, stride: Shap
     if any(n < 0 for n in size):
         raise RuntimeError("numel: integer multiplication overflow")
     if any(s < 0 for s in stride):
-        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}")
+        raise RuntimeError(
+            f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}"
+        )
     check_inplace(input, False)
     needed = (offset + layout.extent(size, stride)) * input.dtype.itemsize if layout.numel(size) else 0
     if needed > storage.nbytes():

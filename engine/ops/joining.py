@@ -16,7 +16,7 @@ from engine import functions as F
 from engine.call import Result
 from engine.ops.memory import strides_for
 from engine.ops.views import Shape, composite, wrap_dims
-from engine.promotion import result_dtype
+from engine.promotion import can_cast, result_dtype
 from engine.registry import GENERAL, op
 from engine.size import contiguous_format
 from engine.tensor import Tensor
@@ -41,16 +41,17 @@ def _cat(tensors: list[Tensor], dim: int) -> Result:
         if not _is_skipped(t):
             _check_fits(model._sizes, t._sizes, dim, i)
     joined = [t for t in tensors if not _is_skipped(t)] or [model]
-    values, masks = _converted(tensors, joined)
-    out = np.concatenate(values, dim)
+    out = np.concatenate(_converted(tensors, joined), dim)
     last = all(layout.is_channels_last(t._sizes, t._strides) and not t.is_contiguous() for t in tensors)
     strides = layout._strides_in_order(out.shape, (1, 3, 2, 0)) if last else None
-    return Result(out, strides, None if masks is None else np.concatenate(masks, dim))
+    return Result(out, strides)
 
 
 def _check_fits(expected: Shape, sizes: Shape, dim: int, at: int) -> None:
     if len(expected) != len(sizes):
-        raise RuntimeError(f"Tensors must have same number of dimensions: got {len(expected)} and {len(sizes)}")
+        raise RuntimeError(
+            f"Tensors must have same number of dimensions: got {len(expected)} and {len(sizes)}"
+        )
     for d, (n, m) in enumerate(zip(expected, sizes)):
         if d != dim and n != m:
             raise RuntimeError(
@@ -59,17 +60,25 @@ def _check_fits(expected: Shape, sizes: Shape, dim: int, at: int) -> None:
             )
 
 
-def _converted(all_tensors: list[Tensor], joined: list[Tensor]) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
-    """The values in the common dtype of all tensors, and which are undefined (None if none is)."""
+def _converted(all_tensors: list[Tensor], joined: list[Tensor]) -> list[np.ndarray]:
+    """The values in the common dtype of all tensors, those without elements included."""
     d = result_dtype(all_tensors)
-    values, masks, any_lost = [], [], False
-    for t in joined:
-        array, lost = call.cast(t._array(), d, t.dtype)
-        lost = t._undefined_mask() if lost is None else lost
-        any_lost |= lost is not None
-        values.append(array)
-        masks.append(np.zeros(t._sizes, np.bool_) if lost is None else lost)
-    return values, masks if any_lost else None
+    return [call.cast(t._array(), d, t.dtype)[0] for t in joined]
+
+
+def _check_out(values: list[Any], outs: list[Tensor]) -> None:
+    """Raise TypeError for an `out` that cannot hold the result, RuntimeError for one that shares memory with an input."""
+    (out,) = outs
+    if values[0] and not can_cast(result_dtype(values[0]), out.dtype):
+        raise TypeError(
+            f"torch.cat(): input types can't be cast to the desired output type {out.dtype.legacy}"
+        )
+    for t in values[0]:
+        if t._storage is out._storage and t.numel():
+            raise RuntimeError(
+                "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+                "location. Please clone() the tensor before performing the operation."
+            )
 
 
 def _cat_grads(grad: Tensor, tensors_sizes: list[Shape], dim: int) -> list[Tensor]:
@@ -95,19 +104,18 @@ def _stack(tensors: list[Tensor], dim: int) -> Result:
             raise RuntimeError(
                 f"stack expects each tensor to be equal size, but got {list(sizes)} at entry 0 and {list(t._sizes)} at entry {i}"
             )
-    values, masks = _converted(tensors, tensors)
-    return Result(np.stack(values, dim), None, None if masks is None else np.stack(masks, dim))
+    return Result(np.stack(_converted(tensors, tensors), dim))
 
 
 op(
     "cat(Tensor[] tensors, int dim=0)",
-    kind=GENERAL, kernel=_cat, family="shape", forms="function out", exact=True,
+    kind=GENERAL, kernel=_cat, family="shape", forms="function out", exact=True, moves=True, before_out=_check_out,
     derivatives={"tensors": lambda grad, tensors_sizes, dim: _cat_grads(grad, tensors_sizes, dim)},
     aliases=("concat", "concatenate"),
 )  # fmt: skip
 op(
     "stack(Tensor[] tensors, int dim=0)",
-    kind=GENERAL, kernel=_stack, family="shape", forms="function out", exact=True,
+    kind=GENERAL, kernel=_stack, family="shape", forms="function out", exact=True, moves=True, before_out=_check_out,
     derivatives={"tensors": lambda grad, dim: list(F.unbind(grad, dim))},
 )  # fmt: skip
 
@@ -159,14 +167,26 @@ def _to_column(t: Tensor) -> Tensor:
     return t if len(t._sizes) > 1 else t.reshape((t.numel(), 1))
 
 
-def _stacked(name: str, prepare: Callable[[Tensor], Tensor], along: Callable[[Tensor], int], *aliases: str) -> None:
-    def kernel(tensors: list[Tensor]) -> Tensor:
+def _stacked(
+    name: str, prepare: Callable[[Tensor], Tensor], along: Callable[[Tensor], int], *aliases: str
+) -> None:
+    def kernel(tensors: list[Tensor], out: Tensor | None = None) -> Tensor:
         if not tensors:
             raise RuntimeError(f"{name} expects a non-empty TensorList")
         prepared = [prepare(t) for t in tensors]
-        return F.cat(prepared, along(prepared[0]))
+        return F.cat(prepared, along(prepared[0]), out=out)
+
+    def function(*args: Any, out: Any = None, **kwargs: Any) -> Tensor:
+        if out is None:
+            return plain(*args, **kwargs)
+        plain(*args, **kwargs)  # refuses wrong arguments
+        return kernel(args[0] if args else kwargs["tensors"], out)
 
     composite(f"{name}(Tensor[] tensors)", kernel, forms="function out", aliases=aliases)
+    plain = getattr(F, name)
+    function.__doc__ = plain.__doc__
+    for spelling in (name, *aliases):
+        setattr(F, spelling, function)
 
 
 _atleast("atleast_1d", _to_1d)
@@ -236,7 +256,7 @@ def _repeat_each(input: Tensor, repeats: int, dim: int | None, output_size: int 
     at = layout.wrap_dim(dim or 0, len(source._sizes))
     if repeats < 0:
         raise RuntimeError("Repeats must be non-negative")
-    stretched = source.unsqueeze(at + 1)
+    stretched = F.unsqueeze(source, at + 1)
     sizes = (*stretched._sizes[: at + 1], repeats, *stretched._sizes[at + 2 :])
     if output_size is not None and output_size != source._sizes[at] * repeats:
         raise RuntimeError(
@@ -266,15 +286,19 @@ op(
     "repeat_interleave(Tensor repeats, *, int? output_size=None)",
     kind=GENERAL, kernel=_repeated_indices, family="shape", exact=True,
 )  # fmt: skip
-composite("repeat_interleave(Tensor input, Tensor repeats, int? dim=None, *, int? output_size=None)", _repeat_by)
-composite("repeat_interleave(Tensor input, int repeats, int? dim=None, *, int? output_size=None)", _repeat_each)
+composite(
+    "repeat_interleave(Tensor input, Tensor repeats, int? dim=None, *, int? output_size=None)", _repeat_by
+)
+composite(
+    "repeat_interleave(Tensor input, int repeats, int? dim=None, *, int? output_size=None)", _repeat_each
+)
 
 
 # ------------------------------------------------------------------------------------------------------------- reordering
 
 
 def _flip(input: Tensor, dims: Sequence[int]) -> Result:
-    axes = wrap_dims(dims, len(input._sizes))
+    axes = tuple(wrap_dims(dims, len(input._sizes)))
     values = np.flip(input._array(), axes) if input._sizes else input._array()
     return Result(values, strides_for(input, None))
 
@@ -298,9 +322,11 @@ def _rot90(input: Tensor, k: int, dims: Shape) -> Result:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
     if ndim < 2:
         raise RuntimeError(f"expected total dims >= 2, but got total dims = {ndim}")
-    if dims[0] == dims[1] or dims[0] + ndim == dims[1] or dims[1] + ndim == dims[0]:
-        raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
     a, b = (layout.wrap_dim(d, ndim) for d in dims)
+    if a == b:
+        raise RuntimeError(
+            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
+        )
     array, strides = input._array(), list(strides_for(input, None))
     if k % 4 == 0:
         return Result(array)
@@ -355,7 +381,9 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     for t in tensors:
         if t.dim() > 1:
             sizes = "  ".join(map(str, t._sizes))
-            raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got:  {sizes}")
+            raise RuntimeError(
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got:  {sizes}"
+            )
     if any(t.dtype is not tensors[0].dtype for t in tensors):
         raise RuntimeError("meshgrid expects all tensors to have the same dtype")
     if indexing not in (None, "ij", "xy"):

@@ -47,7 +47,9 @@ def legacy_tensor(d: dtype | None, *args: Any, **kwargs: Any) -> Tensor:
     if isinstance(first, Tensor):
         if d is not None and first.dtype is not d:
             wanted, got = _C_NAMES[d.name], _C_NAMES[first.dtype.name]
-            raise TypeError(f"expected TensorOptions(dtype={wanted}, {_OPTIONS}) (got TensorOptions(dtype={got}, {_OPTIONS}))")
+            raise TypeError(
+                f"expected TensorOptions(dtype={wanted}, {_OPTIONS}) (got TensorOptions(dtype={got}, {_OPTIONS}))"
+            )
         return F.alias(first)
     return _from_sequence(first, made)
 

@@ -25,7 +25,9 @@ def _permute(input: Tensor, dims: Shape) -> Geometry:
     order = [layout.wrap_dim(d, ndim) for d in dims]
     if len(set(order)) != ndim:
         raise RuntimeError("permute(): duplicate dims are not allowed.")
-    return Geometry(tuple(input._sizes[d] for d in order), tuple(input._strides[d] for d in order), input._offset)
+    return Geometry(
+        tuple(input._sizes[d] for d in order), tuple(input._strides[d] for d in order), input._offset
+    )
 
 
 def _unpermute(grad: Tensor, dims: Shape) -> Tensor:
@@ -73,9 +75,15 @@ def _movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 
 
 view("permute(Tensor input, int[] dims)", _permute, _unpermute)
-view("transpose(Tensor input, int dim0, int dim1)", transposed, lambda grad, dim0, dim1: grad.transpose(dim0, dim1))
+view(
+    "transpose(Tensor input, int dim0, int dim1)",
+    transposed,
+    lambda grad, dim0, dim1: grad.transpose(dim0, dim1),
+)
 composite("swapdims(Tensor input, int dim0, int dim1)", lambda input, dim0, dim1: input.transpose(dim0, dim1))
-composite("swapaxes(Tensor input, int axis0, int axis1)", lambda input, axis0, axis1: input.transpose(axis0, axis1))
+composite(
+    "swapaxes(Tensor input, int axis0, int axis1)", lambda input, axis0, axis1: input.transpose(axis0, axis1)
+)
 view("t(Tensor input)", matrix_transposed, lambda grad: grad.t(), node="TBackward0")
 composite("movedim(Tensor input, int source, int destination)", _movedim, aliases=("moveaxis",))
 composite("movedim(Tensor input, int[] source, int[] destination)", _movedim, aliases=("moveaxis",))
@@ -137,10 +145,17 @@ def _hermitian(self: Tensor) -> Tensor:
         return self.conj()
     if self.dim() != 2:
         more = ". For batches of matrices, consider using tensor.mH" if self.dim() > 2 else "."
-        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {self.dim()}-D tensor{more}")
+        raise RuntimeError(
+            f"tensor.H is only supported on matrices (2-D tensors). Got {self.dim()}-D tensor{more}"
+        )
     return _adjoint(self)
 
 
 composite("adjoint(Tensor input)", _adjoint)
-for _name, _get in (("T", _numpy_transpose), ("mT", _matrix_transpose), ("mH", _matrix_adjoint), ("H", _hermitian)):
+for _name, _get in (
+    ("T", _numpy_transpose),
+    ("mT", _matrix_transpose),
+    ("mH", _matrix_adjoint),
+    ("H", _hermitian),
+):
     setattr(Tensor, _name, property(_get))

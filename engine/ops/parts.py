@@ -10,7 +10,7 @@ from typing import Any
 from engine import dtypes, layout
 from engine import functions as F
 from engine.call import Geometry
-from engine.ops.views import Shape, composite, scatter, view
+from engine.ops.views import Shape, bare, composite, scatter, view
 from engine.registry import VIEW, op
 from engine.tensor import Tensor
 
@@ -24,7 +24,9 @@ def _select(input: Tensor, dim: int, index: int) -> Geometry:
     dim = layout.wrap_dim(dim, len(sizes))
     n = sizes[dim]
     if not -n <= index < n:
-        raise IndexError(f"select(): index {index} out of range for tensor of size {list(sizes)} at dimension {dim}")
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(sizes)} at dimension {dim}"
+        )
     offset = input._offset + strides[dim] * (index + n if index < 0 else index)
     return Geometry(sizes[:dim] + sizes[dim + 1 :], strides[:dim] + strides[dim + 1 :], offset)
 
@@ -127,10 +129,9 @@ def _unfold(input: Tensor, dimension: int, size: int, step: int) -> Geometry:
 
 def _unfold_grad(grad: Tensor, input_sizes: Shape, dimension: int, size: int, step: int) -> Tensor:
     """Windows overlap, so an element's gradient is the sum of what every window that shows it receives."""
-    strides = layout.contiguous_strides(input_sizes)
-    whole = Tensor._make(None, 0, input_sizes, strides, grad.dtype)
+    whole = bare(input_sizes, grad.dtype)
     shown = _unfold(whole, dimension, size, step)
-    return F.as_strided_backward(grad, (input_sizes, strides, 0), (shown.sizes, shown.strides, 0))
+    return F.as_strided_backward(grad, whole._layout, (shown.sizes, shown.strides, 0))
 
 
 view(
@@ -166,7 +167,9 @@ def _split(input: Tensor, split_size: int, dim: int) -> list[Geometry]:
     n = sizes[dim]
     if split_size == 0:
         if n:
-            raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
+            raise RuntimeError(
+                f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}"
+            )
         return _pieces(input, dim, [0])
     count = max(-(-n // split_size), 1)
     return _pieces(input, dim, [split_size] * (count - 1) + [n - split_size * (count - 1)])
@@ -213,7 +216,9 @@ def _chunk(input: Tensor, chunks: int, dim: int) -> tuple[Tensor, ...]:
 def _tensor_split(input: Tensor, sections: Any, dim: int) -> tuple[Tensor, ...]:
     """Pieces of almost equal size, or pieces that end at given indices."""
     if not input._sizes:
-        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+        raise RuntimeError(
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+        )
     dim = layout.wrap_dim(dim, len(input._sizes))
     if isinstance(sections, Tensor):
         if sections.dtype is not dtypes.int64:

@@ -13,8 +13,10 @@ import numpy as np
 from engine import functions as F
 from engine import layout
 from engine.call import Geometry, Result
+from engine.dtypes import dtype
 from engine.registry import COMPOSITE, GENERAL, VIEW, op
 from engine.size import Size, contiguous_format
+from engine.storage import Storage
 from engine.tensor import Tensor
 
 Shape = layout.Shape
@@ -32,17 +34,23 @@ def composite(signature: str, kernel: Callable[..., Any], **options: Any) -> Non
     op(signature, kind=COMPOSITE, kernel=kernel, exact=True, **options)
 
 
+def bare(sizes: Shape, d: dtype) -> Tensor:
+    """A row-major tensor without memory, of which only the geometry may be asked."""
+    return Tensor._make(Storage(np.zeros(0, np.uint8)), 0, sizes, layout.contiguous_strides(sizes), d)
+
+
 def scatter(signature: str, geometry: Callable[..., Geometry], read: Callable[..., Any]) -> None:
     """Register the gradient of a view that shows a part: zeros of the input's sizes, with the gradient in that part."""
 
     def kernel(grad_output: Tensor, input_sizes: Shape, *rest: Any) -> Result:
         out = np.zeros(input_sizes, grad_output.dtype.numpy)
-        whole = Tensor._make(None, 0, tuple(input_sizes), layout.contiguous_strides(tuple(input_sizes)), grad_output.dtype)
-        part = geometry(whole, *rest)
+        part = geometry(bare(tuple(input_sizes), grad_output.dtype), *rest)
         if 0 not in part.sizes:
             item = out.itemsize
             memory = out.reshape(-1).view(np.uint8)
-            shown = np.ndarray(part.sizes, out.dtype, memory, part.offset * item, [s * item for s in part.strides])
+            shown = np.ndarray(
+                part.sizes, out.dtype, memory, part.offset * item, [s * item for s in part.strides]
+            )
             shown[...] = grad_output._array()
         return Result(out)
 
@@ -184,9 +192,15 @@ op(
     family="shape", forms="function", exact=True, moves=True, node="UnsafeViewBackward0",
     derivatives={"input": _reshape_grad},
 )  # fmt: skip
-composite("view_as(Tensor input, Tensor other)", lambda input, other: input.view(other._sizes), forms="method")
+composite(
+    "view_as(Tensor input, Tensor other)", lambda input, other: input.view(other._sizes), forms="method"
+)
 composite("reshape(Tensor input, int[] shape)", _reshape)
-composite("reshape_as(Tensor input, Tensor other)", lambda input, other: _reshape(input, other._sizes), forms="method")
+composite(
+    "reshape_as(Tensor input, Tensor other)",
+    lambda input, other: _reshape(input, other._sizes),
+    forms="method",
+)
 composite("flatten(Tensor input, int start_dim=0, int end_dim=-1)", _flatten)
 composite("unflatten(Tensor input, int dim, int[] sizes)", _unflatten)
 composite("ravel(Tensor input)", lambda input: input.contiguous().view((-1,)))
@@ -197,7 +211,9 @@ composite("ravel(Tensor input)", lambda input: input.contiguous().view((-1,)))
 
 def _without(input: Tensor, dims: set[int]) -> Geometry:
     kept = [i for i, n in enumerate(input._sizes) if n != 1 or i not in dims]
-    return Geometry(tuple(input._sizes[i] for i in kept), tuple(input._strides[i] for i in kept), input._offset)
+    return Geometry(
+        tuple(input._sizes[i] for i in kept), tuple(input._strides[i] for i in kept), input._offset
+    )
 
 
 def wrap_dims(dims: Sequence[int], ndim: int) -> list[int]:
@@ -300,7 +316,9 @@ def broadcast_shapes(*shapes: Any) -> Size:
     out: list[int] = []
     for index, shape in enumerate(given):
         if any(n < 0 for n in shape):
-            raise RuntimeError(f"Trying to create tensor with negative dimension ({min(shape)}): ({min(shape)})")
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension ({min(shape)}): ({min(shape)})"
+            )
         out = [1] * (len(shape) - len(out)) + out
         for at in range(-1, -1 - len(shape), -1):
             if shape[at] in (1, out[at]):
@@ -317,7 +335,12 @@ def broadcast_shapes(*shapes: Any) -> Size:
 F.broadcast_tensors = _broadcast_tensors
 F.broadcast_shapes = broadcast_shapes
 view(
-    "expand(Tensor input, int[] size, *, bool implicit=False)", expanded, lambda grad: grad, forms="method",
+    "expand(Tensor input, int[] size, *, bool implicit=False)",
+    expanded,
+    lambda grad: grad,
+    forms="method",
 )  # fmt: skip - the executor sums a gradient to its input's sizes
-composite("expand_as(Tensor input, Tensor other)", lambda input, other: input.expand(other._sizes), forms="method")
+composite(
+    "expand_as(Tensor input, Tensor other)", lambda input, other: input.expand(other._sizes), forms="method"
+)
 composite("broadcast_to(Tensor input, int[] size)", lambda input, size: input.expand(size))
