@@ -142,7 +142,7 @@ class Drawing:
         name = self.scope.fresh()
         try:
             self.scope.names[name] = eval(compile(text, "<drawn>", "eval"), self.scope.names)
-        except _EXPECTED:
+        except Exception:
             raise Unavailable from None
         self.scope.note(name)
         self.add(f"{name} = {text}")

@@ -131,6 +131,20 @@ def program_texts(draw: st.DrawFn, profile: Profile = DEFAULT) -> str:
     return draw_text(lambda: draw(source), profile)
 
 
+@st.composite
+def _full_texts(draw: st.DrawFn, profile: Profile) -> str:
+    """As `program_texts`, without the examples that Hypothesis pads with its simplest choice: they are all alike."""
+    source = blocks()
+
+    def block() -> bytes:
+        drawn = draw(source)
+        if not any(drawn):
+            reject()
+        return drawn
+
+    return draw_text(block, profile)
+
+
 def programs(profile: Profile | str = DEFAULT) -> st.SearchStrategy[Program]:
     """Programs of 3 to about 35 statements (9 in the mean) that mostly run; shrinks to few and plain statements."""
     if isinstance(profile, str):
@@ -145,23 +159,15 @@ def draw_block(seed_: int, block: int, profile: str = "default", size: int = 100
     """
     chosen = PROFILES[profile]
     texts: list[str] = []
-    source = blocks()
 
     @seed(int.from_bytes(hashlib.sha256(f"{seed_} {block} {profile}".encode()).digest()[:8]))
     @settings(
         max_examples=size, database=None, phases=[Phase.generate], deadline=None, derandomize=False,
         suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False, backend="hypothesis",
     )  # fmt: skip
-    @given(st.data())
-    def collect(data: st.DataObject) -> None:
-        def block_of_bytes() -> bytes:
-            drawn = data.draw(source)
-            # Hypothesis pads short examples with its simplest choice; programs of such statements are all alike.
-            if not any(drawn):
-                reject()
-            return drawn
-
-        texts.append(draw_text(block_of_bytes, chosen))
+    @given(_full_texts(chosen))
+    def collect(text: str) -> None:
+        texts.append(text)
 
     collect()
     return texts[:size]

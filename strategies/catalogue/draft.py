@@ -142,7 +142,7 @@ class Draft:
         """The engine's value of a text. Raises Unavailable where it has none."""
         try:
             return eval(text, self.scope.names)
-        except (RuntimeError, TypeError, IndexError, ValueError):
+        except Exception:
             raise Unavailable from None
 
     def partner_dtype(self) -> dtype:

@@ -42,10 +42,15 @@ def draw_entry(drawing: Drawing, *families: str) -> Entry:
 def call_of(drawing: Drawing, entry: Entry) -> Drawn:
     """A call of an entry: its arguments, then one of its spellings."""
     draft = Draft(drawing, entry)
-    for parameter in entry.op.signature.parameters:
-        text = draw_argument(draft, parameter)
-        if text is not None:
-            draft.texts.append((parameter, text))
+    try:
+        for parameter in entry.op.signature.parameters:
+            text = draw_argument(draft, parameter)
+            if text is not None:
+                draft.texts.append((parameter, text))
+    except LookupError:
+        if not drawing.mistake:
+            raise
+        raise Unavailable from None  # a careless first operand has not the dimensions that a relation asks for
     return spelled(draft)
 
 
