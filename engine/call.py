@@ -540,23 +540,34 @@ def check_inplace(target: Tensor, recorded: bool) -> None:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
 
 
-def check_overlap(target: Tensor, inputs: Sequence[Tensor]) -> None:
-    """Raise RuntimeError where a write has no single meaning: overlap within the target or with an input."""
-    if layout.has_internal_overlap(target._sizes, target._strides):
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-            "Please clone() the tensor before performing the operation."
-        )
-    for t in inputs:
-        if layout.overlaps_partly(target, t):
-            raise RuntimeError(
-                "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
-                "memory location. Please clone() the tensor before performing the operation."
-            )
+INTERNAL_OVERLAP = (
+    "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please "
+    "clone() the tensor before performing the operation."
+)
+OVERLAP = (
+    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. "
+    "Please clone() the tensor before performing the operation."
+)
+
+
+def check_memory(rules: frozenset[str], target: Tensor, first: Sequence[Tensor], others: Sequence[Tensor]) -> None:
+    """Raise RuntimeError where a write has no single meaning, as far as an operation's `memory` rules look.
+
+    first: the operand that `out=` or an in-place form may stand for; others: the further operands.
+    """
+    if "internal" in rules and layout.has_internal_overlap(target._sizes, target._strides):
+        raise RuntimeError(INTERNAL_OVERLAP)
+    if "partial" in rules and any(layout.overlaps_partly(target, t) for t in (*first, *others)):
+        raise RuntimeError(OVERLAP)
+    if "others" in rules and any(layout.overlaps(target, t) for t in others):
+        raise RuntimeError(OVERLAP)
+    if "first" in rules and any(layout.overlaps(target, t) for t in first):
+        raise RuntimeError(OVERLAP)
 
 
 def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode | None) -> Tensor:
     target = values[0]
+    check_memory(op.memory, target, [], tensors[1:])
     if op.kind == MUTATION:
         written = op.kernel(*values)
         if written is not None:
@@ -564,7 +575,6 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
             write(target, result)
     else:
         if op.kind == POINTWISE:
-            check_overlap(target, tensors[1:])
             _require_shape(target, layout.broadcast_shapes([t._sizes for t in tensors]))
         (result, *_) = _compute(op, values, tensors, target)
         _require_shape(target, result.values.shape)
@@ -650,8 +660,7 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
     outs = list(out) if isinstance(out, (tuple, list)) else [out]
     for t in outs:
         check_inplace(t, False)
-        if op.kind == POINTWISE:
-            check_overlap(t, tensors)
+        check_memory(op.memory, t, tensors[:1], tensors[1:])
     if op.before_out is not None:
         op.before_out(values, outs)
     with np.errstate(all="ignore"):

@@ -217,6 +217,16 @@ def has_internal_overlap(sizes: Shape, strides: Shape) -> bool:
     return any(s == 0 and n > 1 for n, s in zip(sizes, strides, strict=True)) and 0 not in sizes
 
 
+def overlaps(a: Any, b: Any) -> bool:
+    """Whether two dense tensors surely share elements."""
+    return a._storage is b._storage and (_same_elements(a, b) or overlaps_partly(a, b))
+
+
+def _same_elements(a: Any, b: Any) -> bool:
+    same = (a._offset, a._sizes, a._strides, a.dtype) == (b._offset, b._sizes, b._strides, b.dtype)
+    return same and numel(a._sizes) > 0 and is_non_overlapping_and_dense(a._sizes, a._strides)
+
+
 def overlaps_partly(a: Any, b: Any) -> bool:
     """Whether two tensors surely share some, but not exactly the same, elements in the same order."""
     if a is b or a._storage is not b._storage:

@@ -55,6 +55,7 @@ class Op:
     exact: bool
     moves: bool
     error_name: str
+    memory: frozenset[str]
     stepwise: bool = False
     wide_scalar: bool = False
     bound_rule: bool = False
@@ -136,6 +137,7 @@ def op(
     out_dtype_error: str | None = None,
     before_out: Callable[[list[Any], list[Any]], None] | None = None,
     aliases: tuple[str, ...] = (),
+    memory: str | None = None,
 ) -> Op:
     """Register an operation under its name and aliases, and publish its forms.
 
@@ -143,6 +145,8 @@ def op(
     x.f_ where torch has no torch.f_.
     accepts: the computing dtypes; others raise NotImplementedError that names `error_name` and the dtype.
     exact: equal operands give equal bits in every correct implementation (no rounding but IEEE's own).
+    memory: what an in-place or `out=` form refuses to write: memory that overlaps with itself (`internal`), partly with an
+    operand (`partial`), at all with the first operand (`first`) or the further ones (`others`).
     moves: results are elements of the first operand (or list of them), unchanged, so what is undefined in it stays traceable.
     stepwise: 16-bit floats reach the kernel as they are, so that it rounds after each step, as torch's does.
     wide_scalar: a 0-d or number second operand of a 16-bit float operation is used unrounded, as torch's kernel does.
@@ -158,7 +162,8 @@ def op(
     record = Op(
         signature=parsed, kind=kind, kernel=kernel, family=family, rule=rule, accepts=frozenset(accepts),
         derivatives=derivatives or {}, forms=frozenset(words), node_name=node or camel(parsed.name) + "Backward0",
-        exact=exact, moves=moves, error_name=error_name or parsed.name, stepwise=stepwise, wide_scalar=wide_scalar,
+        exact=exact, moves=moves, error_name=error_name or parsed.name,
+        memory=frozenset((memory if memory is not None else "internal partial" if kind == POINTWISE else "").split()), stepwise=stepwise, wide_scalar=wide_scalar,
         bound_rule=bound_rule, out_dtype_error=out_dtype_error, before_out=before_out,
     )  # fmt: skip
     from engine import call

@@ -37,8 +37,6 @@ def backward(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.backward.html
     """
-    if is_inference_mode_enabled():
-        raise RuntimeError("Calling .backward() inside InferenceMode is not allowed.")
     if grad_variables is not None:
         warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
         if grad_tensors is not None:
@@ -47,15 +45,6 @@ def backward(
                 "`grad_tensors`."
             )
         grad_tensors = grad_variables
-    if create_graph:
-        warnings.warn(
-            "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient "
-            "which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you "
-            "have to use this function, make sure to reset the .grad fields of your parameters to None after use to break "
-            "the cycle and avoid the leak.",
-            UserWarning,
-            stacklevel=3,
-        )
     wanted = _sequence(inputs) if inputs is not None else []
     if inputs is not None and not wanted:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
@@ -69,6 +58,15 @@ def backward(
             raise RuntimeError("One of the differentiated Tensors does not require grad")
         t.retain_grad()
         into.append(gradient_edge(t))
+    if create_graph:
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient "
+            "which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you "
+            "have to use this function, make sure to reset the .grad fields of your parameters to None after use to break "
+            "the cycle and avoid the leak.",
+            UserWarning,
+            stacklevel=3,
+        )
     run_backward(edges, grads, keep_graph=keep, create_graph=create_graph, inputs=into)
 
 

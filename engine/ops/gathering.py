@@ -6,17 +6,21 @@ torch.index_select.html, torch.take.html, torch.masked_select.html and their nei
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.call import Result, cast, number_array
+from engine.call import Result, cast, checked_number, number_array
+from engine.ops.pointwise import not_implemented
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.tensor import Tensor
 
 _BOTH = "function method inplace out"
+_APART = "internal partial others"
+_FRESH = "internal first others"
 _INDEX_DTYPES = (dtypes.int32, dtypes.int64)
 
 
@@ -96,7 +100,7 @@ def _bounded(index: np.ndarray, size: int) -> np.ndarray:
 
 op(
     "index_select(Tensor input, int dim, Tensor index)",
-    kind=GENERAL, kernel=_index_select, family="indexing", forms="function method out", exact=True, moves=True,
+    kind=GENERAL, kernel=_index_select, family="indexing", forms="function method out", exact=True, moves=True, memory=_FRESH,
     derivatives={
         "input": lambda grad, input_sizes, dim, index: F.zeros(input_sizes, dtype=grad.dtype).index_add(dim, index, grad)
     },
@@ -164,7 +168,7 @@ def _scaled_rows(grad: Any, dim: int, index: Tensor, source_sizes: Any, alpha: A
 
 op(
     "index_add(Tensor input, int dim, Tensor index, Tensor source, *, Number alpha=1)",
-    kind=GENERAL, kernel=_index_add, family="indexing", forms=_BOTH, exact=True,
+    kind=GENERAL, kernel=_index_add, family="indexing", forms=_BOTH, exact=True, memory=_APART,
     derivatives={
         "input": lambda grad: grad,
         "source": lambda grad, dim, index, source_sizes, alpha: _scaled_rows(grad, dim, index, source_sizes, alpha),
@@ -206,7 +210,7 @@ def _copy_bounded(index: np.ndarray, size: int) -> np.ndarray:
 
 op(
     "index_copy(Tensor input, int dim, Tensor index, Tensor source)",
-    kind=GENERAL, kernel=_index_copy, family="indexing", forms=_BOTH, exact=True,
+    kind=GENERAL, kernel=_index_copy, family="indexing", forms=_BOTH, exact=True, memory=_APART,
     derivatives={
         "input": lambda grad, dim, index: grad.index_fill(dim, index, 0),
         "source": lambda grad, dim, index, source_sizes: _scaled_rows(grad, dim, index, source_sizes),
@@ -235,7 +239,7 @@ def _index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Result:
     bad = (places < -size) | (places >= size)
     if bad.any():
         raise IndexError(f"index {places[bad].flat[0]} is out of bounds for dimension {dim} with size {size}")
-    flat[_along(flat.shape, dim, places)] = number_array(value, input.dtype)
+    flat[_along(flat.shape, dim, places)] = checked_number(value, input.dtype)
     return Result(flat.reshape(values.shape), _own(input))
 
 
@@ -303,7 +307,7 @@ def _gather(input: Tensor, dim: int, index: Tensor, sparse_grad: bool) -> Any:
 
 op(
     "gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False)",
-    kind=GENERAL, kernel=_gather, family="indexing", forms="function method out", exact=True, moves=True,
+    kind=GENERAL, kernel=_gather, family="indexing", forms="function method out", exact=True, moves=True, memory=_FRESH,
     derivatives={
         "input": lambda grad, input_sizes, dim, index: F.zeros(input_sizes, dtype=grad.dtype).scatter_add(dim, index, grad)
     },
@@ -352,7 +356,7 @@ def _scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Result:
 
 op(
     "scatter(Tensor input, int dim, Tensor index, Tensor src)",
-    kind=GENERAL, kernel=_scatter, family="indexing", forms=_BOTH, exact=True,
+    kind=GENERAL, kernel=_scatter, family="indexing", forms=_BOTH, exact=True, memory=_APART,
     derivatives={
         "input": lambda grad, dim, index: grad.scatter(dim, index, 0),
         "src": lambda grad, dim, index: grad.gather(dim, index),
@@ -360,7 +364,7 @@ op(
 )  # fmt: skip
 op(
     "scatter(Tensor input, int dim, Tensor index, Number value)",
-    kind=GENERAL, kernel=_scatter, family="indexing", forms=_BOTH, exact=True, node="ScatterBackward1",
+    kind=GENERAL, kernel=_scatter, family="indexing", forms=_BOTH, exact=True, memory=_APART, node="ScatterBackward1",
     derivatives={"input": lambda grad, dim, index: grad.scatter(dim, index, 0)},
 )  # fmt: skip
 
@@ -394,7 +398,8 @@ def _scatter_reduced(input: Tensor, dim: int, index: Tensor, src: Any, reduce: s
 for _source in ("Tensor src", "Number value"):
     op(
         f"scatter(Tensor input, int dim, Tensor index, {_source}, *, str reduce)",
-        kind=GENERAL, kernel=_scatter_reduced, family="indexing", forms=_BOTH, node="ScatterBackward2",
+        kind=GENERAL, kernel=_scatter_reduced, family="indexing", forms=_BOTH, node="NotImplemented", memory=_APART,
+        derivatives=not_implemented("scatter", "input", *(["src"] if "src" in _source else [])),
     )  # fmt: skip
 
 
@@ -409,7 +414,7 @@ def _scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Result:
 
 op(
     "scatter_add(Tensor input, int dim, Tensor index, Tensor src)",
-    kind=GENERAL, kernel=_scatter_add, family="indexing", forms=_BOTH, exact=True,
+    kind=GENERAL, kernel=_scatter_add, family="indexing", forms=_BOTH, exact=True, memory=_APART,
     derivatives={"input": lambda grad: grad, "src": lambda grad, dim, index: grad.gather(dim, index)},
 )  # fmt: skip
 
@@ -436,7 +441,7 @@ def _flat_places(places: np.ndarray, count: int) -> np.ndarray:
 
 op(
     "take(Tensor input, Tensor index)",
-    kind=GENERAL, kernel=_take, family="indexing", forms="function method out", exact=True, moves=True,
+    kind=GENERAL, kernel=_take, family="indexing", forms="function method out", exact=True, moves=True, memory=_FRESH,
     derivatives={"input": lambda grad, input_sizes, index: F.zeros(input_sizes, dtype=grad.dtype).put(index, grad, True)},
 )  # fmt: skip
 
@@ -469,7 +474,7 @@ def _put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool) -> Resu
 
 op(
     "put(Tensor input, Tensor index, Tensor source, bool accumulate=False)",
-    kind=GENERAL, kernel=_put, family="indexing", forms="method inplace function", exact=True,
+    kind=GENERAL, kernel=_put, family="indexing", forms="method inplace function", exact=True, memory=_APART,
     derivatives={
         "input": lambda grad, index, source_sizes, accumulate: (
             grad if accumulate else grad.put(index, F.zeros(source_sizes, dtype=grad.dtype), False)
@@ -496,7 +501,7 @@ def _masked_select(input: Tensor, mask: Tensor) -> Any:
 
 op(
     "masked_select(Tensor input, Tensor mask)",
-    kind=GENERAL, kernel=_masked_select, family="indexing", forms="function method out", exact=True, moves=True,
+    kind=GENERAL, kernel=_masked_select, family="indexing", forms="function method out", exact=True, moves=True, memory=_FRESH,
     derivatives={
         "input": lambda grad, input_sizes, mask: F.zeros(
             layout.broadcast_two(input_sizes, mask._sizes), dtype=grad.dtype
@@ -560,7 +565,7 @@ def _masked_scatter_source_grad(grad: Any, mask: Any, source_sizes: Any) -> Tens
 
 op(
     "masked_scatter(Tensor input, Tensor mask, Tensor source)",
-    kind=GENERAL, kernel=_masked_scatter, family="indexing", forms="function method inplace", exact=True,
+    kind=GENERAL, kernel=_masked_scatter, family="indexing", forms="function method inplace", exact=True, memory="internal",
     derivatives={
         "input": lambda grad, mask: grad.masked_fill(mask, 0),
         "source": lambda grad, mask, source_sizes: _masked_scatter_source_grad(grad, mask, source_sizes),

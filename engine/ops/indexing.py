@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from engine import dtypes, layout, signatures
+from engine import call, dtypes, layout, signatures
 from engine import functions as F
 from engine.call import Result, number_array
-from engine.registry import GENERAL, op
+from engine.registry import GENERAL, MUTATION, op
 from engine.tensor import Tensor
 
 _ALLOWED = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices"
@@ -156,6 +156,20 @@ def _index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool) ->
     return Result(result, _own_strides(input), _written_twice(result.shape, order, where, np.broadcast_shapes(shape)))
 
 
+def _check_memory(input: Tensor, others: Sequence[Tensor]) -> None:
+    """Refuse a source or an index on the memory that is written; warn of elements that share a place."""
+    if layout.has_internal_overlap(input._sizes, input._strides):
+        warnings.warn(
+            "Use of index_put_ on expanded tensors is deprecated. Please clone() the tensor before performing this operation. "
+            "This also applies to advanced indexing e.g. tensor[indices] = tensor",
+            UserWarning,
+            stacklevel=6,
+        )
+    for other in others:
+        if layout.overlaps(input, other):
+            raise RuntimeError(call.OVERLAP)
+
+
 def _own_strides(input: Tensor) -> layout.Shape:
     return layout.pointwise_strides([(input._sizes, input._strides)], input._sizes)
 
@@ -177,13 +191,24 @@ def _index_put_input_grad(grad: Any, indices: Any, accumulate: bool) -> Tensor:
     return grad.index_put(indices, F.zeros((), dtype=grad.dtype), False)
 
 
+def _index_put_in_place(input: Tensor, indices: Any, values: Tensor, accumulate: bool) -> Result:
+    _check_memory(input, [values, *(_as_index(i) for i in indices if i is not None)])
+    return _index_put(input, indices, values, accumulate)
+
+
+_PUT_DERIVATIVES = {
+    "input": _index_put_input_grad,
+    "values": lambda grad, indices: F._index(grad, indices),
+}
+
 op(
     "index_put(Tensor input, object indices, Tensor values, bool accumulate=False)",
-    kind=GENERAL, kernel=_index_put, family="indexing", forms="function method inplace", exact=True,
-    derivatives={
-        "input": _index_put_input_grad,
-        "values": lambda grad, indices: F._index(grad, indices),
-    },
+    kind=GENERAL, kernel=_index_put, family="indexing", exact=True, derivatives=_PUT_DERIVATIVES,
+)  # fmt: skip
+op(
+    "index_put_(Tensor input, object indices, Tensor values, bool accumulate=False)",
+    kind=MUTATION, kernel=_index_put_in_place, family="indexing", forms="function method inplace", exact=True,
+    node="IndexPutBackward0", derivatives=_PUT_DERIVATIVES,
 )  # fmt: skip
 
 

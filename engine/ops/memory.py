@@ -9,7 +9,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.call import Geometry, Result, cast, check_overlap, checked_number
+from engine.call import Geometry, Result, cast, checked_number
 from engine.dtypes import dtype
 from engine.registry import COMPOSITE, GENERAL, MUTATION, VIEW, op
 from engine.size import memory_format
@@ -63,7 +63,6 @@ def warn_of_lost_imaginary(source: dtype, target: dtype) -> None:
 
 
 def _copy(input: Tensor, src: Any, non_blocking: bool) -> Result:
-    check_overlap(input, [src])
     shape = layout.broadcast_shapes([input._sizes, src._sizes]) if src._sizes != input._sizes else input._sizes
     if shape != input._sizes:
         raise RuntimeError(
@@ -78,13 +77,12 @@ def _copy(input: Tensor, src: Any, non_blocking: bool) -> Result:
 
 op(
     "copy_(Tensor input, Tensor src, bool non_blocking=False)",
-    kind=MUTATION, kernel=_copy, family="view", forms="method inplace", exact=True, node="CopyBackwards",
+    kind=MUTATION, kernel=_copy, family="view", forms="method inplace", exact=True, node="CopyBackwards", memory="internal partial",
     derivatives={"input": lambda grad: F.zeros_like(grad), "src": lambda grad: grad},
 )  # fmt: skip
 
 
 def _fill(input: Tensor, value: Any) -> np.ndarray:
-    check_overlap(input, [])
     if isinstance(value, Tensor):
         if value._sizes:
             raise RuntimeError(

@@ -38,7 +38,7 @@ def _filled(target: Tensor, source: Generator | None, draw: Draw) -> Result:
     """
     if layout.has_internal_overlap(target._sizes, target._strides):
         draw(stream_of(source), 0, target.dtype.name)  # bad parameters come first
-        call.check_overlap(target, [])
+        call.check_memory(frozenset(("internal",)), target, (), ())
     values = draw(stream_of(source), target.numel(), target.dtype.name)
     if target.is_contiguous():
         return Result(values.reshape(target._sizes))
