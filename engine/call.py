@@ -125,6 +125,8 @@ class OpNode(Node):
                     for g, (sizes, d) in zip(grads, self.metadata, strict=True)
                 ]
                 known["grad"] = known["grads"][0]
+            if "given_grads" in wants:
+                known["given_grads"] = grads
             if "needs" in wants:
                 known["needs"] = tuple(self._wanted([name]) for name in inputs)
             got = formula(*[known[want] for want in wants])

@@ -14,7 +14,7 @@ MUTATION    kernel(*values) -> array to be written into the first operand, or No
 COMPOSITE   kernel(*values) -> whatever, written with other operations, recorded by them.
 
 A derivative is a formula for one input (or a tuple of inputs, returning a tuple). Its parameter names say what it uses:
-`grad` (or `grads`), `result` (or the names of the outputs), the operation's own parameters, or one of those with
+`grad` (or `grads` of all outputs, zero where none came; `given_grads` has None there), `result` (or the names of the outputs), the operation's own parameters, or one of those with
 `_sizes`, `_strides` or `_dtype` behind it, which keeps the fact and not the tensor. What a formula names is saved for
 backward, and its version is checked: a formula names exactly what torch saves.
 
@@ -93,7 +93,7 @@ class Op:
             order.extend(inputs)
         self.differentiable = tuple(sorted(((n, names.index(n)) for n in order), key=lambda pair: pair[1]))
         for want, users in uses.items():
-            if want in ("grad", "grads", "needs"):
+            if want in ("grad", "grads", "given_grads", "needs"):
                 continue
             if want in names:
                 # torch saves an operand that a single derivative uses only where that derivative is wanted.

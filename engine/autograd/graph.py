@@ -23,7 +23,7 @@ Edge = tuple["Node", int]
 
 _sequence = itertools.count()
 
-_CPP_NAMED = frozenset(("AccumulateGrad", "CopySlices", "NotImplemented"))
+_CPP_NAMED = frozenset(("AccumulateGrad", "CopyBackwards", "CopySlices", "NotImplemented"))
 """Nodes that torch wrote by hand, whose names show their C++ namespace."""
 
 BACKWARD_TWICE = (
@@ -94,6 +94,8 @@ class AccumulateGrad(Node):
         in place, unless the sum has to be differentiable.
         """
         variable = self.variable
+        if not variable.requires_grad:  # switched off since, or detached in place
+            return
         if variable._grad is None:
             if not _State.grad and owned and _follows_layout(grad, variable):
                 variable._grad = grad.detach()

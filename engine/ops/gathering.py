@@ -521,7 +521,7 @@ def _masked_fill(input: Tensor, mask: Tensor, value: Any) -> Result:
         value = value.item()
     shape = layout.broadcast_two(input._sizes, mask._sizes)
     filled = np.where(mask._array(), number_array(value, input.dtype), input._array()).astype(input.dtype.numpy, copy=False)
-    return Result(filled, layout.pointwise_strides([(input._sizes, input._strides), (mask._sizes, mask._strides)], shape))
+    return Result(np.array(np.broadcast_to(filled, shape)))
 
 
 for _value, _node in (("Number value", "MaskedFillBackward0"), ("Tensor value", "MaskedFillBackward1")):

@@ -343,7 +343,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     """`x[index]`: a view for ints, slices, `...` and None; a copy where a tensor, list or bool takes part."""
     items = _as_tuple(index)
     if len(items) == 1 and isinstance(items[0], (int, np.integer)) and not isinstance(items[0], (bool, np.bool_)) and not x._sizes:
-        return _select(x, 0, int(items[0]), x)
+        return _select(x, 0, int(items[0]), x, 0)
     result, tensors = _apply_basic(x, items)
     if tensors:
         return F._index(result, tensors)

@@ -51,7 +51,7 @@ def _contiguous(input: Tensor, memory_format: memory_format | None) -> Tensor:
 _CONTIGUOUS = memory_format("contiguous_format")
 
 op(
-    "contiguous(Tensor input, *, memory_format? memory_format=None)",
+    "contiguous(Tensor input, *, memory_format memory_format=None)",
     kind=COMPOSITE, kernel=_contiguous, family="view", forms="method", exact=True,
 )  # fmt: skip
 
@@ -94,9 +94,14 @@ def _fill(input: Tensor, value: Any) -> np.ndarray:
 
 
 op(
-    "fill_(Tensor input, Operand value)",
-    kind=MUTATION, kernel=_fill, family="view", forms="function method inplace", exact=True, node="FillBackward0",
+    "fill_(Tensor input, Tensor value)",
+    kind=MUTATION, kernel=_fill, family="view", forms="function method inplace", exact=True, node="FillBackward3",
     derivatives={"input": lambda grad: F.zeros_like(grad), "value": lambda grad: grad.sum()},
+)  # fmt: skip
+op(
+    "fill_(Tensor input, Number value)",
+    kind=MUTATION, kernel=_fill, family="view", forms="function method inplace", exact=True, node="FillBackward2",
+    derivatives={"input": lambda grad: F.zeros_like(grad)},
 )  # fmt: skip
 op(
     "zero_(Tensor input)",

@@ -45,7 +45,7 @@ def _scan(name: str, ufunc: np.ufunc) -> Callable[..., Any]:
             raise NotImplementedError(f"\"{name}_out_cpu\" not implemented for 'Bool'")
         array = array.astype(_accumulator(target), copy=True)
         if array.dtype.kind in "fc":  # the identity takes part: 0 + -0 is 0, and 1 times a complex infinity has NaNs
-            first = array[(slice(None),) * axis + (0,)]
+            first = array[(slice(None),) * axis + (slice(0, 1),)]
             ufunc(array.dtype.type(identity), first, out=first)
         return ufunc.accumulate(array, axis, array.dtype).astype(target.numpy)
 

@@ -83,12 +83,25 @@ def _mean_part(grad: Any, input: Any, dim: Any, keepdim: bool) -> Any:
     return unreduced(grad, dim, keepdim, sizes).expand(sizes) / reduced_count(sizes, reduced_axes(dim, len(sizes)))
 
 
-def _var_mean_grad(grads: Any, input: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
-    return _var_grad(grads[0], input, dim, correction, keepdim) + _mean_part(grads[1], input, dim, keepdim)
+def _var_mean_grad(given_grads: Any, input: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
+    of_var, of_mean = given_grads
+    return _added(
+        None if of_var is None else _var_grad(of_var, input, dim, correction, keepdim),
+        None if of_mean is None else _mean_part(of_mean, input, dim, keepdim),
+    )
 
 
-def _std_mean_grad(grads: Any, input: Any, spread: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
-    return _std_grad(grads[0], input, spread, dim, correction, keepdim) + _mean_part(grads[1], input, dim, keepdim)
+def _std_mean_grad(given_grads: Any, input: Any, spread: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
+    of_std, of_mean = given_grads
+    return _added(
+        None if of_std is None else _std_grad(of_std, input, spread, dim, correction, keepdim),
+        None if of_mean is None else _mean_part(of_mean, input, dim, keepdim),
+    )
+
+
+def _added(a: Any, b: Any) -> Any:
+    """The sum of the parts that there are; a missing one is not zero, since the other's NaN stays its own."""
+    return b if a is None else a if b is None else a + b
 
 
 def _var_like(name: str, node: str, formula: Any, *, root: bool, both: bool) -> None:
