@@ -17,8 +17,8 @@ from engine.dtypes import (
 )  # fmt: skip
 from engine.ops import (  # noqa: F401 - importing a family registers it
     arithmetic, comparison, complexes, conversion, creation, elementary, extrema, from_data, fused, gathering,
-    geometry, indexing, joining, legacy, logic, memory, norms, orders, parts, powers, reductions, rounding,
-    scans, statistics, views,
+    geometry, indexing, joining, legacy, logic, memory, norms, orders, parts, powers, ranges, reductions,
+    rounding, scans, statistics, views,
 )  # fmt: skip
 from engine.ops import random as _random_ops  # noqa: F401 - `random` is torch's namespace of that name
 from engine.random import (

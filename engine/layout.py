@@ -84,7 +84,7 @@ def broadcast_two(a: Shape, b: Shape) -> Shape:
         return a
     n = max(len(a), len(b))
     out = []
-    for i in range(n):
+    for i in reversed(range(n)):  # the last dimension that does not fit is the one that is named
         x = a[i - n + len(a)] if i >= n - len(a) else 1
         y = b[i - n + len(b)] if i >= n - len(b) else 1
         if x != y and x != 1 and y != 1:
@@ -92,7 +92,7 @@ def broadcast_two(a: Shape, b: Shape) -> Shape:
                 f"The size of tensor a ({x}) must match the size of tensor b ({y}) at non-singleton dimension {i}"
             )
         out.append(y if x == 1 else x)
-    return tuple(out)
+    return tuple(reversed(out))
 
 
 def broadcast_shapes(shapes: Sequence[Shape]) -> Shape:

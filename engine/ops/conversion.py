@@ -19,7 +19,8 @@ from engine.tensor import Tensor
 
 
 def _to_copy(input: Tensor, dtype: dtype, memory_format: memory_format | None) -> call.Result:
-    warn_of_lost_imaginary(input.dtype, dtype)
+    if 0 not in input._sizes:
+        warn_of_lost_imaginary(input.dtype, dtype)
     values, undefined = call.cast(input._array(), dtype, input.dtype)
     return call.Result(
         values.copy() if dtype is input.dtype else values, strides_for(input, memory_format), undefined

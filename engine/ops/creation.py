@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/docs/stable/torch.html#creation-ops
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -85,7 +84,9 @@ def filled(sizes: layout.Shape, value: Any, d: dtype, strides: layout.Shape | No
 # ------------------------------------------------------------------------------------------------ from sizes and numbers
 
 
-def _factory(signature: str, make: Callable[..., Tensor], *, forms: str = "function out") -> None:
+def factory(
+    signature: str, make: Callable[..., Tensor], *, forms: str = "function out", exact: bool = True
+) -> None:
     """Register a factory: `make(*own parameters, dtype)` gives the tensor; the `out=` form writes it where asked."""
     name, _, own = signature.partition("(")
     star = "" if "*" in own else ", *"
@@ -102,7 +103,7 @@ def _factory(signature: str, make: Callable[..., Tensor], *, forms: str = "funct
         kernel=kernel,
         family="creation",
         forms=forms,
-        exact=True,
+        exact=exact,
     )
     if "out" in forms:
         setattr(F, name, _with_out(name))
@@ -210,128 +211,14 @@ def _empty_strided(size: layout.Shape, stride: layout.Shape, d: dtype | None) ->
     return undefined(size, _default(d), stride)
 
 
-_factory("empty(int[] size, *, memory_format? memory_format=None)", _empty)
-_factory("zeros(int[] size)", lambda size, d: blank(_check_sizes_of("zeros", size), _default(d)))
-_factory("ones(int[] size)", lambda size, d: filled(check_sizes(size), 1, _default(d)))
-_factory("full(int[] size, Number fill_value)", _full)
-_factory("eye(int n)", lambda n, d: _eye(n, n, d))
-_factory("eye(int n, int m)", _eye)
-_factory("empty_strided(int[] size, int[] stride)", _empty_strided, forms="function")
-_factory("scalar_tensor(Number s)", lambda s, d: filled((), s, _default(d)), forms="function")
-
-
-# ---------------------------------------------------------------------------------------------------------------- ranges
-
-
-def _arange(start: Any, end: Any, step: Any, d: dtype | None) -> Tensor:
-    """Numbers from `start` up to but without `end`. Raises RuntimeError for a step of 0 or of the wrong sign."""
-    bounds = (start, end, step)
-    if any(isinstance(x, complex) for x in bounds):
-        raise RuntimeError("value cannot be converted to type double without overflow")
-    d = d or (dtypes.get_default_dtype() if any(isinstance(x, float) for x in bounds) else dtypes.int64)
-    if d.category in (dtypes.BOOL, dtypes.COMPLEX):
-        raise NotImplementedError(f"\"arange_cpu\" not implemented for '{d.legacy}'")
-    if step == 0 or step != step:
-        raise RuntimeError("step must be nonzero")
-    if d is dtypes.int64 and int(step) == 0:
-        raise ValueError("step must be nonzero")
-    if not (math.isfinite(start) and math.isfinite(end)):
-        raise RuntimeError(f"unsupported range: {start:g} -> {end:g}")
-    if (end < start) if step > 0 else (end > start):
-        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    if d is dtypes.int64:  # the one dtype whose count is not computed in float64
-        count = (int(end) - int(start) + int(step) - (1 if step > 0 else -1)) // int(step)
-    else:
-        count = math.ceil((end - start) / step)
-    if count >= 1 << 60:
-        raise RuntimeError("invalid size, possible overflow?")
-    # Integers add up as int64, 16-bit floats as float32, everything else as float64.
-    working: Any = (
-        np.int64 if d.category == dtypes.INTEGER else np.float32 if d in dtypes.HALVES else np.float64
-    )
-    first, by = (working(int(x) if working is np.int64 else x) for x in (start, step))
-    with np.errstate(all="ignore"):
-        return Tensor._fresh((first + by * np.arange(count, dtype=working)).astype(d.numpy), d)
-
-
-_factory("arange(Number end)", lambda end, d: _arange(0, end, 1, d))
-_factory("arange(Number start, Number end, Number step=1)", _arange)
-
-
-def _ends(name: str, start: Any, end: Any, steps: int, d: dtype | None) -> tuple[Any, Any, dtype]:
-    numbers = []
-    for word, x in (("start", start), ("end", end)):
-        if isinstance(x, Tensor):
-            if x._sizes:
-                raise RuntimeError(
-                    f"{name} only supports 0-dimensional start and end tensors, but got {word} with {x.dim()} dimension(s)."
-                )
-            x = x.detach().item()
-        numbers.append(x)
-    is_complex = any(isinstance(x, complex) for x in numbers)
-    if d is None:
-        d = dtypes.default_complex() if is_complex else dtypes.get_default_dtype()
-    elif is_complex and not d.is_complex:
-        inferred = (
-            "c10::complex<double>" if dtypes.default_complex() is dtypes.complex128 else "c10::complex<float>"
-        )
-        raise RuntimeError(
-            f"torch.{name}(): inferred dtype {inferred} can't be safely cast to passed dtype {d.legacy}"
-        )
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
-    return *numbers, d
-
-
-def _evenly(start: np.ndarray, end: np.ndarray, steps: int, working: np.dtype) -> np.ndarray:
-    """Steps counted from the start in the first half and from the end in the second, as torch does."""
-    start, end = start.astype(working), end.astype(working)
-    step = ((end - start) / working.type(steps - 1)).astype(working)
-    index = np.arange(steps)
-    half = steps // 2
-    up = start + step * index[:half].astype(working)
-    down = end - step * index[::-1][half:].astype(working)
-    return np.concatenate([up, down])
-
-
-def _linspace(start: Any, end: Any, steps: int, d: dtype | None) -> Tensor:
-    """`steps` numbers from `start` to `end`, both included, evenly spaced."""
-    first, last, d = _ends("linspace", start, end, steps, d)
-    if d is dtypes.bool_ and steps > 1:
-        raise NotImplementedError("\"linspace_cpu\" not implemented for 'Bool'")
-    if steps == 0:
-        return blank((0,), d)
-    if steps == 1:
-        return filled((1,), first, d)
-    working = np.dtype(np.float64) if d.category == dtypes.INTEGER else d.numpy
-    with np.errstate(all="ignore"):
-        values = _evenly(call.checked_number(first, d), call.checked_number(last, d), steps, working)
-    return Tensor._fresh(call.cast(values, d, dtypes.BY_NUMPY[working])[0], d)
-
-
-def _logspace(start: Any, end: Any, steps: int, base: float, d: dtype | None) -> Tensor:
-    """`base` raised to evenly spaced powers."""
-    first, last, d = _ends("logspace", start, end, steps, d)
-    if d is dtypes.bool_ and steps > 1:
-        raise NotImplementedError("\"logspace_cpu\" not implemented for 'Bool'")
-    if steps == 0:
-        return blank((0,), d)
-    with np.errstate(all="ignore"):
-        if steps == 1:
-            return filled(
-                (1,), complex(base) ** first if d.is_complex else float(np.float64(base) ** first), d
-            )
-        working = np.dtype(np.float64) if d.category == dtypes.INTEGER else d.numpy
-        powers = _evenly(call.checked_number(first, d), call.checked_number(last, d), steps, working)
-        wide = powers.astype(dtypes.opmath(dtypes.BY_NUMPY[working]))
-        values = np.power(wide.dtype.type(base), wide)
-    if d.category == dtypes.INTEGER:
-        return Tensor._fresh(call.cast(values, d, dtypes.float64)[0], d)
-    return Tensor._fresh(values.astype(d.numpy), d)
-
-
-_factory("linspace(Operand start, Operand end, int steps)", _linspace)
-_factory("logspace(Operand start, Operand end, int steps, float base=10.0)", _logspace)
+factory("empty(int[] size, *, memory_format? memory_format=None)", _empty)
+factory("zeros(int[] size)", lambda size, d: blank(_check_sizes_of("zeros", size), _default(d)))
+factory("ones(int[] size)", lambda size, d: filled(check_sizes(size), 1, _default(d)))
+factory("full(int[] size, Number fill_value)", _full)
+factory("eye(int n)", lambda n, d: _eye(n, n, d))
+factory("eye(int n, int m)", _eye)
+factory("empty_strided(int[] size, int[] stride)", _empty_strided, forms="function")
+factory("scalar_tensor(Number s)", lambda s, d: filled((), s, _default(d)), forms="function")
 
 
 # ------------------------------------------------------------------------------------------------- like another tensor

@@ -36,7 +36,7 @@ def _cat(tensors: list[Tensor], dim: int) -> Result:
         if not t._sizes:
             raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
     model = next((t for t in tensors if not _is_skipped(t)), tensors[0])
-    dim = layout.wrap_dim(dim, len(model._sizes))
+    dim = layout.wrap_dim(dim, len(model._sizes)) if not _is_skipped(model) or len(tensors) == 1 else 0
     for i, t in enumerate(tensors):
         if not _is_skipped(t):
             _check_fits(model._sizes, t._sizes, dim, i)
@@ -206,10 +206,12 @@ def _repeat(input: Tensor, repeats: Shape) -> np.ndarray:
         raise RuntimeError(
             "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
         )
-    if any(r < 0 for r in repeats):
-        sizes = (1,) * (len(repeats) - len(input._sizes)) + input._sizes
-        wanted = [n * r for n, r in zip(sizes, repeats)]
-        raise RuntimeError(f"Trying to create tensor with negative dimension {min(wanted)}: {wanted}")
+    wanted = [n * r for n, r in zip((1,) * (len(repeats) - len(input._sizes)) + input._sizes, repeats)]
+    negative = next((n for n in wanted if n < 0), None)
+    if negative is not None:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {negative}: {wanted}")
+    if 0 in wanted:
+        return np.zeros(wanted, input.dtype.numpy)
     return np.tile(input._array(), repeats)
 
 
@@ -268,6 +270,8 @@ def _repeat_each(input: Tensor, repeats: int, dim: int | None, output_size: int 
 def _repeat_by(input: Tensor, repeats: Tensor, dim: int | None, output_size: int | None) -> Tensor:
     """Every element (or slice) as often as `repeats` says."""
     source = input if dim is not None else input.flatten()
+    if not source._sizes:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     at = layout.wrap_dim(dim or 0, len(source._sizes))
     n = source._sizes[at]
     if repeats.dim() == 0 or repeats._sizes == (1,):
@@ -277,7 +281,7 @@ def _repeat_by(input: Tensor, repeats: Tensor, dim: int | None, output_size: int
     elif repeats._sizes[0] != n:
         raise RuntimeError(
             f"repeats must have the same size as input along dim, but got repeats.size(0) = {repeats._sizes[0]} and "
-            f"input.size({at}) = {n}"
+            f"input.size({dim or 0}) = {n}"
         )
     return F.index_select(source, at, F.repeat_interleave(repeats, output_size=output_size))
 
@@ -309,7 +313,7 @@ def _roll(input: Tensor, shifts: Shape, dims: Shape) -> Result:
     if len(dims) != len(shifts) and (dims or len(shifts) != 1):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
     if not input.numel():
-        return Result(input._array(), strides_for(input, None))
+        return Result(input._array(), strides_for(input, None) if dims or input.dim() == 1 else None)
     for d in dims:
         layout.wrap_dim(d, len(input._sizes), scalar=False)
     array = input._array()

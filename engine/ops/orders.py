@@ -91,6 +91,9 @@ composite("movedim(Tensor input, int[] source, int[] destination)", _movedim, al
 
 def _adjoint(input: Tensor) -> Tensor:
     """The last two dimensions exchanged and the elements conjugated."""
+    if not input._sizes:
+        _deprecated_on_scalar("adjoint", "Consider using x.conj().")
+        return input.conj()
     _need_matrix("adjoint()", input)
     flipped = input.transpose(-2, -1)
     return flipped.conj() if input.dtype.is_complex else flipped

@@ -179,17 +179,17 @@ def _split_with_sizes(input: Tensor, split_sizes: Shape, dim: int) -> list[Geome
     sizes = input._sizes
     if not sizes:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
-    dim = layout.wrap_dim(dim, len(sizes))
+    at = layout.wrap_dim(dim, len(sizes))
     if any(n < 0 for n in split_sizes):
         raise RuntimeError(
             f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(split_sizes)}"
         )
-    if sum(split_sizes) != sizes[dim]:
+    if sum(split_sizes) != sizes[at]:
         raise RuntimeError(
-            f"split_with_sizes expects split_sizes to sum exactly to {sizes[dim]} (input tensor's size at dimension {dim}), "
+            f"split_with_sizes expects split_sizes to sum exactly to {sizes[at]} (input tensor's size at dimension {dim}), "
             f"but got split_sizes={list(split_sizes)}"
         )
-    return _pieces(input, dim, list(split_sizes))
+    return _pieces(input, at, list(split_sizes))
 
 
 def _unbind(input: Tensor, dim: int) -> list[Geometry]:

@@ -266,14 +266,24 @@ view("unsqueeze(Tensor input, int dim)", unsqueezed, lambda grad, dim: grad.sque
 # ------------------------------------------------------------------------------------------------------------ expanding
 
 
+def _type_name(input: Tensor) -> str:
+    """A tensor's type in texts of torch's C++; the dtypes that came later have no legacy name there."""
+    later = input.dtype.name in ("bool", "bfloat16", "complex64", "complex128")
+    return f"CPU{input.dtype.legacy}Type" if later else f"torch.{input.dtype.legacy}Tensor"
+
+
 def expanded(input: Tensor, size: Shape, implicit: bool = False) -> Geometry:
     """The geometry stretched to a larger size; -1 keeps a dimension. Raises RuntimeError where it does not fit."""
     ndim, lead = len(size), len(size) - len(input._sizes)
     if lead < 0:
         raise RuntimeError(
-            f"expand({input.type()}{{{list(input._sizes)}}}, size={list(size)}): the number of sizes provided ({ndim}) must "
-            f"be greater or equal to the number of dimensions in the tensor ({len(input._sizes)})"
+            f"expand({_type_name(input)}{{{list(input._sizes)}}}, size={list(size)}): the number of sizes provided ({ndim}) "
+            f"must be greater or equal to the number of dimensions in the tensor ({len(input._sizes)})"
         )
+    if not input._sizes:
+        if any(n < 0 for n in size):
+            raise RuntimeError("numel: integer multiplication overflow")
+        return Geometry(tuple(size), (0,) * ndim, input._offset)
     sizes, strides = [0] * ndim, [0] * ndim
     for i in reversed(range(ndim)):
         at = i - lead
