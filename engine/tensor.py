@@ -16,6 +16,7 @@ from engine import dtypes, functions, layout
 from engine.autograd.graph import AsStridedBackward0, Node, accumulator
 from engine.autograd.modes import _State
 from engine.dtypes import dtype
+from engine.random_support import C_NAME
 from engine.size import CPU, Size, device, strided
 from engine.storage import Storage, VersionCounter, storage_of_array
 
@@ -319,6 +320,8 @@ class Tensor:
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad` and return the tensor. Raises RuntimeError off leaves and for dtypes without gradients."""
         if self.is_leaf or not requires_grad:
+            if requires_grad and self.dtype.category < dtypes.FLOAT:
+                raise RuntimeError("only Tensors of floating point dtype can require gradients")
             self.requires_grad = requires_grad
         return self
 
@@ -372,8 +375,11 @@ class Tensor:
             raise RuntimeError("can't assign Variable as its own grad")
         if value.dtype is not self.dtype:
             raise RuntimeError(
-                f"attempting to assign a gradient with dtype '{value.dtype.legacy}' to a tensor with dtype "
-                f"'{self.dtype.legacy}'. Please ensure that the gradient and the tensor have the same dtype"
+                f"attempting to assign a gradient with dtype '{C_NAME[value.dtype.name]}' to a tensor with grad_dtype "
+                f"'{self.dtype.legacy}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). You "
+                "can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype "
+                "with caution. Diverging the dtypes of a tensor and its gradient may break downstream systems that assume "
+                "they match."
             )
         if value._sizes != self._sizes:
             raise RuntimeError(

@@ -104,10 +104,11 @@ def grad(
             raise RuntimeError("One of the differentiated Tensors does not require grad")
         targets.append(gradient_edge(t))
     found = run_backward(edges, grads, keep_graph=keep, create_graph=create_graph, inputs=targets, accumulate=False)
-    if not allow_unused and any(g is None for g in found):
+    unused = next((index for index, g in enumerate(found) if g is None), None)
+    if not allow_unused and unused is not None:
         raise RuntimeError(
-            "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this is "
-            "the desired behavior."
+            f"The differentiated Tensor at index {unused} appears to not have been used in the graph. Set allow_unused=True if "
+            "this is the desired behavior."
         )
     if materialize_grads:
         found = [functions.zeros_like(t) if g is None else g for g, t in zip(found, wanted, strict=True)]
