@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy
 
-from engine import autograd, cuda, dtypes, functions
+from engine import autograd, cuda, dtypes, functions, linalg
 from engine.autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from engine.dtypes import (
     ALIASES, bfloat16, complex64, complex128, dtype, finfo, float16, float32, float64, get_default_dtype, iinfo, int8, int16,
     int32, int64, set_default_dtype, uint8,
 )  # fmt: skip
 from engine.ops import (  # noqa: F401 - importing a family registers it
-    arithmetic, comparison, complexes, conversion, creation, elementary, extrema, from_data, fused, gathering,
-    geometry, indexing, joining, legacy, logic, memory, norms, orders, parts, powers, ranges, reductions,
+    arithmetic, comparison, complexes, contractions, conversion, creation, diagonals, elementary, extrema, from_data, fused,
+    gathering, geometry, indexing, joining, legacy, linear_algebra, logic, memory, norms, orders, parts, powers, ranges, reductions,
     rounding, scans, statistics, views,
 )  # fmt: skip
 from engine.ops import random as _random_ops  # noqa: F401 - `random` is torch's namespace of that name
