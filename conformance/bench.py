@@ -12,6 +12,7 @@ from conformance import listing
 from conformance.backends import Backend
 from conformance.session import Session, open_session
 from conformance.worker import draw_function
+from strategies.program import ProgramError
 
 BLOCK = 50
 
@@ -40,14 +41,17 @@ def measure(options: Namespace) -> Measured:
             found = Measured()
             session.timings.clear()
             compiled.clear()
-        _block(session, draw(options.seed, max(block, 0), options.profile, BLOCK), size, found, compiled)
+        start = perf_counter()
+        texts = draw(options.seed, max(block, 0), options.profile, BLOCK)
+        session.spend("draw", perf_counter() - start)
+        _block(session, texts, size, found, compiled)
+        found.seconds += perf_counter() - start
     found.stages = dict(session.timings)
     found.bare = bare(session.reference, compiled)
     return found
 
 
 def _block(session: Session, texts: Any, size: int, found: Measured, compiled: list[Any]) -> None:
-    start = perf_counter()
     texts = iter(texts)
     for _ in range(size):
         before = perf_counter()
@@ -55,13 +59,15 @@ def _block(session: Session, texts: Any, size: int, found: Measured, compiled: l
         session.spend("draw", perf_counter() - before)
         if text is None:
             break
-        program = session.compile(text)
+        try:
+            program = session.compile(text)
+        except ProgramError:  # `run` tells of it
+            continue
         compiled.append(program)
         examined = session.examine(program)
         found.programs += 1
         found.statements += len(list(program.walk()))
         found.differences += len(examined.discrepancies)
-    found.seconds += perf_counter() - start
 
 
 def bare(backend: Backend, programs: list[Any]) -> float:

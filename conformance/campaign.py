@@ -79,6 +79,7 @@ class Tally:
     tiers: Counter[str] = field(default_factory=Counter)
     fingerprints: Counter[tuple[str, str]] = field(default_factory=Counter)  # by (candidate, fingerprint)
     findings: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    invalid: int = 0  # texts that were drawn and are no programs
     lost: int = 0  # programs that could not be drawn, because drawing ended the process
 
     def add(self, counts: dict[str, int], findings: list[dict[str, Any]]) -> None:
@@ -90,6 +91,8 @@ class Tally:
                 self.programs += count
             elif key == "statements":
                 self.statements += count
+            elif key == "invalid":
+                self.invalid += count
             elif key != "memory":
                 self.tiers[key] += count
         for finding in findings:
@@ -101,9 +104,9 @@ class Tally:
         return self.tiers["documented"]
 
 
-def recount(files: Iterable[Path], lost: int = 0) -> Tally:
+def recount(files: Iterable[Path]) -> Tally:
     """The tally of finished record files, which know more than what workers had reported when they died."""
-    tally = Tally(lost=lost)
+    tally = Tally()
     for path in files:
         for row in read(path):
             if row["record"] == "finding":
@@ -199,7 +202,9 @@ class Campaign:
         remove_empty(self.log)
         files = sorted(set(self.settings.records.glob(f"{self.run}*.jsonl")) - self.before)
         if not interrupted:
-            self.tally = recount(files, self.tally.lost)
+            lost, invalid = self.tally.lost, self.tally.invalid
+            self.tally = recount(files)
+            self.tally.lost, self.tally.invalid = lost, invalid
         return Outcome(self.tally, tuple(files), time.monotonic() - start, interrupted)
 
     def _turn(self) -> None:

@@ -92,6 +92,10 @@ def totals(outcome: Outcome) -> str:
     ]
     if tally.lost:
         lines.append(f"{tally.lost} programs were not drawn, because drawing ended the process")
+    if tally.invalid:
+        lines.append(
+            f"{tally.invalid} drawn texts are no programs and were passed over: a fault of the strategies"
+        )
     if outcome.interrupted:
         lines.append("stopped by Ctrl-C: what was recorded until then is kept")
     return "\n".join(lines)

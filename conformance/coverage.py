@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from conformance import listing, opnames
 from conformance.records import read
 from conformance.worker import draw_function
-from strategies.program import parse, vocabulary
+from strategies.program import ProgramError, parse, vocabulary
 
 
 class Name(NamedTuple):
@@ -60,7 +60,10 @@ def drawn(draw: str, seed: int, profile: str, programs: int, block_size: int = 5
     left, block = programs, 0
     while left > 0:
         for text in draw_function(draw)(seed, block, profile, min(block_size, left)):
-            used.update(opnames.canonical_op(call) for one in parse(text).walk() for call in one.calls)
+            try:
+                used.update(opnames.canonical_op(call) for one in parse(text).walk() for call in one.calls)
+            except ProgramError:  # `run` tells of it
+                continue
         left, block = left - block_size, block + 1
     return used
 

@@ -143,15 +143,15 @@ def _out_of_place(statement: ast.Assign | ast.Expr, call: ast.Call) -> Iterator[
             plain = copy.copy(call)
             plain.keywords = [other for other in call.keywords if other is not keyword]
             yield ast.Assign([ast.Name(keyword.value.id, ast.Store())], plain), None
-    name = _name(call)
-    method = isinstance(call.func, ast.Attribute) and not is_module(call.func.value)
+    name, function = _name(call), call.func
     if (
-        isinstance(statement, ast.Expr)
-        and method
-        and name.endswith("_")
-        and isinstance(call.func.value, ast.Name)
+        not isinstance(statement, ast.Expr)
+        or not name.endswith("_")
+        or not isinstance(function, ast.Attribute)
     ):
-        operand = ast.Name(call.func.value.id, ast.Load())
+        return
+    if isinstance(function.value, ast.Name) and not is_module(function.value):
+        operand = function.value
         plain = torch_call(name.rstrip("_"), operand, *call.args)
         plain.keywords = call.keywords
         yield ast.Assign([ast.Name(operand.id, ast.Store())], plain), name.rstrip("_")

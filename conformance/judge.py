@@ -107,7 +107,8 @@ class _State:
     followed: bool
     is_exact: Callable[[tuple[str, ...], str], bool]
     lacks: Callable[[str], bool]
-    links: Links = field(default_factory=Links)
+    joined: Links = field(default_factory=Links)
+    current: tuple[Any, Step | None, Step | None] | None = None  # the step that is being compared
     mutes: list[_Mute] = field(default_factory=list)
     found: list[Discrepancy] = field(default_factory=list)
     consequences: list[int] = field(default_factory=list)
@@ -115,6 +116,17 @@ class _State:
     linked: int = 0
     random_differs: int | None = None  # position of the discrepancy since which the random streams may differ
     stopped: int | None = None  # position of the discrepancy that changed what every statement means
+
+    @property
+    def links(self) -> Links:
+        """The names joined up to now. Caught up with when asked for, which most programs never do."""
+        for step in self.history[self.linked :]:
+            self.joined.step(*step)
+        self.linked = len(self.history)
+        if self.current is not None:
+            self.joined.step(*self.current)
+            self.current = None
+        return self.joined
 
 
 # --- Judging --------------------------------------------------------------------------------------------------------
@@ -151,7 +163,7 @@ def judge(
         start = perf_counter()
         if got is not None and want is not None and got.path == want.path:
             statement = flat[want.statement]
-            if state.mutes or state.stopped is not None or got.skipped or not compare.same(got, want):
+            if got.skipped or got.unknown or not compare.same(got, want):
                 _compare(state, statement, got, want)
             state.history.append((statement, got, want))
             spent += perf_counter() - start
@@ -196,16 +208,9 @@ def _alone(state: _State, statement: Any, got: Step | None, want: Step | None) -
         state.consequences[cause] += 1
 
 
-def _link(state: _State) -> None:
-    for statement, got, want in state.history[state.linked :]:
-        state.links.step(statement, got, want)
-    state.linked = len(state.history)
-
-
 def _compare(state: _State, statement: Any, got: Step, want: Step) -> None:
     names = statement.reads | statement.writes
-    _link(state)
-    state.links.step(statement, got, want)
+    state.current = (statement, got, want)
     unknown = frozenset(got.unknown)
     if unknown and not any(mute.cause is None and unknown <= mute.names for mute in state.mutes):
         state.mutes.append(_Mute(unknown))
@@ -232,11 +237,7 @@ def _context(state: _State, statement: Any, got: Step, want: Step) -> Context:
     names = statement.reads | statement.writes
     group = state.links.group(names) if any(map(opnames.is_backward, calls)) else names
     writes = statement.writes
-    if (
-        statement.kind in ("augassign", "setitem", "setattr")
-        or "out=" in statement.text
-        or any(map(opnames.writes_operand, calls))
-    ):
+    if got.raised is not None and _may_write(statement):
         writes = state.links.group(names)
     return Context(
         calls=calls,
@@ -248,6 +249,13 @@ def _context(state: _State, statement: Any, got: Step, want: Step) -> Context:
         is_exact=state.is_exact if state.followed else lambda calls, dtype: False,
         ignore=lambda name, aspect: is_muted(state, {ROOT.split(name)[0]} if name else names, aspect),
     )
+
+
+def _may_write(statement: Any) -> bool:
+    """Whether the statement may change what is behind the names that it reads."""
+    if statement.kind in ("augassign", "setitem", "setattr") or "out=" in statement.text:
+        return True
+    return any(map(opnames.writes_operand, statement.calls))
 
 
 def is_muted(state: _State, names: Iterable[str], aspect: str) -> bool:

@@ -5,6 +5,7 @@ Used by the workers of a campaign, by the commands on single programs and by the
 
 from __future__ import annotations
 
+import gc
 import platform
 import sys
 from collections import Counter
@@ -291,4 +292,7 @@ def open_session(
     if "torch" in sys.modules:
         versions.setdefault("torch", str(sys.modules["torch"].__version__))
     session.ledger.versions.update(versions)
+    # What is loaded by now stays: without this, collections triggered by facts walk all of torch again and again.
+    gc.collect()
+    gc.freeze()
     return session

@@ -132,7 +132,9 @@ class Worker:
 
     def _drawn(self, block: int, size: int) -> Iterator[tuple[int, str]]:
         self.in_flight.write("draw", block, 0, "")
+        start = perf_counter()
         texts = iter(self.draw(self.config["seed"], block, self.config["profile"], self.config["block_size"]))
+        self.session.spend("draw", perf_counter() - start)
         for index in range(size):
             start = perf_counter()
             text = next(texts, None)
@@ -145,8 +147,15 @@ class Worker:
     def _program(
         self, block: int, index: int, text: str, counts: Counter[str], *, reducing: bool
     ) -> list[dict[str, Any]]:
+        from strategies.program import ProgramError
+
         session = self.session
-        program = session.compile(text)
+        try:
+            program = session.compile(text)
+        except ProgramError as error:  # a fault of the strategies, told at the end and no reason to stop
+            print(f"block {block}, program {index} is no program: {error}\n{text}", flush=True)
+            counts["invalid"] += 1
+            return []
         self.in_flight.write("run", block, index, text)
         examined = session.examine(program)
         session.watch = lambda trial: self.in_flight.write("reduce", block, index, trial)
