@@ -14,11 +14,11 @@ from conformance.compare import (
     Context,
     compare_steps,
     same,
-    show,
     statement_bound,
     tier_of,
 )
 from conformance.facts import ArrayFact, PlainFact, Raised, SequenceFact, Step, TensorFact
+from conformance.showing import show
 
 
 def tensor(values, dtype="float32", **changes):
