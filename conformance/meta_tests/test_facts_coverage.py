@@ -1,0 +1,138 @@
+"""Every fact has a test: the table of all facts, row by row, against what the tests of the suite say they show.
+
+A row is a section and a number; its words are its clauses. A test names what it shows with `@fact(row, clauses)`, runs
+on every backend under test, and cites row and documentation page in its docstring.
+"""
+
+import functools
+import importlib
+import inspect
+import pkgutil
+import re
+
+import pytest
+
+from conformance import suite
+
+FACTS = {
+    "1.1": """
+        empty zeros ones full eye arange linspace rand randn randint normal randperm uniform_ dtype= device= *_like new_*
+    """,
+    "1.2": "tensor_infers tensor_copies Tensor_default_dtype Tensor_of_size Tensor_1_and_tensor_1",
+    "1.3": "size shape Size_is_a_tuple dim numel type type_as",
+    "1.4": """
+        seed_reproduces seed_low_32_bits rand_float32 rand_half rand_float64 randperm randint_32 randint_64 randn_blocks
+        randn_2_ulp randn_tail randn_scalar randn_cache bernoulli_tensor_24 bernoulli_scalar_53 dropout_53 exponential_53
+        multinomial_53
+    """,
+    "2.1": "operator function method add_ iadd out=",
+    "2.2": "function_and_method_agree",
+    "2.3": """
+        abs add addcdiv addcmul ceil floor round trunc frac clamp exp log pow sqrt rsqrt neg reciprocal sigmoid sign sin cos
+        tan tanh asin acos atan fmod remainder mul div sub lerp mod in_place_and_out special_values addcdiv_positional
+    """,
+    "2.4": "eq ne lt le gt ge equal max min topk sort argsort argmax argmin",
+    "2.5": "sum prod mean median mode std var norm dist cumsum cumprod all any everything dim keepdim dtypes empty",
+    "2.6": "categories dimensioned zero_dim python_number true_division in_place_keeps_dtype",
+    "3.1": "ints slices ellipsis None view write_through version_counter",
+    "3.2": """
+        index_select masked_select nonzero gather scatter_ take index_put_ lists integer_tensors bool_masks writes uint8_mask
+        masked_select_refuses_uint8
+    """,
+    "3.3": "same_object same_storage casts_and_broadcasts",
+    "3.4": "gather_formula scatter_is_the_inverse",
+    "4.1": """
+        view_shares view_refuses_strides view_expressible reshape_shares reshape_copies contiguous is_contiguous stride
+        storage_offset
+    """,
+    "4.2": """
+        squeeze unsqueeze expand permute transpose t T flatten unfold as_strided narrow select split chunk unbind diagonal
+        resize_
+    """,
+    "4.3": "clone_copies clone_recorded item",
+    "4.4": "different_objects",
+    "4.5": "numpy_shares from_numpy_shares tensor_copies numpy_refuses_grad",
+    "5.1": "aligns_from_the_right stretches_1",
+    "5.2": "error_names_sizes_and_dimension",
+    "5.3": "in_place_keeps_shape in_place_stretches_the_other",
+    "6.1": """
+        trace diag triu tril mm bmm mv matmul addmm addbmm baddbmm addmv addr t dot dot_1d_only cross inverse svd
+    """,
+    "7.1": "to_device to_dtype to_both cuda.is_available factories_device= same_program_same_result",
+    "8.1": "default_False set_on_a_leaf non_leaf_error floating_and_complex_only",
+    "8.2": "any_input grad_mode grad_fn_names leaf_grad_fn_None",
+    "8.3": "created without_grad detach switched_on_later",
+    "8.4": "no_grad enable_grad set_grad_enabled inference_mode context_manager decorator",
+    "8.5": "share_storage no_history detach_shares_version data_has_its_own_version data_is_assignable",
+    "8.6": "requires_grad=True grad_fn=<...>",
+    "9.1": "scalar_root gradient_needed gradient_shape vector_jacobian_product",
+    "9.2": "accumulates leaves_that_require_grad retain_grad reading_warns clearing zero_grad assigned_grad",
+    "9.3": "freed retain_graph create_graph",
+    "9.4": "autograd.backward grad_variables_warns autograd.grad",
+    "9.5": "row_by_row filled_by_items",
+    "9.6": "value_without_gradient",
+    "10.1": "type text",
+    "10.2": "type text",
+    "10.3": "type text",
+    "10.4": "type text",
+    "10.5": "type text",
+    "10.6": "type text",
+    "10.7": "type text",
+    "10.8": "type text",
+    "10.9": "type text",
+    "10.10": "type text",
+}
+PER_BACKEND = {"backend", "torch", "check"}
+ABOUT_THE_TABLE = {"test_every_function_of_the_language_with_both_forms_is_in_the_table"}
+
+
+@functools.cache
+def fact_tests():
+    """Name -> test, of all the fact modules of the suite."""
+    found = {}
+    for module in pkgutil.iter_modules(suite.__path__):
+        if module.name.startswith("test_facts_"):
+            for name, test in vars(importlib.import_module(f"{suite.__name__}.{module.name}")).items():
+                if name.startswith("test_") and inspect.isfunction(test):
+                    assert name not in found, f"two tests are called {name}"
+                    found[name] = test
+    return found
+
+
+def showing(row):
+    """Clause -> names of the tests that show it."""
+    shown = {}
+    for name, test in fact_tests().items():
+        for in_row, clause in getattr(test, "shown_facts", ()):
+            if in_row == row:
+                shown.setdefault(clause, []).append(name)
+    return shown
+
+
+@pytest.mark.parametrize("row", FACTS)
+def test_every_clause_of_a_row_has_a_test(row):
+    assert sorted(showing(row)) == sorted(FACTS[row].split())
+
+
+def test_every_fact_test_belongs_to_rows_of_the_table():
+    for name, test in fact_tests().items():
+        rows = {row for row, _ in getattr(test, "shown_facts", ())}
+        assert rows, f"{name} names no fact"
+        assert rows <= FACTS.keys(), f"{name} names unknown rows {rows - FACTS.keys()}"
+
+
+def test_every_fact_test_cites_its_row_and_a_documentation_page():
+    for name, test in fact_tests().items():
+        cited = re.match(r"(\d+\.\d+), \S+\.html", test.__doc__ or "")
+        assert cited, (
+            f"{name}: the docstring should begin like '2.1, generated/torch.add.html', but is {test.__doc__!r}"
+        )
+        assert cited[1] in {row for row, _ in test.shown_facts}, (
+            f"{name} cites row {cited[1]}, which it does not show"
+        )
+
+
+def test_every_fact_test_runs_on_each_backend():
+    for name, test in fact_tests().items():
+        if name not in ABOUT_THE_TABLE:
+            assert PER_BACKEND & inspect.signature(test).parameters.keys(), f"{name} asks for no backend"
