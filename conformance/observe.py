@@ -241,8 +241,11 @@ class Observer:
     def _values(self, t: Any) -> bytes:
         if 0 in t.shape:
             return b""
-        if self._may_be_lazy and (t.is_neg() or t.is_conj()):
-            t = t.detach().resolve_conj().resolve_neg()
+        if self._may_be_lazy:
+            if self._is_zero(t):
+                t = t.detach().clone()
+            elif t.is_neg() or t.is_conj():
+                t = t.detach().resolve_conj().resolve_neg()
         if self._backend.addressable and self._has_storage:
             host = t if str(t.device) == "cpu" else t.detach().cpu()
             memory, (_, size) = host.untyped_storage(), self._dtypes[host.dtype]
@@ -271,12 +274,18 @@ class Observer:
         if self._backend.storage_key is not None:
             key = self._backend.storage_key(t)
             return key if isinstance(key, tuple) and len(key) == 2 else (("key", key), 0)
+        if self._may_be_lazy and self._is_zero(t):
+            return ("zeros of", id(t)), 0
         if self._has_storage:
             memory = t.untyped_storage()
             return memory.data_ptr(), memory.nbytes()
         # Only the tensor's own elements are known: those that overlap are of one storage.
         elements = 1 + sum((size - 1) * stride for size, stride in zip(t.shape, t.stride(), strict=True))
         return t.data_ptr(), elements * t.element_size()
+
+    def _is_zero(self, t: Any) -> bool:
+        """Whether a gradient is one of torch's tensors of zeros that have no memory."""
+        return bool(getattr(t, "_is_zerotensor", bool)())
 
     def _spans_of(self, value: Any, depth: int) -> Iterator[tuple[Any, int]]:
         """The memory of every tensor and array in `value`; what cannot be told is told when it is observed."""

@@ -286,11 +286,18 @@ def _package(op: Op, made: tuple[Tensor, ...], suffix: str = "") -> Any:
     return made[0]
 
 
+_NUMBERS = (bool, int, float, complex)
+
+
 def _compute(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | None = None) -> tuple[Result, ...]:
     """The results of a POINTWISE or GENERAL kernel, as fresh values with layout and undefined elements."""
     if op.kind == POINTWISE:
         computed = _pointwise(op, values, tensors, target)
-        computed.strides = layout.pointwise_strides([(t._sizes, t._strides) for t in tensors], computed.values.shape)
+        seen = reversed(tensors) if op.last_leads else tensors
+        geometries = [(t._sizes, t._strides) for t in seen]
+        if any(isinstance(values[position], _NUMBERS) for position in op.number_operands):
+            geometries.append(((), ()))  # torch sees a number as one more operand, without dimensions
+        computed.strides = layout.pointwise_strides(geometries, computed.values.shape)
         results: tuple[Result, ...] = (computed,)
     else:
         got = op.kernel(*values)
@@ -525,7 +532,7 @@ def check_inplace(target: Tensor, recorded: bool) -> None:
     Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#in-place-operations-with-autograd
     """
     if target._inference:
-        if not _State.inference:
+        if target._counter is None and not _State.inference:
             raise RuntimeError(
                 "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
                 "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
@@ -582,7 +589,7 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
         _require_shape(target, result.values.shape)
         write(target, result)
     bump_version(target)
-    if node is not None:
+    if node is not None and target.dtype.category >= dtypes.FLOAT:
         rebase_history(target, node)
         node.save_outputs([target])
     return target
@@ -618,7 +625,7 @@ def write(target: Tensor, result: Result) -> None:
 
 def bump_version(target: Tensor) -> None:
     """Count a write; inference tensors do not track it."""
-    if not target._inference:
+    if target._counter is not None:
         target._counter.value += 1
 
 
@@ -627,20 +634,13 @@ def rebase_history(target: Tensor, node: Node) -> None:
     view = target._view
     node.metadata.append((target._sizes, target.dtype))
     if view is None:
-        target._grad_fn, target._output_nr = node, 0
-        _move_retained(target)
+        target._set_history(node, 0)
         return
     base = view.base
     slices = CopySlices(base, target, node)
     slices.metadata.append((base._sizes, base.dtype))
-    base._grad_fn, base._output_nr = slices, 0
-    _move_retained(base)
+    base._set_history(slices, 0)
     target.grad_fn  # noqa: B018 - the read regenerates the view's history
-
-
-def _move_retained(tensor: Tensor) -> None:
-    if tensor._retains:
-        tensor._retain_on(tensor._grad_fn)
 
 
 # ----------------------------------------------------------------------------------------------------------- out= form

@@ -56,6 +56,7 @@ class Op:
     moves: bool
     error_name: str
     memory: frozenset[str]
+    last_leads: bool
     stepwise: bool = False
     wide_scalar: bool = False
     bound_rule: bool = False
@@ -138,6 +139,7 @@ def op(
     before_out: Callable[[list[Any], list[Any]], None] | None = None,
     aliases: tuple[str, ...] = (),
     memory: str | None = None,
+    last_leads: bool = False,
 ) -> Op:
     """Register an operation under its name and aliases, and publish its forms.
 
@@ -147,6 +149,7 @@ def op(
     exact: equal operands give equal bits in every correct implementation (no rounding but IEEE's own).
     memory: what an in-place or `out=` form refuses to write: memory that overlaps with itself (`internal`), partly with an
     operand (`partial`), at all with the first operand (`first`) or the further ones (`others`).
+    last_leads: the layout of a result follows the last operand first (a reflected operation).
     moves: results are elements of the first operand (or list of them), unchanged, so what is undefined in it stays traceable.
     stepwise: 16-bit floats reach the kernel as they are, so that it rounds after each step, as torch's does.
     wide_scalar: a 0-d or number second operand of a 16-bit float operation is used unrounded, as torch's kernel does.
@@ -163,7 +166,8 @@ def op(
         signature=parsed, kind=kind, kernel=kernel, family=family, rule=rule, accepts=frozenset(accepts),
         derivatives=derivatives or {}, forms=frozenset(words), node_name=node or camel(parsed.name) + "Backward0",
         exact=exact, moves=moves, error_name=error_name or parsed.name,
-        memory=frozenset((memory if memory is not None else "internal partial" if kind == POINTWISE else "").split()), stepwise=stepwise, wide_scalar=wide_scalar,
+        memory=frozenset((memory if memory is not None else "internal partial" if kind == POINTWISE else "").split()),
+        last_leads=last_leads, stepwise=stepwise, wide_scalar=wide_scalar,
         bound_rule=bound_rule, out_dtype_error=out_dtype_error, before_out=before_out,
     )  # fmt: skip
     from engine import call

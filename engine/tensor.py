@@ -111,7 +111,7 @@ class Tensor:
         self._sizes = sizes
         self._strides = strides
         self.dtype = d
-        self._counter = VersionCounter()
+        self._counter = None if _State.inference else VersionCounter()
         self._requires_grad = False
         self._grad = None
         self._grad_fn = None
@@ -142,7 +142,8 @@ class Tensor:
     def _alias(self) -> Tensor:
         """Another tensor on the same memory and version counter, without history."""
         other = Tensor._make(self._storage, self._offset, self._sizes, self._strides, self.dtype)
-        other._counter = self._counter
+        if self._counter is not None or _State.inference:
+            other._counter = self._counter
         other._inference = self._inference
         return other
 
@@ -334,10 +335,9 @@ class Tensor:
         if view.version != self._counter.value:
             view.check_rewritable(self, indirect=True)
             node = AsStridedBackward0(view.base, self)
-            node.add_output(self)
+            node.metadata.append((self._sizes, self.dtype))
+            self._set_history(node, 0)
             view.version = self._counter.value
-            if self._retains:
-                self._retain_on(node)
         return self._grad_fn
 
     @property
@@ -422,11 +422,21 @@ class Tensor:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if self.is_leaf or self._retains:
             return
-        self._retains = True
-        self._retain_on(self.grad_fn)
-
-    def _retain_on(self, node: Node | None) -> None:
+        node = self.grad_fn
         assert node is not None
+        self._retains = True
+        self._retain_on(node)
+
+    def _set_history(self, node: Node, output_nr: int) -> None:
+        """Make a node's output the history, taking along the hook that retains the gradient."""
+        before = self._grad_fn
+        if self._retains and before is not None:
+            before.retain_hooks.pop(self._output_nr, None)
+        self._grad_fn, self._output_nr = node, output_nr
+        if self._retains:
+            self._retain_on(node)
+
+    def _retain_on(self, node: Node) -> None:
         reference = weakref.ref(self)
 
         def retain(grad: Tensor) -> None:
@@ -495,7 +505,7 @@ class Tensor:
 
     @property
     def _version(self) -> int:
-        if self._inference:
+        if self._counter is None:
             raise RuntimeError("Inference tensors do not track version counter.")
         return self._counter.value
 

@@ -111,7 +111,7 @@ def grad(
             "this is the desired behavior."
         )
     if materialize_grads:
-        found = [functions.zeros_like(t) if g is None else g for g, t in zip(found, wanted, strict=True)]
+        found = [functions.zeros_like(t, requires_grad=create_graph) if g is None else g for g, t in zip(found, wanted, strict=True)]
     return tuple(found)
 
 
@@ -120,9 +120,10 @@ def _sequence(tensors: Any) -> list[Any]:
 
 
 def _root_edge(tensor: Any, index: int) -> Any:
-    if not tensor.requires_grad:
+    edge = gradient_edge(tensor)
+    if edge is None:
         raise RuntimeError(f"element {index} of tensors does not require grad and does not have a grad_fn")
-    return gradient_edge(tensor)
+    return edge
 
 
 def _root_gradients(roots: Sequence[Any], grads: Sequence[Any], create_graph: bool) -> list[Any]:

@@ -57,6 +57,8 @@ def run_backward(
     for index, ((node, nr), grad) in enumerate(zip(roots, grads, strict=True)):
         deliver((node, nr), _validated(grad, node, nr, "GraphRoot", index), True)
     for node, _ in roots:
+        if needed is not None and id(node) not in needed and len(roots) > 1:
+            continue
         if dependencies.get(id(node), 0) == 0 and id(node) not in queued:
             queued.add(id(node))
             heapq.heappush(ready, (-node.sequence_nr, id(node), node))
@@ -67,16 +69,16 @@ def run_backward(
         while ready:
             node = heapq.heappop(ready)[2]
             buffer = waiting.pop(id(node), None) or _Buffer(len(node.metadata))
-            if needed is not None and id(node) not in needed:
-                continue
             _run_hooks(node, buffer, captured)
+            if needed is not None and id(node) not in needed:
+                continue  # a single root that leads to no input: its hooks have run
             edges = _apply(node, buffer, needed, captured, accumulate, deliver)
             if not keep_graph:
                 node.release()
             for edge in edges:
                 target = edge[0]
                 dependencies[id(target)] -= 1
-                if dependencies[id(target)] == 0:
+                if dependencies[id(target)] == 0 and (needed is None or id(target) in needed):
                     heapq.heappush(ready, (-target.sequence_nr, id(target), target))
     finally:
         _State.grad = before

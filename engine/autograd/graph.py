@@ -196,11 +196,13 @@ class CopySlices(Node):
 
     def __init__(self, base: Tensor, view: Tensor, operation: Node) -> None:
         super().__init__([gradient_edge(base), *operation.next_edges[1:]])
-        self.operation = operation
+        self.operation: Node | None = operation
         self.base_layout = (base._sizes, base._strides, base._offset)
         self.view_layout = (view._sizes, view._strides, view._offset)
 
     def apply(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
+        if self.operation is None:
+            raise RuntimeError(BACKWARD_TWICE)
         (grad,) = grads
         if grad is None:
             return [None] * len(self.next_edges)
@@ -217,7 +219,7 @@ class CopySlices(Node):
         return [result, *inner[1:]]
 
     def release(self) -> None:
-        self.operation.release()
+        self.operation = None
 
 
 class AsStridedBackward0(Node):

@@ -51,7 +51,7 @@ class _Mode:
         return wrapped
 
 
-class no_grad(_Mode):  # noqa: N801 - torch spells it so
+class no_grad(_Mode):
     """Nothing inside is recorded."""
 
     def __new__(cls, function: Any = None) -> Any:
@@ -68,14 +68,14 @@ class no_grad(_Mode):  # noqa: N801 - torch spells it so
         _State.grad = False
 
 
-class enable_grad(no_grad):  # noqa: N801
+class enable_grad(no_grad):
     """Operations inside are recorded, also within `no_grad`."""
 
     def _enter(self) -> None:
         _State.grad = True
 
 
-class set_grad_enabled(_Mode):  # noqa: N801
+class set_grad_enabled(_Mode):
     """Set grad mode at once; as a context manager, until the block ends."""
 
     def __init__(self, mode: bool) -> None:
@@ -95,7 +95,7 @@ class set_grad_enabled(_Mode):  # noqa: N801
         return super().__call__(function)
 
 
-class inference_mode(_Mode):  # noqa: N801
+class inference_mode(_Mode):
     """Nothing is recorded, and new tensors are inference tensors, which autograd never sees."""
 
     def __new__(cls, mode: Any = True) -> Any:

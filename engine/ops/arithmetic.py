@@ -114,7 +114,7 @@ pointwise(
 )  # fmt: skip
 pointwise(
     "rsub(Tensor input, Tensor other, *, Number alpha=1)", lambda input, other, alpha: _subtract_scaled(other, input, alpha),
-    _difference, stepwise=True, forms="function", derivatives=_RSUBTRACT,
+    _difference, stepwise=True, forms="function", derivatives=_RSUBTRACT, last_leads=True,
 )  # fmt: skip
 pointwise(
     "rsub(Tensor input, Operand other, Number alpha=1)", lambda input, other, alpha: _subtract_scaled(other, input, alpha),

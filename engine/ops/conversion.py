@@ -11,6 +11,7 @@ import numpy as np
 
 from engine import call, dtypes, layout, promotion, size
 from engine import functions as F
+from engine.autograd.modes import is_grad_enabled
 from engine.dtypes import dtype
 from engine.ops.memory import strides_for, warn_of_lost_imaginary
 from engine.registry import COMPOSITE, GENERAL, op
@@ -20,7 +21,7 @@ from engine.tensor import Tensor
 
 def _to_copy(input: Tensor, dtype: dtype, memory_format: memory_format | None) -> call.Result:
     if 0 not in input._sizes:
-        warn_of_lost_imaginary(input.dtype, dtype)
+        warn_of_lost_imaginary(input, dtype)
     values, undefined = call.cast(input._array(), dtype, input.dtype)
     return call.Result(
         values.copy() if dtype is input.dtype else values, strides_for(input, memory_format), undefined
@@ -158,7 +159,7 @@ _conversion("tolist(Tensor input)", lambda input: _readable(input).tolist())
 
 def _numpy(input: Tensor, force: bool) -> np.ndarray:
     """An array on the same memory; with `force`, also of a tensor that requires grad."""
-    if input.requires_grad and not force:
+    if input.requires_grad and is_grad_enabled() and not force:
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )

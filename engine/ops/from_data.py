@@ -282,7 +282,7 @@ op(
     kind=COMPOSITE, kernel=_new_tensor, family="creation", forms="method", exact=True,
 )  # fmt: skip
 op(
-    "as_tensor(object data, dtype? dtype=None, device? device=None)",
+    "as_tensor(object data, *, dtype? dtype=None, device? device=None)",
     kind=COMPOSITE, kernel=_as_tensor, family="creation", forms="function", exact=True,
 )  # fmt: skip
 

@@ -219,6 +219,8 @@ def _repeat_grad(grad: Tensor, input_sizes: Shape, repeats: Shape) -> Tensor:
     """The sum over all copies."""
     if 0 in repeats:
         return F.zeros(input_sizes, dtype=grad.dtype)
+    if all(r == 1 for r in repeats) and len(repeats) == len(input_sizes):
+        return grad
     sizes = (1,) * (len(repeats) - len(input_sizes)) + tuple(input_sizes)
     copies = grad.reshape([x for pair in zip(repeats, sizes) for x in pair])
     many = [2 * i for i, r in enumerate(repeats) if r != 1]

@@ -56,9 +56,9 @@ op(
 )  # fmt: skip
 
 
-def warn_of_lost_imaginary(source: dtype, target: dtype) -> None:
+def warn_of_lost_imaginary(source: Tensor, target: dtype) -> None:
     """Warn where a copy turns complex values into real numbers."""
-    if source.category == dtypes.COMPLEX and dtypes.BOOL < target.category < dtypes.COMPLEX:
+    if source.dtype.category == dtypes.COMPLEX and dtypes.BOOL < target.category < dtypes.COMPLEX and source.numel():
         warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=7)
 
 
@@ -68,7 +68,7 @@ def _copy(input: Tensor, src: Any, non_blocking: bool) -> Result:
         raise RuntimeError(
             f"output with shape {list(input._sizes)} doesn't match the broadcast shape {list(shape)}"
         )
-    warn_of_lost_imaginary(src.dtype, input.dtype)
+    warn_of_lost_imaginary(src, input.dtype)
     values, lost = cast(src._array(), input.dtype, src.dtype)
     mask = src._undefined_mask() if lost is None else lost
     values = values.copy() if src._storage is input._storage else values
@@ -88,7 +88,7 @@ def _fill(input: Tensor, value: Any) -> np.ndarray:
             raise RuntimeError(
                 f"fill_ only supports 0-dimension value tensor but got tensor with {len(value._sizes)} dimensions."
             )
-        warn_of_lost_imaginary(value.dtype, input.dtype)
+        warn_of_lost_imaginary(value, input.dtype)
         return cast(value._array(), input.dtype, value.dtype)[0]
     return checked_number(value, input.dtype)
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes, layout
-from engine.call import cast
-from engine.dtypes import FLOAT, dtype
+from engine.call import Result, cast
+from engine.dtypes import FLOAT, INTEGER, dtype
+from engine.ops.memory import warn_of_lost_imaginary
 from engine.tensor import Tensor
 
 Axes = tuple[int, ...] | None
@@ -56,8 +57,23 @@ def working(input: Tensor, target: dtype | None = None) -> np.ndarray:
     array = input._array()
     target = target or input.dtype
     if input.dtype is not target:
+        warn_of_lost_imaginary(input, target)
         array = cast(array, target, input.dtype)[0]
     return array.astype(dtypes.opmath(target), copy=False)
+
+
+def lost_in(input: Tensor, target: dtype) -> np.ndarray | None:
+    """The elements whose conversion to a dtype is undefined (floats that no integer of it can hold), None if none is."""
+    if target.category != INTEGER or input.dtype.category < FLOAT:
+        return None
+    return cast(input._array(), target, input.dtype)[1]
+
+
+def total_of(ufunc: np.ufunc, input: Tensor, target: dtype, axes: Axes, keepdim: bool) -> Result:
+    """The sum or product of a tensor's elements in a dtype."""
+    values = accumulate(ufunc, working(input, target), axes, keepdim).astype(target.numpy, copy=False)
+    lost = lost_in(input, target)
+    return Result(values, None, None if lost is None else np.asarray(lost.any(axes, keepdims=keepdim)))
 
 
 _LONG = 64
@@ -111,6 +127,17 @@ def no_identity(name: str, input: Tensor, dim: int | Sequence[int] | None, error
     for axis in axes:
         if input._sizes[axis] == 0:
             raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
+
+
+def no_identity_along(name: str, input: Tensor, dims: Sequence[int]) -> None:
+    """`no_identity` for a list of dimensions, which is looked at before it is validated and named as it was given."""
+    if input.numel():
+        return
+    if not dims:
+        no_identity(name, input, None)
+    for d in dims:
+        if input._sizes[layout.wrap_dim(d, len(input._sizes))] == 0:
+            raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
 
 
 def summed_dtype(input: Tensor, wish: dtype | None) -> dtype:
