@@ -210,6 +210,7 @@ def is_tensor(obj: Any) -> bool:
 F.is_tensor = is_tensor
 
 _conversion("numel(Tensor input)", Tensor.numel, "function")
+_conversion("get_device(Tensor input)", Tensor.get_device, "function")
 _conversion("is_floating_point(Tensor input)", Tensor.is_floating_point, "function")
 _conversion("is_complex(Tensor input)", Tensor.is_complex, "function")
 _conversion("is_signed(Tensor input)", Tensor.is_signed, "function")
