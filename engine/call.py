@@ -295,7 +295,7 @@ def _compute(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | 
         computed = _pointwise(op, values, tensors, target)
         seen = reversed(tensors) if op.last_leads else tensors
         geometries = [(t._sizes, t._strides) for t in seen]
-        if any(isinstance(values[position], _NUMBERS) for position in op.number_operands):
+        if any(isinstance(values[position], _NUMBERS) for position in op.wrapped_numbers):
             geometries.append(((), ()))  # torch sees a number as one more operand, without dimensions
         computed.strides = layout.pointwise_strides(geometries, computed.values.shape)
         results: tuple[Result, ...] = (computed,)

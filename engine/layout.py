@@ -8,7 +8,7 @@ https://docs.pytorch.org/docs/stable/tensor_view.html
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Shape = tuple[int, ...]
@@ -112,21 +112,34 @@ def expanded_strides(sizes: Shape, strides: Shape, target: Shape) -> Shape:
     )
 
 
-def pointwise_strides(operands: Sequence[tuple[Shape, Shape]], shape: Shape) -> Shape:
+def pointwise_strides(operands: Iterable[tuple[Shape, Shape]], shape: Shape) -> Shape:
     """The strides that a fresh result of an elementwise operation gets.
 
-    All operands row-major: row-major. All of one shape and one dense layout: that layout. Otherwise the
-    dimensions are ordered by the operands' strides, the first operand that can tell deciding.
+    All operands of one shape and row-major: row-major. All of one shape and one dense layout: that layout. Otherwise
+    the dimensions are ordered by the operands' strides, the first operand that can tell deciding: that may give
+    dimensions of size 1 other strides than row-major ones.
     """
-    if all(is_contiguous(sizes, strides) for sizes, strides in operands):
-        return contiguous_strides(shape)
+    return _pointwise_strides(tuple(operands), shape)
+
+
+@functools.lru_cache(maxsize=4096)
+def _pointwise_strides(operands: tuple[tuple[Shape, Shape], ...], shape: Shape) -> Shape:
     if all(sizes == shape for sizes, _ in operands):
+        if all(is_contiguous(sizes, strides) for sizes, strides in operands):
+            return contiguous_strides(shape)
         if all(is_channels_last(sizes, strides) for sizes, strides in operands):
             return _strides_in_order(shape, (1, 3, 2, 0))
         first = operands[0][1]
         if is_non_overlapping_and_dense(shape, first) and all(strides == first for _, strides in operands):
             return first
-    return _strides_in_order(shape, _dimension_order([expanded_strides(n, s, shape) for n, s in operands], shape))
+    order = _dimension_order([expanded_strides(n, s, shape) for n, s in operands], shape)
+    if order == list(reversed(range(len(shape)))):
+        return contiguous_strides(shape)
+    strides, step = [0] * len(shape), 1
+    for dim in order:  # here a size of 0 makes the strides of the slower dimensions 0
+        strides[dim] = step
+        step *= shape[dim]
+    return tuple(strides)
 
 
 def _strides_in_order(shape: Shape, innermost_first: Sequence[int]) -> Shape:

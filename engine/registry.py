@@ -65,6 +65,7 @@ class Op:
     # Derived from the above once, for the hot path:
     tensor_positions: tuple[int, ...] = ()
     number_operands: frozenset[int] = frozenset()
+    wrapped_numbers: tuple[int, ...] = ()
     differentiable: tuple[tuple[str, int], ...] = ()
     formulas: list[tuple[tuple[str, ...], Formula, tuple[str, ...]]] = field(default_factory=list)
     saved_inputs: list[tuple[str, int, int | None]] = field(default_factory=list)
@@ -81,6 +82,10 @@ class Op:
         names = [p.name for p in self.signature.parameters]
         self.tensor_positions = tuple(i for i, p in enumerate(self.signature.parameters) if p.type in signatures.TENSOR_TYPES)
         self.number_operands = frozenset(i for i, p in enumerate(self.signature.parameters) if p.type == "Operand")
+        # Optional numbers (the bounds of clamp) are arguments of torch's kernels; others become 0-d operands.
+        self.wrapped_numbers = tuple(
+            i for i, p in enumerate(self.signature.parameters) if p.type == "Operand" and not p.optional
+        )
         outputs = self.signature.outputs or ("result",)
         uses: dict[str, set[int]] = {}
         order: list[str] = []
