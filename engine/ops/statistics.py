@@ -15,7 +15,9 @@ from engine import dtypes, layout
 from engine import functions as F
 from engine.call import Result
 from engine.dtypes import FLOAT
-from engine.ops.extrema import evenly_distributed_formula, order_of, picked, repeated, same, selected_grad
+from engine.ops.extrema import (
+    evenly_distributed_formula, mixed_zeros, order_of, picked, repeated, rows_along, selected_grad,
+)  # fmt: skip
 from engine.ops.reducing import (
     Axes, accumulate, in_rows, no_identity, reduced_axes, reduced_count, reduced_sizes, unreduced, working,
 )  # fmt: skip
@@ -40,11 +42,33 @@ def _moments(input: Tensor, axes: Axes, correction: float, keepdim: bool, name: 
             stacklevel=6,
         )
     array = input._array().astype(np.complex128 if input.dtype.is_complex else np.float64)
-    mean = accumulate(np.add, array, axes, True) / count
-    centred = array - mean
-    squares = centred.real**2 + centred.imag**2 if input.dtype.is_complex else centred * centred
-    variance = accumulate(np.add, squares, axes, True) / max(0.0, count - correction)
+    free = max(0.0, count - correction)
+    if not input.dtype.is_complex:
+        return _variance(array, axes, free).reshape(shape), _mean(array, axes, count).reshape(shape)
+    variance = _variance(array.real, axes, free) + _variance(array.imag, axes, free)
+    mean = np.empty(variance.shape, array.dtype)
+    mean.real, mean.imag = _mean(array.real, axes, count), _mean(array.imag, axes, count)
     return variance.reshape(shape), mean.reshape(shape)
+
+
+def _mean(array: np.ndarray, axes: Axes, count: int) -> np.ndarray:
+    mean = accumulate(np.add, array, axes, True) / count
+    if np.isfinite(mean).all():
+        return mean
+    # Torch updates the mean element by element: after an infinity the next step has no value.
+    rows = in_rows(array, axes)
+    return np.where(np.isinf(rows[..., :-1]).any(-1).reshape(mean.shape), np.nan, mean)
+
+
+def _variance(array: np.ndarray, axes: Axes, free: float) -> np.ndarray:
+    """Squared distances from the mean over the degrees of freedom. Rows of equal elements give exactly zero."""
+    if not array.size:
+        return np.asarray(accumulate(np.add, array, axes, True) / free)
+    rows = in_rows(array, axes)
+    shifted = rows - rows[..., :1]
+    centred = shifted - shifted.mean(-1, keepdims=True)
+    total = np.asarray((centred * centred).sum(-1) / free)
+    return total.reshape(reduced_sizes(array.shape, axes, True))
 
 
 def _std_var(name: str, *, root: bool, both: bool) -> Any:
@@ -154,22 +178,30 @@ def _median_index(rows: np.ndarray, skip_nan: bool) -> np.ndarray:
     return at if skip_nan else np.where(missing.any(-1), missing.argmax(-1), at)
 
 
+def _no_median(d: dtypes.dtype) -> Any:
+    """The median of nothing is NaN; in integers and bool, whatever the processor makes of it."""
+    if d.category < FLOAT:
+        return Result(np.zeros((), d.numpy), None, np.ones((), np.bool_))
+    return np.asarray(np.nan, d.numpy)
+
+
 def _median_like(name: str, *, skip_nan: bool) -> None:
     refused = (dtypes.bool_, dtypes.complex64, dtypes.complex128)
 
     def full(input: Tensor) -> Any:
         d = input.dtype
+        if not input.numel():
+            return _no_median(d)
         if d in refused:
             raise NotImplementedError(f"\"median_cpu\" not implemented for '{d.legacy}'")
         row = in_rows(working(input), None)
-        if not row.size:  # no NaN among the integers: their least element stands for it
-            return np.asarray(np.nan if d.is_floating_point else dtypes.iinfo(d).min).astype(d.numpy)
-        return np.asarray(row[_median_index(row, skip_nan)]).astype(d.numpy)
+        value = np.asarray(row[_median_index(row, skip_nan)])
+        return Result(value.astype(d.numpy), None, mixed_zeros(row, value) if d.is_floating_point else None)
 
     def along(input: Tensor, dim: int, keepdim: bool) -> Any:
         axis = layout.wrap_dim(dim, len(input._sizes))
         if input._sizes:
-            no_identity(name, input, dim)
+            no_identity("median", input, dim)
         if input.dtype in refused:
             raise NotImplementedError(f"\"median_out\" not implemented for '{input.dtype.legacy}'")
         return picked(input, axis, keepdim, lambda rows: _median_index(rows, skip_nan), repeated)
@@ -215,7 +247,12 @@ def _mode(input: Tensor, dim: int, keepdim: bool) -> Any:
         no_identity("mode", input, dim)
     if input.dtype.is_complex and input._sizes and input.numel():
         raise NotImplementedError(f"\"mode_cpu\" not implemented for '{input.dtype.legacy}'")
-    return picked(input, axis, keepdim, _mode_index, repeated)
+    values, indices = picked(input, axis, keepdim, _mode_index, repeated)
+    if input.dtype.is_floating_point and input.numel():
+        # Torch sorts with a comparison that NaN breaks: what it then finds is left open.
+        broken = np.isnan(rows_along(input, axis)).any(-1).reshape(values.values.shape)
+        values.undefined, indices.undefined = values.undefined | broken, indices.undefined | broken  # type: ignore[operator]
+    return values, indices
 
 
 op(
@@ -231,7 +268,7 @@ op(
 def _quantile_like(name: str, *, skip_nan: bool) -> None:
     def kernel(input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> Tensor:
         """The value below which a share `q` of the elements lies, between two elements as `interpolation` says."""
-        return _quantile(name, input, q, dim, keepdim, interpolation, skip_nan)
+        return _quantile(input, q, dim, keepdim, interpolation, skip_nan)
 
     for q in ("Tensor q", "float q"):
         op(
@@ -243,65 +280,63 @@ def _quantile_like(name: str, *, skip_nan: bool) -> None:
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
-def _quantile(name: str, input: Tensor, q: Any, dim: Any, keepdim: bool, interpolation: str, skip_nan: bool) -> Tensor:
+def _quantile(input: Tensor, q: Any, dim: Any, keepdim: bool, interpolation: str, skip_nan: bool) -> Tensor:
     if interpolation not in _INTERPOLATIONS:
         raise RuntimeError(
-            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
+            f"quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
         )
-    q = _checked_share(name, input, q)
-    axis = layout.wrap_dim(0 if dim is None else dim, len(input._sizes))
-    sizes = list(input._sizes)
-    if keepdim:
-        shape = [1 if dim is None or i == axis else n for i, n in enumerate(sizes)]
+    q = _checked_share(input, q)
+    rank = len(input._sizes)
+    axis = layout.wrap_dim(0 if dim is None else dim, rank)
+    if dim is None:
+        ordered, kept = F.sort(F.flatten(input))[0], [1] * rank if keepdim else []
     else:
-        shape = [] if dim is None else [n for i, n in enumerate(sizes) if i != axis]
-    flat = F.flatten(input) if dim is None or not sizes else input
-    ordered = F.sort(flat.transpose(-1, axis if dim is not None and sizes else -1).unsqueeze(-1), -2, False)[0].transpose(-1, -2)
-    got = _at_ranks(ordered, q.reshape(-1), interpolation, skip_nan)
-    got = got.movedim(-1, 0) if dim is None or not keepdim else _kept(got, axis)
-    return got.reshape([*q._sizes, *shape])
+        last = axis == rank - 1 or not rank
+        ordered = F.sort(input if last else input.unsqueeze(-1).transpose(axis, -1))[0]
+        kept = [1 if i == axis else n for i, n in enumerate(input._sizes) if keepdim or i != axis]
+    ordered = ordered.view([*kept, ordered._sizes[-1] if ordered._sizes else 1])
+    got = _at_ranks(ordered, q, interpolation, skip_nan)
+    return got.unsqueeze(0).transpose(0, -1).squeeze(-1) if q._sizes else got.squeeze(-1)
 
 
-def _kept(got: Tensor, axis: int) -> Tensor:
-    return got.movedim(-1, 0).unsqueeze(1 + axis)
-
-
-def _checked_share(name: str, input: Tensor, q: Any) -> Tensor:
+def _checked_share(input: Tensor, q: Any) -> Tensor:
     if input.numel() == 0:
-        raise RuntimeError(f"{name}() input tensor must be non-empty")
+        raise RuntimeError("quantile() input tensor must be non-empty")
     if input.dtype not in (dtypes.float32, dtypes.float64):
-        raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
+        raise RuntimeError("quantile() input tensor must be either float or double dtype")
     if not isinstance(q, Tensor):
         if not 0 <= q <= 1:
-            raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
+            raise RuntimeError(f"quantile() q must be in the range [0, 1] but got {q:g}")
         return F.tensor(q, dtype=input.dtype)
     if len(q._sizes) > 1:
-        raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
+        raise RuntimeError("quantile() q must be a scalar or 1D tensor")
     if q.dtype is not input.dtype:
-        raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
+        raise RuntimeError("quantile() q tensor must be same dtype as the input tensor")
     values = q._array()
     if not ((values >= 0) & (values <= 1)).all():
-        raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
+        raise RuntimeError("quantile() q values must be in the range [0, 1]")
     return q
 
 
 def _at_ranks(ordered: Tensor, q: Tensor, interpolation: str, skip_nan: bool) -> Tensor:
-    """Elements of sorted rows (1 x n) at the ranks of `q`. A NaN in a row makes it NaN, unless they are skipped."""
+    """Elements of sorted rows at the ranks of `q`. A NaN in a row is its quantile, unless NaNs are skipped."""
     missing = F.isnan(ordered)
     last = ordered._sizes[-1] - 1
     if skip_nan:
-        ranks = q * (F.logical_not(missing).sum(-1, True) - 1).clamp(min=0).to(q.dtype)
+        ranks = q * (F.logical_not(missing).sum(-1, True) - 1)
+        ranks = ranks.masked_fill(ranks < 0, 0)
     else:
-        ranks = (q * last).masked_fill(missing.any(-1, True), last)
+        holes = missing.any(-1, True)
+        shape = layout.broadcast_two(q._sizes, holes._sizes)
+        ranks = F.masked_fill((q * last).expand(shape), holes.expand(shape), last)
     if interpolation in ("lower", "higher", "nearest"):
         ranks = {"lower": F.floor, "higher": F.ceil, "nearest": F.round}[interpolation](ranks)
-    ranks = ranks.expand([*ordered._sizes[:-1], q._sizes[0]])
     below = ranks.to(dtypes.int64)
     got = ordered.gather(-1, below)
     if interpolation in ("linear", "midpoint"):
         weight = F.full_like(ranks, 0.5) if interpolation == "midpoint" else ranks - below
         got = F.lerp(got, ordered.gather(-1, F.ceil(ranks).to(dtypes.int64)), weight)
-    return got.squeeze(-2)
+    return got
 
 
 _quantile_like("quantile", skip_nan=False)
@@ -341,36 +376,52 @@ def _unique(
     input: Tensor, sorted: bool, return_inverse: bool, return_counts: bool, dim: int | None, *, consecutive: bool = False
 ) -> Any:
     """Each element (or slice along `dim`) once; with the places of the input's among them and how often each occurs."""
+    if dim is not None:
+        return _unique_slices(input, dim, return_inverse, return_counts, consecutive)
     if input.dtype.is_complex:
         raise NotImplementedError(f"\"unique\" not implemented for '{input.dtype.legacy}'")
-    array = working(input)
-    if dim is None:
-        rows = array.reshape(-1, 1)
-        shape = input._sizes
-    else:
-        axis = layout.wrap_dim(dim, len(input._sizes))
-        moved = np.moveaxis(array, axis, 0) if array.ndim else array.reshape(1)
-        rows, shape = moved.reshape(moved.shape[0], -1), (moved.shape[0],)
-    order = np.arange(len(rows)) if consecutive else _row_order(rows)
+    rows = working(input).reshape(-1, 1)
+    kept, inverse, counts = _distinct(rows, consecutive)
+    values = Tensor._fresh(np.ascontiguousarray(rows[kept, 0].astype(input.dtype.numpy)))
+    return _asked_for(values, inverse.reshape(input._sizes), counts, return_inverse, return_counts)
+
+
+def _unique_slices(input: Tensor, dim: int, return_inverse: bool, return_counts: bool, consecutive: bool) -> Any:
+    if input.dtype.is_complex:
+        word = "unique" if consecutive and input._sizes else "unique_dim"
+        raise NotImplementedError(f"\"{word}\" not implemented for '{input.dtype.legacy}'")
+    axis = layout.wrap_dim(dim, len(input._sizes), scalar=False)
+    if any(n == 0 and i != axis for i, n in enumerate(input._sizes)):
+        raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
+    moved = np.moveaxis(working(input), axis, 0)
+    rows = moved.reshape(len(moved), -1) if moved.size else moved.reshape(0, 1)
+    kept, inverse, counts = _distinct(rows, consecutive)
+    # A slice with NaN equals nothing and comes before nothing: where such slices go is left open.
+    undefined = np.isnan(rows).any() if rows.dtype.kind == "f" and not consecutive else False
+    values = Tensor._fresh(np.ascontiguousarray(moved[kept].astype(input.dtype.numpy)))
+    made = (values, Tensor._fresh(inverse), Tensor._fresh(counts))
+    for t in made if undefined else ():
+        t._mark_undefined(True)
+    return _asked_for(F.movedim(values, 0, axis), inverse, counts, return_inverse, return_counts, made)
+
+
+def _distinct(rows: np.ndarray, consecutive: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which rows to keep (in order), where each row went, and how many went there."""
+    order = np.arange(len(rows)) if consecutive else np.lexsort(rows.T[::-1])
     starts = np.ones(len(rows), np.bool_)
     starts[1:] = (rows[order[1:]] != rows[order[:-1]]).any(-1)
     firsts = np.flatnonzero(starts)
     inverse = np.empty(len(rows), np.int64)
     inverse[order] = np.cumsum(starts) - 1
-    counts = np.diff(np.append(firsts, len(rows))).astype(np.int64)
-    kept = rows[order[firsts]]
-    values = kept.reshape(-1) if dim is None else np.moveaxis(kept.reshape(len(kept), *moved.shape[1:]), 0, axis)
-    made = [Tensor._fresh(np.array(values.astype(input.dtype.numpy)))]
-    if return_inverse:
-        made.append(Tensor._fresh(inverse.reshape(shape)))
-    if return_counts:
-        made.append(Tensor._fresh(counts))
-    return made[0] if len(made) == 1 else tuple(made)
+    return order[firsts], inverse, np.diff(np.append(firsts, len(rows))).astype(np.int64)
 
 
-def _row_order(rows: np.ndarray) -> np.ndarray:
-    """The order of slices by their first element, then by the next."""
-    return np.lexsort(rows.T[::-1]) if rows.shape[1] else np.arange(len(rows))
+def _asked_for(
+    values: Tensor, inverse: np.ndarray, counts: np.ndarray, return_inverse: bool, return_counts: bool, made: Any = None
+) -> Any:
+    _, places, numbers = made or (None, Tensor._fresh(inverse), Tensor._fresh(counts))
+    extra = [t for t, wanted in ((places, return_inverse), (numbers, return_counts)) if wanted]
+    return (values, *extra) if extra else values
 
 
 op(
