@@ -15,7 +15,17 @@ from engine import functions as F
 from engine.call import Result
 from engine.dtypes import dtype
 from engine.ops.memory import strides_for
-from engine.ops.reducing import Axes, in_rows, no_identity, reduced_axes, reduced_sizes, same_dtypes, unreduced, working
+from engine.ops.reducing import (
+    Axes,
+    in_rows,
+    no_identity,
+    no_identity_along,
+    reduced_axes,
+    reduced_sizes,
+    same_dtypes,
+    unreduced,
+    working,
+)  # fmt: skip
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.tensor import Tensor
 
@@ -25,16 +35,21 @@ _FAMILY = "reduction"
 # ------------------------------------------------------------------------------------------------------- full, and amax
 
 
-def _extreme(ufunc: np.ufunc, array: np.ndarray, axes: Axes, keepdim: bool, *, last: bool) -> np.ndarray:
-    """The extreme element. Of zeros that differ in sign alone it is the first or the last, as in torch's loops."""
+def _extreme(ufunc: np.ufunc, input: Tensor, axes: Axes, keepdim: bool) -> Result:
+    """The extreme element. Which of two zeros that differ in sign alone it is, is left open."""
+    array = working(input)
     values = np.asarray(ufunc.reduce(array, axes, keepdims=keepdim))
+    undefined = None
     if array.dtype.kind == "f" and (values == 0).any():
         rows = in_rows(array, axes)
-        zeros = rows == 0
-        at = rows.shape[-1] - 1 - zeros[..., ::-1].argmax(-1) if last else zeros.argmax(-1)
-        chosen = np.take_along_axis(rows, np.asarray(at)[..., None], -1).reshape(values.shape)
-        values = np.where(values == 0, chosen, values)
-    return values
+        undefined = mixed_zeros(rows, values.reshape(rows.shape[:-1])).reshape(values.shape)
+    return Result(values.astype(input.dtype.numpy), None, undefined)
+
+
+def mixed_zeros(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Where the element chosen from a row is zero and the row has zeros of both signs."""
+    zeros, minus = rows == 0, np.signbit(rows)
+    return np.asarray((values == 0) & (zeros & minus).any(-1) & (zeros & ~minus).any(-1))
 
 
 def _refuse_complex(d: dtype, name: str) -> None:
@@ -63,12 +78,12 @@ def _own_dtype_out(values: list[Any], outs: list[Tensor]) -> None:
 
 def _amax_like(name: str, ufunc: np.ufunc, word: str) -> None:
     def kernel(input: Tensor, dim: Any, keepdim: bool) -> Any:
+        no_identity_along(name, input, dim or ())
         axes = reduced_axes(dim, len(input._sizes))
-        no_identity(name, input, dim)
         if not input.numel():
             return np.empty(reduced_sizes(input._sizes, axes, keepdim), input.dtype.numpy)
         _refuse_complex(input.dtype, f"{word}_values_cpu")
-        return _extreme(ufunc, working(input), axes, keepdim, last=False).astype(input.dtype.numpy)
+        return _extreme(ufunc, input, axes, keepdim)
 
     op(
         f"{name}(Tensor input, int[1]? dim=[], bool keepdim=False)",
@@ -89,20 +104,24 @@ def _aminmax(input: Tensor, dim: int | None, keepdim: bool) -> Any:
         axis = layout.wrap_dim(dim, len(input._sizes))
         if input._sizes[axis] == 0:
             raise IndexError(f"aminmax: Expected reduction dim {axis} to have non-zero size.")
+    if input.dtype.is_complex and not input._sizes and dim is not None:
+        word = {"complex64": "ComplexFloat", "complex128": "ComplexDouble"}[input.dtype.name]
+        raise RuntimeError(f"aminmax not implemented for {word}")
     _refuse_complex(input.dtype, "aminmax_cpu")
-    array = working(input)
-    if not array.size:
+    if not input.numel():
         empty = np.empty(reduced_sizes(input._sizes, axes, keepdim), input.dtype.numpy)
         return empty, empty.copy()
-    return tuple(
-        _extreme(f, array, axes, keepdim, last=False).astype(input.dtype.numpy) for f in (np.minimum, np.maximum)
-    )
+    return tuple(_extreme(f, input, axes, keepdim) for f in (np.minimum, np.maximum))
 
 
-def _aminmax_grad(grads: Any, input: Any, min: Any, max: Any, dim: int | None, keepdim: bool) -> Any:
+def _aminmax_grad(given_grads: Any, input: Any, min: Any, max: Any, dim: int | None, keepdim: bool) -> Any:
     dims = () if dim is None else (dim,)
-    shares = [_amax_grad(grad, input, value, dims, keepdim) for grad, value in zip(grads, (min, max), strict=True)]
-    return shares[0] + shares[1]
+    shares = [
+        _amax_grad(grad, input, value, dims, keepdim)
+        for grad, value in zip(given_grads, (min, max), strict=True)
+        if grad is not None
+    ]
+    return shares[0] + shares[1] if len(shares) == 2 else shares[0]
 
 
 op(
@@ -131,7 +150,7 @@ def _max_like(name: str, ufunc: np.ufunc, pick: Any, other: str) -> None:
     def full(input: Tensor) -> Any:
         no_identity(name, input, None)
         _refuse_complex(input.dtype, f"{name}_all")
-        return _extreme(ufunc, working(input), None, False, last=True).astype(input.dtype.numpy)
+        return _extreme(ufunc, input, None, False)
 
     def along(input: Tensor, dim: int, keepdim: bool) -> Any:
         axis = layout.wrap_dim(dim, len(input._sizes))
@@ -187,8 +206,12 @@ def picked(input: Tensor, axis: int, keepdim: bool, choose: Any, undefined: Any 
         return Result(np.empty(shape, input.dtype.numpy)), Result(np.empty(shape, np.int64))
     at = np.asarray(choose(rows))
     values = np.take_along_axis(rows, at[..., None], -1).reshape(shape)
-    marks = None if undefined is None else np.asarray(undefined(rows, values.reshape(at.shape))).reshape(shape)
-    return Result(values.astype(input.dtype.numpy)), Result(at.reshape(shape).astype(np.int64), None, marks)
+    marks = signs = None
+    if undefined is not None:
+        marks = np.asarray(undefined(rows, values.reshape(at.shape))).reshape(shape)
+        if rows.dtype.kind == "f":
+            signs = mixed_zeros(rows, values.reshape(at.shape)).reshape(shape)
+    return Result(values.astype(input.dtype.numpy), None, signs), Result(at.reshape(shape).astype(np.int64), None, marks)
 
 
 def repeated(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -207,11 +230,11 @@ _max_like("min", np.minimum, np.argmin, "minimum")
 
 def _arg_like(name: str, pick: Any) -> None:
     def kernel(input: Tensor, dim: int | None, keepdim: bool) -> Any:
-        if input._sizes or dim is not None:
-            no_identity(name, input, dim, IndexError)
         for refused, word in ((input.dtype is dtypes.bool_, "bool"), (input.dtype.is_complex, "complex")):
             if refused:
                 raise RuntimeError(f"{name}(): does not support {word} input")
+        if input._sizes or dim is not None:
+            no_identity(name, input, dim, IndexError)
         axes = reduced_axes(dim, len(input._sizes))
         shape = reduced_sizes(input._sizes, axes, keepdim)
         if not input.numel():
@@ -299,10 +322,10 @@ def _topk(input: Tensor, k: int, dim: int, largest: bool, sorted: bool) -> tuple
     axis = layout.wrap_dim(dim, len(input._sizes))
     if not 0 <= k <= (input._sizes[axis] if input._sizes else 1):
         raise RuntimeError("selected index k out of range")
-    for refused, word in ((input.dtype is dtypes.bool_, ""), (input.dtype.is_complex, "")):
-        if refused:
-            kind = "bool" if input.dtype is dtypes.bool_ else " topk"
-            raise RuntimeError("topk does not support bool dtypes on CPU" if kind == "bool" else f"{kind} does not support complex dtypes on CPU{word}")
+    if input.dtype is dtypes.bool_:
+        raise RuntimeError("topk does not support bool dtypes on CPU")
+    if input.dtype.is_complex:
+        raise RuntimeError(" topk does not support complex dtypes on CPU")
     rows, ndim = rows_along(input, axis), len(input._sizes)
     order = order_of(rows, largest)
     ordered = np.take_along_axis(rows, order, -1)

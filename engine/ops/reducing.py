@@ -86,12 +86,11 @@ def accumulate(ufunc: np.ufunc, array: np.ndarray, axes: Axes, keepdim: bool) ->
     torch's cascade has an error that grows as slowly.
     """
     identity = 0 if ufunc is np.add else 1
-    if axes is not None and array.ndim > 1 and array.dtype.kind in "fc" and array.ndim - 1 not in axes:
-        if reduced_count(array.shape, axes) > _LONG:
-            shape = reduced_sizes(array.shape, axes, keepdim)
-            kept = [i for i in range(array.ndim) if i not in axes]
-            rows = array.transpose([*kept, *axes]).reshape((*(array.shape[i] for i in kept), -1))
-            return np.asarray(ufunc.reduce(np.ascontiguousarray(rows), -1, array.dtype, initial=identity)).reshape(shape)
+    outer = axes is not None and array.ndim > 1 and array.ndim - 1 not in axes and array.dtype.kind in "fc"
+    if outer and reduced_count(array.shape, axes) > _LONG:
+        shape = reduced_sizes(array.shape, axes, keepdim)
+        rows = np.ascontiguousarray(in_rows(array, axes))
+        return np.asarray(ufunc.reduce(rows, -1, array.dtype, initial=identity)).reshape(shape)
     return np.asarray(ufunc.reduce(array, axes, array.dtype, keepdims=keepdim, initial=identity))
 
 

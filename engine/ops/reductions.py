@@ -12,11 +12,18 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.call import Result
 from engine.dtypes import FLOAT, HALVES, dtype
 from engine.ops.pointwise import conj
 from engine.ops.reducing import (
-    accumulate, dtype_from_out, reduced_axes, reduced_count, reduced_sizes, summed_dtype, unreduced, working,
+    accumulate,
+    dtype_from_out,
+    reduced_axes,
+    reduced_count,
+    reduced_sizes,
+    summed_dtype,
+    total_of,
+    unreduced,
+    working,
 )  # fmt: skip
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.tensor import Tensor
@@ -34,7 +41,7 @@ def _expanded(grad: Any, sizes: Any, dim: Any = None, keepdim: bool = False) -> 
 def _sum(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
     target = summed_dtype(input, dtype)
     axes = reduced_axes(dim, len(input._sizes))
-    return accumulate(np.add, working(input, target), axes, keepdim).astype(target.numpy, copy=False)
+    return total_of(np.add, input, target, axes, keepdim)
 
 
 op(
@@ -128,12 +135,11 @@ op(
 def _prod(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
     target = summed_dtype(input, dtype)
     axes = reduced_axes(dim, len(input._sizes))
-    array = working(input, target)
     if target is dtypes.bool_:
-        return np.asarray(np.logical_and.reduce(array, axes, keepdims=keepdim))
+        return np.asarray(np.logical_and.reduce(working(input, target), axes, keepdims=keepdim))
     if target in HALVES:
-        return _stepwise_product(array, axes, keepdim, target)
-    return accumulate(np.multiply, array, axes, keepdim).astype(target.numpy, copy=False)
+        return _stepwise_product(working(input, target), axes, keepdim, target)
+    return total_of(np.multiply, input, target, axes, keepdim)
 
 
 def _stepwise_product(array: np.ndarray, axes: Any, keepdim: bool, target: dtype) -> np.ndarray:

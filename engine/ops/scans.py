@@ -13,9 +13,10 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
+from engine.call import Result
 from engine.dtypes import FLOAT, FLOATS, HALVES, dtype
 from engine.ops.pointwise import conj
-from engine.ops.reducing import dtype_from_out, summed_dtype, working
+from engine.ops.reducing import dtype_from_out, lost_in, summed_dtype, working
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.tensor import Tensor
 
@@ -43,11 +44,13 @@ def _scan(name: str, ufunc: np.ufunc) -> Callable[..., Any]:
             return array.astype(target.numpy)
         if target is dtypes.bool_:
             raise NotImplementedError(f"\"{name}_out_cpu\" not implemented for 'Bool'")
+        lost = lost_in(input, target)
         array = array.astype(_accumulator(target), copy=True)
         if array.dtype.kind in "fc":  # the identity takes part: 0 + -0 is 0, and 1 times a complex infinity has NaNs
             first = array[(slice(None),) * axis + (slice(0, 1),)]
             ufunc(array.dtype.type(identity), first, out=first)
-        return ufunc.accumulate(array, axis, array.dtype).astype(target.numpy)
+        values = ufunc.accumulate(array, axis, array.dtype).astype(target.numpy)
+        return Result(values, None, None if lost is None else np.logical_or.accumulate(lost, axis))
 
     return kernel
 
@@ -146,17 +149,22 @@ def _logcumsumexp(input: Tensor, dim: int) -> Any:
         return array.astype(input.dtype.numpy)
     if input.dtype.is_complex:
         rows = np.moveaxis(array, axis, 0)
-        for i in range(1, len(rows)):
-            rows[i] = _complex_logaddexp(rows[i], rows[i - 1])
+        total: Any = np.full(rows.shape[1:], -np.inf, array.dtype)
+        for i, row in enumerate(rows):
+            total = rows[i] = _complex_logaddexp(row, total)
         return array.astype(input.dtype.numpy)
-    return np.logaddexp.accumulate(array, axis).astype(input.dtype.numpy)
+    # Adding 0 loses the sign of a zero, as the logarithm of a sum does.
+    return np.logaddexp.accumulate(array + 0.0, axis).astype(input.dtype.numpy)
 
 
 def _complex_logaddexp(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     less = np.where(x.real < y.real, x, y)
     greater = np.where(x.real < y.real, y, x)
-    total = greater + np.log1p(np.exp(less - greater))
-    return np.where((less.real == greater.real) & np.isinf(less.real), np.log(np.exp(less) + np.exp(greater)), total)
+    total = np.log1p(np.exp(less - greater)) + greater
+    level = less.real == greater.real
+    total = np.where(level & np.isposinf(less.real), np.log(np.exp(less) + np.exp(greater)), total)
+    total = np.where(level & np.isneginf(less.real), less, total)
+    return np.where(np.isnan(x) | np.isnan(y), complex(np.nan, np.nan), total)
 
 
 def _logcumsumexp_grad(grad: Any, input: Any, result: Any, dim: int) -> Any:
@@ -228,7 +236,7 @@ op(
 # --------------------------------------------------------------------------------------------------------------- softmax
 
 
-def _softmax_kernel(name: str, compute: Callable[[np.ndarray, int], np.ndarray]) -> Callable[..., Any]:
+def _softmax_kernel(name: str, compute: Callable[[np.ndarray, int, np.dtype], np.ndarray]) -> Callable[..., Any]:
     def kernel(input: Tensor, dim: int) -> Any:
         axis = layout.wrap_dim(dim, len(input._sizes))
         if input.numel() == 0:
@@ -238,18 +246,22 @@ def _softmax_kernel(name: str, compute: Callable[[np.ndarray, int], np.ndarray])
             raise NotImplementedError(f"\"{name}_{place}kernel_impl\" not implemented for '{input.dtype.legacy}'")
         array = working(input)
         rows = array.reshape(1) if not array.ndim else array
-        return compute(rows - rows.max(axis, keepdims=True), axis).reshape(input._sizes).astype(input.dtype.numpy)
+        found = compute(rows - rows.max(axis, keepdims=True), axis, input.dtype.numpy)
+        return found.reshape(input._sizes).astype(input.dtype.numpy)
 
     return kernel
 
 
-def _softmax_of(shifted: np.ndarray, axis: int) -> np.ndarray:
+def _softmax_of(shifted: np.ndarray, axis: int, own: np.dtype) -> np.ndarray:
     powers = np.exp(shifted)
     return powers / powers.sum(axis, keepdims=True)
 
 
-def _log_softmax_of(shifted: np.ndarray, axis: int) -> np.ndarray:
-    return shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
+def _log_softmax_of(shifted: np.ndarray, axis: int, own: np.dtype) -> np.ndarray:
+    total = np.exp(shifted).sum(axis, keepdims=True)
+    if axis == shifted.ndim - 1:  # torch's kernel for the last dimension keeps this sum in the operand's dtype
+        total = total.astype(own).astype(shifted.dtype)
+    return shifted - np.log(total)
 
 
 def _softmax_grad(grad: Any, result: Any, dim: int) -> Any:

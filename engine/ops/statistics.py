@@ -16,10 +16,24 @@ from engine import functions as F
 from engine.call import Result
 from engine.dtypes import FLOAT
 from engine.ops.extrema import (
-    evenly_distributed_formula, mixed_zeros, order_of, picked, repeated, rows_along, selected_grad,
+    evenly_distributed_formula,
+    mixed_zeros,
+    order_of,
+    picked,
+    repeated,
+    rows_along,
+    selected_grad,
 )  # fmt: skip
 from engine.ops.reducing import (
-    Axes, accumulate, in_rows, no_identity, reduced_axes, reduced_count, reduced_sizes, unreduced, working,
+    Axes,
+    accumulate,
+    in_rows,
+    no_identity,
+    reduced_axes,
+    reduced_count,
+    reduced_sizes,
+    unreduced,
+    working,
 )  # fmt: skip
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.tensor import Tensor
