@@ -7,6 +7,7 @@ overlap, undefined elements) stands here once.
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -394,12 +395,18 @@ def _holds(d: dtype, value: Any) -> bool:
         return d.category == dtypes.COMPLEX and _holds(d.to_real(), value.real) and _holds(d.to_real(), value.imag)
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
         raise OverflowError("can't convert negative int to unsigned" if value < 0 else "int too big to convert")
+    low, high = _limits(d)
     if d.category == dtypes.INTEGER:
-        limits = dtypes.iinfo(d)
         if isinstance(value, float):  # the comparison of C++, which rounds the limit to a float
-            return limits.min <= value <= float(limits.max)
-        return (limits.min if d.is_signed else -limits.max) <= value <= limits.max
-    return value != value or abs(value) == float("inf") or abs(value) <= dtypes.finfo(d).max
+            return low <= value <= float(high)
+        return (low if d.is_signed else -high) <= value <= high
+    return value != value or abs(value) == float("inf") or abs(value) <= high
+
+
+@functools.cache
+def _limits(d: dtype) -> tuple[Any, Any]:
+    limits = dtypes.iinfo(d) if d.category == dtypes.INTEGER else dtypes.finfo(d)
+    return limits.min, limits.max
 
 
 _C_NAMES = {

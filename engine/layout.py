@@ -183,6 +183,7 @@ def extent(sizes: Shape, strides: Shape) -> int:
     return 1 + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True))
 
 
+@functools.lru_cache(maxsize=4096)
 def view_strides(sizes: Shape, strides: Shape, target: Shape) -> Shape | None:
     """Strides that show the same elements in another shape, or None where no strides can.
 
