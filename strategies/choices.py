@@ -7,9 +7,12 @@ literals of local modules into `binary` blocks of this size, so a seed always gi
 
 from __future__ import annotations
 
+import functools
 import hashlib
+from bisect import bisect_right
 from collections.abc import Sequence
-from typing import TypeVar
+from itertools import accumulate
+from typing import Generic, TypeVar
 
 from hypothesis import strategies as st
 
@@ -21,6 +24,22 @@ BLOCK_SIZE = 48
 def blocks() -> st.SearchStrategy[bytes]:
     """Blocks of bytes to read choices from; they shrink towards zeros, which pick the first of everything."""
     return st.binary(min_size=BLOCK_SIZE, max_size=BLOCK_SIZE)
+
+
+class Table(Generic[T]):
+    """Items with weights, added up once."""
+
+    __slots__ = ("ends", "items", "total")
+
+    def __init__(self, weights: Sequence[tuple[T, int]]) -> None:
+        self.items = [item for item, _ in weights]
+        self.ends = list(accumulate(weight for _, weight in weights))
+        self.total = self.ends[-1] if self.ends else 0
+
+
+@functools.lru_cache(maxsize=256)
+def _table(weights: tuple[tuple[T, int], ...]) -> Table[T]:
+    return Table(weights)
 
 
 class Choices:
@@ -61,14 +80,11 @@ class Choices:
         """One of the items; the first for a zero byte."""
         return items[self.below(len(items))]
 
-    def weighted(self, table: Sequence[tuple[T, int]]) -> T:
+    def weighted(self, table: Table[T] | tuple[tuple[T, int], ...]) -> T:
         """One of the items, as often as its weight says."""
-        at = self.below(sum(weight for _, weight in table))
-        for item, weight in table:
-            at -= weight
-            if at < 0:
-                return item
-        raise AssertionError("weights are positive")
+        if not isinstance(table, Table):
+            table = _table(table)
+        return table.items[bisect_right(table.ends, self.below(table.total))]
 
     def subset(self, items: Sequence[T], percent: float) -> list[T]:
         """Each item with that chance."""

@@ -23,7 +23,9 @@ def _options(d: dtype, requires_grad: bool, inferred: dtype | None) -> str:
 
 
 def draw_literal(drawing: Drawing, shape: Shape, d: dtype, *, requires_grad: bool = False) -> str:
-    """`torch.tensor` of nested lists."""
+    """`torch.tensor` of nested lists, or zeros where lists cannot say the shape."""
+    if 0 in shape[:-1]:  # nested lists end at the first empty one
+        return f"torch.zeros({shapes.text(shape)}{_options(d, requires_grad, float32)})"
     data = values.draw_data(drawing.choices, shape, d, drawing.profile.wild)
     inferred = None if 0 in shape else _INFERRED[d.category]
     return f"torch.tensor({data}{_options(d, requires_grad, inferred)})"

@@ -27,10 +27,10 @@ class Profile:
     """Only operations whose results have one right bit pattern."""
     least: int = 5
     """Statements before a program may stop."""
-    stop: float = 16
+    stop: float = 21
     """Chance to stop after each further statement."""
     most: int = 30
-    spelling: Weights = field(default=(("plain", 60), ("inplace", 18), ("out", 5), ("operator", 17)))
+    spelling: Weights = field(default=(("plain", 60), ("inplace", 18), ("out", 5), ("operator", 24)))
 
 
 _KINDS: Weights = (
@@ -78,6 +78,6 @@ PROFILES: dict[str, Profile] = {
         ),
         replace(DEFAULT, name="mistakes", mistakes=45, least=4),
         replace(DEFAULT, name="special", wild=70, dtypes=dtypes.DEFAULT),
-        replace(DEFAULT, name="exact", exact=True, wild=4, dtypes=dtypes.EXACT),
+        replace(DEFAULT, name="exact", exact=True, gradient=35, wild=4, dtypes=dtypes.EXACT),
     )
 }  # fmt: skip

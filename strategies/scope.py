@@ -50,6 +50,8 @@ class Scope:
         self.others: list[str] = []
         self.holds_arrays = False
         """Whether the text mentions NumPy: then it may not replace a tensor's memory (see `strategies.program`)."""
+        self.replaces = False
+        """Whether the text gives a tensor other memory: then it may not mention NumPy."""
         self.seeded = False
         self._count = 0
 

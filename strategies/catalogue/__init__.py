@@ -11,6 +11,7 @@ from strategies.catalogue.derive import derived
 from strategies.catalogue.draft import Draft
 from strategies.catalogue.entry import Entry
 from strategies.catalogue.parameters import draw_argument
+from strategies.choices import Table
 
 ROWS = {**pointwise.ROWS, **reductions.ROWS, **views.ROWS, **indexing.ROWS, **linalg.ROWS, **conversion.ROWS}
 
@@ -33,14 +34,20 @@ WEIGHTS = {
 
 ENTRIES: tuple[Entry, ...] = tuple(derived(ROWS, WEIGHTS))
 
-_BY_FAMILY: dict[str, tuple[tuple[Entry, int], ...]] = {}
-for _entry in ENTRIES:
-    _BY_FAMILY[_entry.family] = (*_BY_FAMILY.get(_entry.family, ()), (_entry, _entry.weight))
+_FAMILIES = sorted({entry.family for entry in ENTRIES})
+_BY_FAMILY = {
+    family: Table([(entry, entry.weight) for entry in ENTRIES if entry.family == family]) for family in _FAMILIES
+}
+_EXACT = {
+    family: Table([(entry, entry.weight) for entry in ENTRIES if entry.family == family and entry.op.exact])
+    for family in _FAMILIES
+}
+_NONE: Table[Entry] = Table([])
 
 
-def by_family(family: str) -> tuple[tuple[Entry, int], ...]:
-    """The entries of a family with their weights; none of a family that the engine lacks."""
-    return _BY_FAMILY.get(family, ())
+def by_family(family: str, *, exact: bool = False) -> Table[Entry]:
+    """The entries of a family with their weights, all or the exact ones; none of a family that the engine lacks."""
+    return (_EXACT if exact else _BY_FAMILY).get(family, _NONE)
 
 
 def named(name: str) -> tuple[Entry, ...]:

@@ -40,7 +40,6 @@ def _step(draft: Draft) -> str:
 
 
 _range: Mapping[str, Argument] = {"start": _start, "end": _end, "step": _step}
-_probability = first(lambda t: False, None)
 
 
 def _probabilities(draft: Draft) -> str:
@@ -49,15 +48,9 @@ def _probabilities(draft: Draft) -> str:
     return text
 
 
-def _moment(*numbers: str) -> Argument:
+def _moment(number: Argument, tensor: Argument) -> Argument:
     """A mean or a standard deviation: a number, or a tensor where the overload takes one."""
-
-    def draw(draft: Draft) -> str:
-        if draft.parameter.type not in ("Tensor", "Operand"):
-            return draft.choices.pick(numbers)
-        return draft.operand(draft.shape) if draft.has_tensor else draft.tensor()
-
-    return draw
+    return lambda draft: (tensor if draft.parameter.type in ("Tensor", "Operand") else number)(draft)
 
 
 ROWS: dict[str, Mapping[str, Argument]] = {
@@ -71,7 +64,10 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "randint": {"low": pick("0", "-2", "1"), "high": pick("5", "10", "3", "300")},
     "randint_like": {"low": pick("0", "-2"), "high": pick("5", "10", "3")},
     "randperm": {"n": pick("4", "5", "1", "0", "6")},
-    "normal": {"mean": _moment("0.0", "1.0", "2"), "std": _moment("1.0", "0.5", "2")},
+    "normal": {
+        "mean": _moment(pick("0.0", "1.0", "2"), lambda d: d.tensor()),
+        "std": _moment(pick("1.0", "0.5", "2"), pick("torch.tensor([1.0, 2.0])", "torch.tensor(0.5)", "torch.ones(2, 1)")),
+    },
     "bernoulli": {"input": _probabilities, "p": sometimes(40, pick("0.5", "0.25"))},
     "multinomial": {
         "input": lambda d: "torch.tensor([1.0, 2.0, 3.0])", "num_samples": pick("2", "1"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.registry import MUTATION, OPS, POINTWISE, Op
+import engine
+from engine.registry import OPS, POINTWISE, Op
 from strategies.catalogue.draft import Argument
 from strategies.catalogue.entry import Entry
 from strategies.program.vocabulary import FUNCTIONS, METHODS, family_of
@@ -20,6 +21,14 @@ def public_name(name: str) -> str:
     return name
 
 
+def _exists(name: str) -> bool:
+    """Whether the engine has the submodule that a dotted name begins with."""
+    module: object = engine
+    for part in name.split(".")[:-1]:
+        module = getattr(module, part, None)
+    return module is not None
+
+
 def spellings(name: str, op: Op) -> frozenset[str]:
     """The forms of an operation that the program language has words for."""
     forms = set()
@@ -28,7 +37,7 @@ def spellings(name: str, op: Op) -> frozenset[str]:
         forms.add("function")
         if "out" in op.forms:
             forms.add("out")
-    if name in METHODS and "method" in op.forms:
+    if name in METHODS and ("method" in op.forms or (name.endswith("_") and op.forms & {"inplace", "inplace-method"})):
         forms.add("method")
     if "inplace" in op.forms and not name.endswith("_"):
         if suffixed in METHODS:
@@ -46,7 +55,7 @@ def derived(rows: Mapping[str, Mapping[str, Argument]], weights: Mapping[str, in
         for number, op in enumerate(OPS[registered]):
             forms = spellings(name, op)
             weight = weights.get(name, 0 if name.startswith("_") else 8)
-            if forms and weight:
+            if forms and weight and _exists(name):
                 entries.append(_entry(name, number, op, forms, weight, rows))
     return entries
 
@@ -79,8 +88,3 @@ def _is_deprecated(op: Op) -> bool:
 _WITH_FACTOR = frozenset(
     ["add", "sub", "subtract", "addcmul", "addcdiv", "addmm", "addbmm", "baddbmm", "addmv", "addr"]
 )
-
-
-def is_inplace_only(op: Op) -> bool:
-    """Whether the name itself ends in an underscore."""
-    return op.kind == MUTATION

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import engine
 from engine import Tensor
 from engine.dtypes import BOOL, COMPLEX, FLOAT, INTEGER, bool_, dtype, int64
 from engine.signatures import Parameter
@@ -62,15 +63,24 @@ class Draft:
 
     # ------------------------------------------------------------------------------------------------- drawing tensors
 
-    def tensor(self, where: Where | None = None, shape: Shape | None = None) -> str:
-        """A live tensor for which `where` holds and that the operation takes, or else a new one of the given shape."""
+    def tensor(
+        self, where: Where | None = None, shape: Shape | None = None, among: frozenset[dtype] | None = None
+    ) -> str:
+        """A live tensor for which `where` holds and that the operation takes, or else a new one of the given shape.
+
+        among: its dtypes, those that the operation takes if None.
+        """
         entry = self.entry
-        accepted = entry.accepted
+        accepted = among or entry.accepted
         if self.sloppy(30):
             names = self.scope.matching(undefined=False)
         else:
+            writes = entry.writes and not self.has_tensor and engine.is_grad_enabled()
             names = self.scope.matching(
-                lambda t: t.dtype in accepted and (where is None or where(t)), undefined=self._takes_undefined()
+                lambda t: t.dtype in accepted
+                and (where is None or where(t))
+                and not (writes and t.requires_grad and t.is_leaf),
+                undefined=self._takes_undefined(),
             )
         if self.drawing.gradient and self.choices.chance(60):
             recorded = [n for n in names if self.scope[n].requires_grad]
@@ -82,6 +92,8 @@ class Draft:
         return self._known(recent(self.choices, names))
 
     def _takes_undefined(self) -> bool:
+        if self.entry.overwrites and not self.has_tensor:
+            return True
         return self.entry.family in ("pointwise", "view") and self.choices.chance(30)
 
     def _dtype_of(self, accepted: frozenset[dtype]) -> dtype:

@@ -9,7 +9,7 @@ from typing import Any
 
 import engine
 from engine.dtypes import dtype
-from engine.registry import MUTATION, POINTWISE, Op
+from engine.registry import POINTWISE, Op
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +37,22 @@ class Entry:
     @property
     def writes(self) -> bool:
         """Whether the operation exists only in place."""
-        return self.op.kind == MUTATION
+        return self.name.endswith("_")
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether the operation writes its first operand without reading it."""
+        return self.name in _OVERWRITING
 
     @functools.cached_property
     def accepted(self) -> frozenset[dtype]:
         """The dtypes of operands that the operation takes, promotion considered."""
         return frozenset(d for d in engine.dtypes.ALL if _accepts(self.op, d)) or self.op.accepts
+
+
+_OVERWRITING = frozenset(
+    "fill_ zero_ copy_ uniform_ normal_ random_ bernoulli_ exponential_ geometric_ cauchy_ log_normal_ resize_".split()
+)
 
 
 def _accepts(op: Op, d: dtype) -> bool:

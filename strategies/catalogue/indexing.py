@@ -84,6 +84,11 @@ def _put_values(draft: Draft) -> str:
     return draft.operand(() if draft.choices.chance(30) else shape)
 
 
+def _single(draft: Draft) -> str:
+    """A number, or a 0-d tensor where the overload takes one."""
+    return draft.operand(()) if draft.parameter.type == "Tensor" else draft.number()
+
+
 def _enough(draft: Draft) -> str:
     return draft.operand(draft.shape)
 
@@ -94,7 +99,7 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "index_select": {"input": _some, "index": _vector()},
     "index_add": {**_write, "index": _vector(), "alpha": sometimes(25, lambda d: d.number(0))},
     "index_copy": _write,
-    "index_fill": {"input": _some, "index": _vector()},
+    "index_fill": {"input": _some, "index": _vector(), "value": _single},
     "index_reduce": {**_write, "index": _vector(), "reduce": word("prod", "mean", "amax", "amin")},
     "gather": {"input": rank(0, 3), "index": _grid()},
     "scatter": {"input": rank(1, 3), "index": _grid(distinct=True), "src": _source, "reduce": word("add", "multiply")},
@@ -104,8 +109,9 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "take_along_dim": {"input": _some, "indices": _grid(), "dim": lambda d: str(d.values.get("dim", 0))},
     "put": {"input": _some, "index": _flat(distinct=True), "source": operand(lambda d: (d.values["count"],))},
     "index_put": {"input": _some, "indices": _put_places, "values": _put_values},
+    "index_put_": {"input": _some, "indices": _put_places, "values": _put_values},
     "masked_select": {"mask": _mask},
-    "masked_fill": {"mask": _mask},
+    "masked_fill": {"mask": _mask, "value": _single},
     "masked_scatter": {"mask": _mask, "source": _enough},
     "nonzero": {},
     "copy_": {

@@ -16,7 +16,9 @@ def draw_argument(draft: Draft, p: Parameter) -> str | None:
     draft.parameter = p
     special = draft.entry.row.get(p.name)
     if special is not None:
-        return special(draft)
+        text = special(draft)
+        if text is not None or p.default is not MISSING:
+            return text
     if p.default is not MISSING and not draft.choices.chance(_CHANCES.get(p.name, 28)):
         return None
     if p.optional and draft.choices.chance(6):

@@ -11,6 +11,8 @@ from strategies.shapes import draw_partner
 
 def _exponent(draft: Draft) -> str:
     """A small exponent; integers to negative powers are a mistake."""
+    if not draft.has_tensor:
+        return draft.tensor()
     way = draft.choices.below(8)
     if way < 5 or draft.parameter.type == "Number":
         if draft.first.dtype.category < 2 and not draft.sloppy():

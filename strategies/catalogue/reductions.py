@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.dtypes import int64, uint8
 from strategies.catalogue.draft import Argument, Draft
 from strategies.catalogue.relations import first, operand, pick, rank, sometimes
 from strategies.shapes import draw_partner
@@ -49,7 +50,7 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "logsumexp": {"dim": lambda d: d.dim() if d.choices.chance(60) else d.dims()},
     "renorm": {"input": rank(2, 3), "p": pick("2", "1", "inf"), "maxnorm": pick("1.0", "2", "0.5")},
     "dist": {"other": operand(lambda d: draw_partner(d.choices, d.shape))},
-    "bincount": {"input": first(lambda t: t.dim() == 1 and t.dtype.category == 1, (3,)), "weights": lambda d: None},
+    "bincount": {"input": first(lambda t: t.dim() == 1, (3,), frozenset((int64, uint8))), "weights": lambda d: None},
     "diff": {"input": _some, "prepend": lambda d: None, "append": lambda d: None},
     "unique": {"dim": lambda d: None},
     "searchsorted": {"sorted_sequence": rank(1), "input": lambda d: d.operand((2,)), "sorter": lambda d: None},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from engine.dtypes import dtype
 from strategies import shapes
 from strategies.catalogue.draft import Argument, Draft
 from strategies.scope import Where
@@ -12,11 +13,13 @@ from strategies.shapes import Shape
 ShapeOf = Callable[[Draft], Shape]
 
 
-def first(where: Where | None = None, shape: Shape | ShapeOf | None = None) -> Argument:
-    """A first operand for which `where` holds, or else a new one of the shape."""
+def first(
+    where: Where | None = None, shape: Shape | ShapeOf | None = None, among: frozenset[dtype] | None = None
+) -> Argument:
+    """A first operand for which `where` holds, or else a new one of the shape; `among` restricts its dtype."""
 
     def draw(draft: Draft) -> str:
-        return draft.tensor(where, shape(draft) if callable(shape) else shape)
+        return draft.tensor(where, shape(draft) if callable(shape) else shape, among)
 
     return draw
 

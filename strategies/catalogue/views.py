@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.dtypes import COMPLEXES, float32, float64
 from strategies import shapes
 from strategies.catalogue.draft import Argument, Draft
 from strategies.catalogue.relations import first, omitted, operand, pick, rank, sometimes
@@ -155,6 +156,15 @@ def _repeats(draft: Draft) -> str:
     return _sizes(draft, lead + [draft.choices.pick((1, 2, 1, 0)) for _ in shape])
 
 
+def _counts(draft: Draft) -> str:
+    """How often to repeat each element: a number, or one for each."""
+    if draft.parameter.type != "Tensor":
+        return draft.choices.pick(("2", "1", "3"))
+    if not draft.has_tensor:
+        return "torch.tensor([1, 0, 2])"
+    return draft.choices.pick(("torch.tensor(2)", "torch.tensor([2])"))
+
+
 def _shifts(draft: Draft) -> str:
     draft.values["several"] = draft.choices.chance(30)
     return "(1, -1)" if draft.values["several"] else draft.choices.pick(("1", "-1", "2", "0"))
@@ -166,7 +176,8 @@ def _rolled(draft: Draft) -> str | None:
     return draft.dim() if draft.choices.chance(60) else None
 
 
-_complex = first(lambda t: t.is_complex(), (2, 2))
+_complex = first(None, (2, 2), COMPLEXES)
+_WITH_COMPLEX = frozenset((float32, float64))
 _joining: Mapping[str, Argument] = {"tensors": _joined, "dim": _along}
 _swap: Mapping[str, Argument] = {"input": rank(1, 4)}
 
@@ -194,8 +205,8 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     },
     "split_with_sizes": {"input": _some, "dim": omitted, "split_sizes": lambda d: f"[{d.shape[0]}]"},
     "chunk": {"input": _some, "chunks": pick("2", "1", "3")},
-    "tensor_split": {"input": _some},
-    "hsplit": {"input": _some}, "vsplit": {"input": rank(2, 3)},
+    "tensor_split": {"input": _some, "tensor_indices_or_sections": pick("torch.tensor(2)", "torch.tensor([1])")},
+    "hsplit": {"input": _some}, "vsplit": {"input": rank(2, 4)}, "dsplit": {"input": rank(3, 4)},
     "unbind": {"input": _some},
     "diagonal": {"input": rank(2, 4), "dim1": sometimes(25, pick("0", "1")), "dim2": sometimes(25, pick("-1"))},
     "unfold": {
@@ -208,16 +219,20 @@ ROWS: dict[str, Mapping[str, Argument]] = {
         "input": first(lambda t: t.numel() > 2, (2, 3)), "size": _strided, "stride": _strides,
         "storage_offset": sometimes(30, pick("0", "1", "2")),
     },
-    "view_as_real": {"input": _complex}, "imag": {"input": _complex},
+    "view_as_real": {"input": _complex}, "imag": {"input": _complex}, "real": {"input": _complex},
     "view_as_complex": {
-        "input": first(lambda t: t.dim() > 0 and t.shape[-1] == 2 and t.stride(-1) == 1 and t.is_floating_point(), (2, 2))
+        "input": first(lambda t: t.dim() > 0 and t.shape[-1] == 2 and t.stride(-1) == 1, (2, 2), _WITH_COMPLEX)
     },
     "cat": _joining, "concat": _joining, "concatenate": _joining,
     "stack": {"tensors": _stacked, "dim": sometimes(60, lambda d: d.dim(len(d.shape) + 1))},
     "hstack": {"tensors": _stacked}, "vstack": {"tensors": _stacked}, "dstack": {"tensors": _stacked},
     "repeat": {"repeats": _repeats, "sizes": _repeats, "size": _repeats},
     "tile": {"dims": _repeats},
-    "repeat_interleave": {"repeats": pick("2", "1", "3")},
+    "repeat_interleave": {"repeats": _counts, "output_size": omitted},
+    "t_": {"input": rank(0, 2)}, "transpose_": _swap, "swapdims_": _swap, "swapaxes_": _swap,
+    "squeeze_": {"input": first(lambda t: 1 in t.shape, (1, 3)), "dim": _squeezable},
+    "unsqueeze_": {"input": rank(0, 3), "dim": lambda d: d.dim(len(d.shape) + 1)},
+    "alias": {},
     "flip": {"dims": lambda d: d.dims()},
     "fliplr": {"input": rank(2, 3)}, "flipud": {"input": _some},
     "roll": {"input": rank(2, 4), "shifts": _shifts, "dims": _rolled},

@@ -13,6 +13,8 @@ _NUMPY = ("float32", "float64", "int64", "int32", "uint8", "float16", "complex64
 def draw_numpy(drawing: Drawing) -> Expression | Line:
     """`x.numpy()`, `torch.from_numpy(n)`, a new array, or a write to an array."""
     choices, scope = drawing.choices, drawing.scope
+    if scope.replaces:
+        raise Unavailable
     scope.holds_arrays = True
     way = choices.below(16)
     if not scope.arrays:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import engine
 from engine import Tensor
 from engine.signatures import MISSING
 from strategies.catalogue import Draft, Entry, by_family, draw_argument
@@ -19,6 +20,7 @@ OPERATORS = {
     "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
 }  # fmt: skip
 UNARY = {"neg": "-", "bitwise_not": "~", "positive": "+"}
+_REFLECTED = frozenset(("add", "sub", "mul", "div", "pow", "floor_divide", "remainder", "bitwise_and", "bitwise_or"))
 _COMPARISONS = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))
 
 
@@ -31,10 +33,8 @@ def draw_entry(drawing: Drawing, *families: str) -> Entry:
     """An entry, of one of the families or as the profile weighs them. Raises Unavailable where there is none."""
     choices = drawing.choices
     family = choices.pick(families) if families else choices.weighted(drawing.profile.families)
-    entries = by_family(family)
-    if drawing.profile.exact:
-        entries = tuple(pair for pair in entries if pair[0].op.exact)
-    if not entries:
+    entries = by_family(family, exact=drawing.profile.exact)
+    if not entries.items:
         raise Unavailable
     return choices.weighted(entries)
 
@@ -60,7 +60,7 @@ def spelled(draft: Draft) -> Drawn:
     style = choices.weighted(draft.drawing.profile.spelling)
     if style == "operator":
         return _operator(draft) or _plain(draft)
-    if style == "inplace" and "inplace" in forms:
+    if style == "inplace" and "inplace" in forms and (draft.drawing.mistake or not _refused(draft)):
         return _inplace(draft)
     if style == "out" and "out" in forms:
         return _out(draft)
@@ -78,6 +78,12 @@ def _plain(draft: Draft) -> Expression:
             return _inplace(draft)
         raise Unavailable
     return Expression(f"torch.{entry.name}({arguments(draft)})", effect)
+
+
+def _refused(draft: Draft) -> bool:
+    """Whether the first operand is a leaf that refuses to be written."""
+    value = draft.values.get(draft.entry.op.signature.parameters[0].name)
+    return isinstance(value, Tensor) and value.requires_grad and value.is_leaf and engine.is_grad_enabled()
 
 
 def _has_receiver(draft: Draft) -> bool:
@@ -117,8 +123,8 @@ def arguments(draft: Draft, skip: int = 0) -> str:
         by_keyword = choices.below(len(texts)) if skip or choices.chance(15) else 1 + choices.below(len(texts))
     parts = []
     for position, (parameter, text) in enumerate(texts):
-        keyword = position >= by_keyword and parameter.name in KEYWORDS
-        if keyword or parameter.keyword_only or len(parts) == len(parameters) or parameters[len(parts)] is not parameter:
+        out_of_line = len(parts) == len(parameters) or parameters[len(parts)] is not parameter
+        if position >= by_keyword or parameter.keyword_only or out_of_line:
             if parameter.name in KEYWORDS:
                 by_keyword = min(by_keyword, position)
                 parts.append(f"{parameter.name}={text}")
@@ -148,13 +154,21 @@ def _operator(draft: Draft) -> Drawn | None:
         return None
     (_, left), (_, right) = texts
     augmented = name not in _COMPARISONS and name != "matmul" and left.isidentifier()
-    if augmented and draft.choices.chance(40) and left in draft.scope.names:
+    augmented = augmented and left in draft.scope.names and (draft.drawing.mistake or not _refused(draft))
+    if augmented and draft.choices.chance(40):
         return Line(f"{left} {symbol}= {right}", binds=(left,))
+    if not right.isidentifier() and is_number(right) and name in _REFLECTED and draft.choices.chance(45):
+        left, right = right, left
     if left[0] in "-+" or ("j" in left and not left.isidentifier()):
         left = f"({left})"
     if "j" in right or (right[0] in "-+" and symbol == "**") or " " in right:
         right = f"({right})" if not right.isidentifier() else right
     return Expression(f"{left} {symbol} {right}")
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a literal number (or True, False, inf, nan)."""
+    return text[-1].isdigit() or text[-1] in ".j" or text in ("True", "False", "inf", "-inf", "nan")
 
 
 def _out(draft: Draft) -> Expression:

@@ -18,13 +18,9 @@ def draw_leaf(drawing: Drawing) -> Expression | Line:
     shape = shapes.draw_shape(choices, max_rank=3)
     if 0 in shape and choices.chance(80):
         shape = (2, 3)
-    differentiable = tuple((d, w) for d, w in DIFFERENTIABLE if (d in _drawn(drawing)))
-    d = draw_dtype(choices, differentiable or DIFFERENTIABLE)
+    drawn = {d for d, _ in drawing.profile.dtypes}
+    d = draw_dtype(choices, tuple((d, w) for d, w in DIFFERENTIABLE if d in drawn) or DIFFERENTIABLE)
     return Expression(creation.draw_tensor(drawing, shape, d, requires_grad=choices.chance(85)))
-
-
-def _drawn(drawing: Drawing) -> set[object]:
-    return {d for d, _ in drawing.profile.dtypes}
 
 
 def draw_create(drawing: Drawing) -> Expression | Line:
@@ -32,8 +28,6 @@ def draw_create(drawing: Drawing) -> Expression | Line:
     choices = drawing.choices
     if choices.chance(22):
         entries = by_family("creation")
-        if not entries:
-            raise Unavailable
         return call_of(drawing, choices.weighted(entries))
     if choices.chance(8):
         return Expression(_constructor(drawing))

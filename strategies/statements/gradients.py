@@ -69,8 +69,14 @@ def _requires_grad(drawing: Drawing, value: bool) -> Expression | Line:
 
 def _data_write(drawing: Drawing, name: str) -> Expression | Line:
     """A write that autograd does not notice."""
-    choices = drawing.choices
+    choices, scope = drawing.choices, drawing.scope
     way = choices.below(4)
+    if choices.chance(12) and not scope.holds_arrays and scope[name].is_leaf:
+        scope.replaces = True
+        other = scope.tensor(choices, lambda t: t.dtype is scope[name].dtype or drawing.mistake)
+        if choices.chance(70):
+            return Line(f"{name}.data = {other}")
+        return Expression(f"{name}.set_({other})", effect=True)
     number = values.draw_number(choices, 2, drawing.scope[name].dtype)
     if way == 0:
         return Expression(f"{name}.data.fill_({number})", effect=True)

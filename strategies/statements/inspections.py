@@ -31,12 +31,12 @@ def draw_random(drawing: Drawing) -> Expression:
     """Random numbers, after a seed."""
     choices, scope = drawing.choices, drawing.scope
     entries = by_family("random")
-    if not entries or drawing.profile.exact:
+    if not entries.items or drawing.profile.exact:
         raise Unavailable
     creation.seed(drawing)
-    fills = [pair for pair in entries if pair[0].name.endswith("_")]
+    fills = [entry for entry in entries.items if entry.name.endswith("_")]
     if fills and scope.tensors and choices.chance(45):
-        return call_of(drawing, choices.weighted(fills))  # type: ignore[return-value]
+        return call_of(drawing, choices.pick(fills))  # type: ignore[return-value]
     return call_of(drawing, choices.weighted(entries))  # type: ignore[return-value]
 
 

@@ -77,6 +77,8 @@ def _flag(drawing: Drawing) -> Line | Expression:
 
 def _numpy_of_grad(drawing: Drawing) -> Expression:
     name = drawing.scope.tensor(drawing.choices, lambda t: t.requires_grad)
+    if drawing.scope.replaces:
+        raise Unavailable
     drawing.scope.holds_arrays = True
     return Expression(f"{name}.numpy()")
 
