@@ -59,11 +59,15 @@ def _check_sizes_of(name: str, sizes: layout.Shape) -> layout.Shape:
 
 
 def blank(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None) -> Tensor:
-    """A zero-filled tensor of the given sizes and strides (row-major if None)."""
+    """A zero-filled tensor of the given sizes and strides (row-major if None). Raises RuntimeError if there is no memory."""
     strides = layout.contiguous_strides(sizes) if strides is None else strides
-    return Tensor._make(
-        Storage(np.zeros(layout.extent(sizes, strides) * d.itemsize, np.uint8)), 0, sizes, strides, d
-    )
+    try:
+        memory = np.zeros(layout.extent(sizes, strides) * d.itemsize, np.uint8)
+    except (MemoryError, ValueError):  # more than there is, or more than a size can say
+        raise RuntimeError(
+            f"Storage size calculation overflowed with sizes={list(sizes)} and strides={list(strides)}"
+        ) from None
+    return Tensor._make(Storage(memory), 0, sizes, strides, d)
 
 
 def undefined(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None) -> Tensor:

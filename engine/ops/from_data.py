@@ -114,6 +114,13 @@ def _infer(data: Any) -> dtype:
 
 
 def _leaves(data: Any, sizes: layout.Shape, dim: int) -> Iterator[Any]:
+    if isinstance(data, np.ndarray):
+        warnings.warn(
+            "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to a "
+            "single numpy.ndarray with numpy.array() before converting to a tensor.",
+            UserWarning,
+            stacklevel=2,
+        )
     if dim == len(sizes):
         yield data
         return
@@ -203,13 +210,6 @@ def from_sequence(data: Any, d: dtype | None) -> Tensor:
     """A tensor of the numbers in nested sequences."""
     sizes = _sizes_of(data)
     d = d or _infer(data)
-    if isinstance(data, (list, tuple)) and data and isinstance(data[0], np.ndarray):
-        warnings.warn(
-            "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to a "
-            "single numpy.ndarray with numpy.array() before converting to a tensor.",
-            UserWarning,
-            stacklevel=2,
-        )
     if 0 in sizes:
         return blank(sizes, d)
     with np.errstate(all="ignore"):
