@@ -255,6 +255,8 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
         for t in made:
             if t.dtype.category >= dtypes.FLOAT:
                 node.add_output(t)
+            elif len(made) == 1 and not op.casts:
+                raise RuntimeError(f"Autograd not support dtype: {t.dtype.legacy}")
             else:
                 node.metadata.append((t._sizes, t.dtype))
         node.save_outputs(made)
@@ -596,7 +598,7 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
         _require_shape(target, result.values.shape)
         write(target, result)
     bump_version(target)
-    if node is not None and target.dtype.category >= dtypes.FLOAT:
+    if node is not None and not (op.casts and target.dtype.category < dtypes.FLOAT):
         rebase_history(target, node)
         node.save_outputs([target])
     return target

@@ -232,8 +232,8 @@ def has_internal_overlap(sizes: Shape, strides: Shape) -> bool:
 
 
 def overlaps(a: Any, b: Any) -> bool:
-    """Whether two dense tensors surely share elements."""
-    return a._storage is b._storage and (_same_elements(a, b) or overlaps_partly(a, b))
+    """Whether two tensors surely share elements: they are one object, or both dense on one storage."""
+    return a is b or (a._storage is b._storage and (_same_elements(a, b) or overlaps_partly(a, b)))
 
 
 def _same_elements(a: Any, b: Any) -> bool:

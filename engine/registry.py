@@ -57,6 +57,7 @@ class Op:
     error_name: str
     memory: frozenset[str]
     last_leads: bool
+    casts: bool
     stepwise: bool = False
     wide_scalar: bool = False
     bound_rule: bool = False
@@ -145,6 +146,7 @@ def op(
     aliases: tuple[str, ...] = (),
     memory: str | None = None,
     last_leads: bool = False,
+    casts: bool = False,
 ) -> Op:
     """Register an operation under its name and aliases, and publish its forms.
 
@@ -155,6 +157,7 @@ def op(
     memory: what an in-place or `out=` form refuses to write: memory that overlaps with itself (`internal`), partly with an
     operand (`partial`), at all with the first operand (`first`) or the further ones (`others`).
     last_leads: the layout of a result follows the last operand first (a reflected operation).
+    casts: the result may have a dtype that has no gradients; then nothing is recorded.
     moves: results are elements of the first operand (or list of them), unchanged, so what is undefined in it stays traceable.
     stepwise: 16-bit floats reach the kernel as they are, so that it rounds after each step, as torch's does.
     wide_scalar: a 0-d or number second operand of a 16-bit float operation is used unrounded, as torch's kernel does.
@@ -172,7 +175,7 @@ def op(
         derivatives=derivatives or {}, forms=frozenset(words), node_name=node or camel(parsed.name) + "Backward0",
         exact=exact, moves=moves, error_name=error_name or parsed.name,
         memory=frozenset((memory if memory is not None else "internal partial" if kind == POINTWISE else "").split()),
-        last_leads=last_leads, stepwise=stepwise, wide_scalar=wide_scalar,
+        last_leads=last_leads, casts=casts, stepwise=stepwise, wide_scalar=wide_scalar,
         bound_rule=bound_rule, out_dtype_error=out_dtype_error, before_out=before_out,
     )  # fmt: skip
     from engine import call

@@ -72,8 +72,8 @@ def run_backward(
             _run_hooks(node, buffer, captured)
             if needed is not None and id(node) not in needed:
                 continue  # a single root that leads to no input: its hooks have run
-            edges = _apply(node, buffer, needed, captured, accumulate, deliver)
-            if not keep_graph:
+            edges, applied = _apply(node, buffer, needed, accumulate, deliver)
+            if applied and not keep_graph:
                 node.release()
             for edge in edges:
                 target = edge[0]
@@ -145,19 +145,21 @@ def _apply(
     node: Node,
     buffer: _Buffer,
     needed: set[int] | None,
-    captured: dict[tuple[int, int], Any],
     accumulate: bool,
     deliver: Any,
-) -> list[Edge]:
-    """Run one node, hand its gradients on, and return the edges that were served (also with no gradient)."""
+) -> tuple[list[Edge], bool]:
+    """Run one node if it leads to where gradients are wanted, and hand its gradients on.
+
+    Returns the edges that were served (also with no gradient), and whether the node ran.
+    """
     if isinstance(node, AccumulateGrad):
         if buffer.grads[0] is not None and accumulate:
             node.accumulate(buffer.grads[0], owned=not buffer.shared[0])
-        return []
+        return [], True
     edges = [edge for edge in node.next_edges if edge is not None]
     wanted = needed is None or any(id(edge[0]) in needed for edge in edges)
     if not wanted:
-        return edges
+        return edges, False
     outputs = node.apply(buffer.grads)
     kept_by_user = {id(g) for g, shared in zip(buffer.grads, buffer.shared, strict=True) if shared and g is not None}
     for i, (edge, grad) in enumerate(zip(node.next_edges, outputs, strict=True)):
@@ -166,7 +168,7 @@ def _apply(
         checked = _validated(grad, edge[0], edge[1], node.name(), i)
         shared = checked is grad and (id(grad) in kept_by_user or sum(o is grad for o in outputs) > 1)
         deliver(edge, checked, shared)
-    return edges
+    return edges, True
 
 
 def _validated(grad: Tensor, node: Node, nr: int, producer: str, index: int) -> Tensor:

@@ -161,10 +161,15 @@ class SavedTensor:
         producer = f", which is output {self.output_nr} of {source.operation_name()}," if source is not None else ""
         raise RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
-            f"[{t.type()} {list(t._sizes)}]{producer} is at version {self.counter.value}; expected version "
+            f"[{_type_text(t)} {list(t._sizes)}]{producer} is at version {self.counter.value}; expected version "
             f"{self.version} instead. Hint: enable anomaly detection to find the operation that failed to compute its "
             "gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False)."
         )
+
+
+def _type_text(t: Tensor) -> str:
+    """The type as C++ prints it: dtypes younger than the legacy tensor types have names of another form."""
+    return f"CPU{t.dtype.legacy}Type" if t.dtype.is_complex or t.dtype.name == "bfloat16" else t.type()
 
 
 def gradient_edge(tensor: Tensor) -> Edge | None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from engine import call, dtypes, layout, signatures
 from engine import functions as F
-from engine.call import Result, number_array
+from engine.call import Result, checked_number
 from engine.registry import GENERAL, MUTATION, op
 from engine.tensor import Tensor
 
@@ -360,7 +360,7 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
         return
     items = _as_tuple(index)
     if not isinstance(value, Tensor):
-        value = Tensor._fresh(number_array(number, x.dtype), x.dtype)
+        value = Tensor._fresh(checked_number(number, x.dtype), x.dtype)
     if len(items) == 1 and items[0] is True:
         items = (None,)
     result, tensors = _apply_basic(x, items)

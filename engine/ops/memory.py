@@ -62,7 +62,8 @@ def warn_of_lost_imaginary(source: Tensor, target: dtype) -> None:
         warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=7)
 
 
-def _copy(input: Tensor, src: Any, non_blocking: bool) -> Result:
+def _copy(input: Tensor, other: Any, non_blocking: bool) -> Result:
+    src = other if isinstance(other, Tensor) else F.tensor(other)
     shape = layout.broadcast_shapes([input._sizes, src._sizes]) if src._sizes != input._sizes else input._sizes
     if shape != input._sizes:
         raise RuntimeError(
@@ -76,9 +77,9 @@ def _copy(input: Tensor, src: Any, non_blocking: bool) -> Result:
 
 
 op(
-    "copy_(Tensor input, Tensor src, bool non_blocking=False)",
-    kind=MUTATION, kernel=_copy, family="view", forms="method inplace", exact=True, node="CopyBackwards", memory="internal partial",
-    derivatives={"input": lambda grad: F.zeros_like(grad), "src": lambda grad: grad},
+    "copy_(Tensor input, Operand other, bool non_blocking=False)",
+    kind=MUTATION, kernel=_copy, family="view", forms="method inplace", exact=True, node="CopyBackwards", memory="internal partial", casts=True,
+    derivatives={"input": lambda grad: F.zeros_like(grad), "other": lambda grad: grad},
 )  # fmt: skip
 
 
