@@ -45,6 +45,7 @@ def run_backward(
     accumulate, or with `accumulate=False` their gradients are returned, None for one that was not reached.
     """
     captured: dict[tuple[int, int], Any] = {(id(node), nr): None for node, nr in inputs}
+    accumulating = {id(node) for node, _ in inputs} if accumulate else set()
     dependencies, needed = _survey([node for node, _ in roots], {id(node) for node, _ in inputs} if inputs else None)
     waiting: dict[int, _Buffer] = {}
     ready: list[tuple[int, int, Node]] = []
@@ -72,7 +73,7 @@ def run_backward(
             _run_hooks(node, buffer, captured)
             if needed is not None and id(node) not in needed:
                 continue  # a single root that leads to no input: its hooks have run
-            edges, applied = _apply(node, buffer, needed, accumulate, deliver)
+            edges, applied = _apply(node, buffer, needed, accumulating, deliver)
             if applied and not keep_graph:
                 node.release()
             for edge in edges:
@@ -145,7 +146,7 @@ def _apply(
     node: Node,
     buffer: _Buffer,
     needed: set[int] | None,
-    accumulate: bool,
+    accumulating: set[int],
     deliver: Any,
 ) -> tuple[list[Edge], bool]:
     """Run one node if it leads to where gradients are wanted, and hand its gradients on.
@@ -153,17 +154,18 @@ def _apply(
     Returns the edges that were served (also with no gradient), and whether the node ran.
     """
     if isinstance(node, AccumulateGrad):
-        if buffer.grads[0] is not None and accumulate:
+        if buffer.grads[0] is not None and (needed is None or id(node) in accumulating):
             node.accumulate(buffer.grads[0], owned=not buffer.shared[0])
         return [], True
     edges = [edge for edge in node.next_edges if edge is not None]
-    wanted = needed is None or any(id(edge[0]) in needed for edge in edges)
+    # An input that is to accumulate runs like any node; one whose gradient is only asked for does not.
+    wanted = needed is None or id(node) in accumulating or any(id(edge[0]) in needed for edge in edges)
     if not wanted:
         return edges, False
     outputs = node.apply(buffer.grads)
     kept_by_user = {id(g) for g, shared in zip(buffer.grads, buffer.shared, strict=True) if shared and g is not None}
     for i, (edge, grad) in enumerate(zip(node.next_edges, outputs, strict=True)):
-        if edge is None or grad is None:
+        if edge is None or grad is None or (needed is not None and id(edge[0]) not in needed):
             continue
         checked = _validated(grad, edge[0], edge[1], node.name(), i)
         shared = checked is grad and (id(grad) in kept_by_user or sum(o is grad for o in outputs) > 1)
