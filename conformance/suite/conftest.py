@@ -100,6 +100,8 @@ def _session(reference: str, candidate: str) -> Session:
 def check(backend: Backend, request: pytest.FixtureRequest) -> Callable[[str], Shown]:
     """Runs a program on the reference and on the backend; asserts that they agree in everything that is documented.
 
+    The program should define every element that it makes: a library need not say which elements are undefined.
+
     Returns what the program came to on the backend, for the literal expectations.
     """
     session = _session(reference_of(request.config), backend.name)

@@ -46,7 +46,7 @@ def test_in_place_spellings_write_their_own_memory(check, spelling):
 @fact("2.1", "out=")
 def test_out_writes_the_tensor_that_is_given_and_returns_it(check):
     """2.1, generated/torch.add.html"""
-    shown = check(f"{XY}r = torch.empty(2, 2)\nz = torch.add(x, y, out=r)")
+    shown = check(f"{XY}r = torch.zeros(2, 2)\nz = torch.add(x, y, out=r)")
     assert shown.z is shown.r
     holds(shown.r, SUM)
     holds(shown.y, Y)
@@ -133,7 +133,7 @@ def test_pointwise_functions_have_an_in_place_and_an_out_form_of_the_same_values
     shown = check(
         operands(operand)
         + f"y = torch.{name}(x, {arguments})\n"
-        + f"r = torch.empty(3)\ntorch.{name}(x, {arguments + ', ' if arguments else ''}out=r)\n"
+        + f"r = torch.zeros(3)\ntorch.{name}(x, {arguments + ', ' if arguments else ''}out=r)\n"
         + f"v = x.view(3)\nz = x.{name}_({arguments})\n"
     )
     assert shown.z is shown.x

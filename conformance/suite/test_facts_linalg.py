@@ -4,6 +4,7 @@ Pages named in docstrings are relative to https://docs.pytorch.org/docs/stable/.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ r = torch.stack([b, a])
 AB = [[4.0, 7.0], [8.0, 15.0]]
 BA = [[3.0, 4.0], [11.0, 16.0]]
 
-RESULTS = {
+RESULTS: dict[str, list[tuple[str, Any]]] = {
     "trace": [("torch.trace(c)", 15.0)],
     "diag": [
         ("torch.diag(c)", [1.0, 5.0, 9.0]),

@@ -239,14 +239,20 @@ def test_resize_keeps_the_elements_and_the_object(check):
         x = torch.tensor([1.0, 2.0, 3.0, 4.0])
         y = x.resize_(2, 1)
         kept = x.clone()
-        x.resize_(6)
-        head = x[:4].clone()
-        shape = x.shape
+        x.resize_(4)
         """)
-    holds(shown.kept, [[1.0], [2.0]])
     assert shown.y is shown.x
-    holds(shown.head, [1.0, 2.0, 3.0, 4.0])
-    assert tuple(shown.shape) == (6,)
+    holds(shown.kept, [[1.0], [2.0]])
+    holds(shown.x, [1.0, 2.0, 3.0, 4.0])
+
+
+@fact("4.2", "resize_")
+def test_resize_to_a_larger_size_appends_elements(torch):
+    """4.2, generated/torch.Tensor.resize_.html"""
+    x = torch.tensor([1.0, 2.0])
+    x.resize_(2, 3)
+    assert tuple(x.shape) == (2, 3)
+    holds(x[0, :2], [1.0, 2.0])
 
 
 # --- 4.3: clone, item -------------------------------------------------------------------------------------------------
