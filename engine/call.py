@@ -19,7 +19,7 @@ from engine import dtypes, functions, layout, promotion, signatures
 from engine.autograd.graph import BACKWARD_TWICE, CopySlices, Node, SavedTensor, gradient_edge
 from engine.autograd.modes import _State
 from engine.dtypes import dtype
-from engine.registry import COMPOSITE, MUTATION, POINTWISE, VIEW, Op
+from engine.registry import COMPOSITE, GENERAL, MUTATION, POINTWISE, VIEW, Op
 from engine.tensor import Tensor, ViewInfo
 
 
@@ -236,7 +236,7 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
         return _run_out(op, values, tensors, out)
     recorded = _State.grad and any(t.requires_grad for t in tensors)
     if inplace:
-        check_inplace(values[0], recorded)
+        check_inplace(values[0], recorded and bool(op.derivatives))
         if kind == COMPOSITE:
             return op.kernel(*values)
     elif kind == MUTATION:
@@ -255,7 +255,7 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
         for t in made:
             if t.dtype.category >= dtypes.FLOAT:
                 node.add_output(t)
-            elif len(made) == 1 and not op.casts:
+            elif kind == GENERAL and len(made) == 1 and not op.casts:
                 raise RuntimeError(f"Autograd not support dtype: {t.dtype.legacy}")
             else:
                 node.metadata.append((t._sizes, t.dtype))
@@ -583,6 +583,19 @@ def check_memory(rules: frozenset[str], target: Tensor, first: Sequence[Tensor],
         raise RuntimeError(OVERLAP)
 
 
+def _depending_on_order(result: Result, target: Tensor, operands: Sequence[Tensor]) -> Result:
+    """The result, undefined where a target lies across an operand: what is read then depends on what was written first.
+
+    torch refuses what it can tell cheaply; for the rest it promises nothing.
+    """
+    across = [
+        t for t in operands if t._storage is target._storage and t is not target and t._layout != target._layout
+    ]
+    if across and any(np.shares_memory(t._array(), target._array()) for t in across):
+        result.undefined = np.ones(result.values.shape, np.bool_)
+    return result
+
+
 def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode | None) -> Tensor:
     target = values[0]
     check_memory(op.memory, target, [], tensors[1:])
@@ -590,13 +603,13 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
         written = op.kernel(*values)
         if written is not None:
             result = written if isinstance(written, Result) else Result(np.asarray(written))
-            write(target, result)
+            write(target, _depending_on_order(result, target, tensors[1:]))
     else:
         if op.kind == POINTWISE:
             _require_shape(target, layout.broadcast_shapes([t._sizes for t in tensors]))
         (result, *_) = _compute(op, values, tensors, target)
         _require_shape(target, result.values.shape)
-        write(target, result)
+        write(target, _depending_on_order(result, target, tensors[1:]))
     bump_version(target)
     if node is not None and not (op.casts and target.dtype.category < dtypes.FLOAT):
         rebase_history(target, node)
@@ -680,7 +693,7 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
         raise TypeError(f"{op.name}(): argument 'out' must be a tuple of {len(results)} Tensors")
     for t, result in zip(outs, results, strict=True):
         _require_out_dtype(op, dtypes.BY_NUMPY[result.values.dtype], t)
-        write_result(t, result)
+        write_result(t, _depending_on_order(result, t, tensors))
     return _package(op, tuple(outs), "_out") if len(op.signature.outputs) > 1 else outs[0]
 
 
