@@ -98,6 +98,10 @@ op(
     "diag(Tensor input, int diagonal=0)", kind=COMPOSITE, kernel=_diag, family="linalg", forms="function method out",
     exact=True,
 )  # fmt: skip
+op(
+    "linalg_diagonal(Tensor A, *, int offset=0, int dim1=-2, int dim2=-1)", kind=COMPOSITE, family="linalg", forms="function",
+    kernel=lambda A, offset, dim1, dim2: A.diagonal(offset, dim1, dim2), exact=True,
+)  # fmt: skip
 op("diagflat(Tensor input, int offset=0)", kind=COMPOSITE, kernel=_diagflat, family="linalg", exact=True)
 
 # ------------------------------------------------------------------------------------------------------------- triangles

@@ -1,0 +1,79 @@
+"""LAPACK on batches of matrices, with its info codes: the arrays behind `engine.ops.decompositions`.
+
+Rounding differs between LAPACK libraries, so nothing here is exact.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.linalg import get_lapack_funcs
+
+from engine import layout
+
+
+def column_major(sizes: layout.Shape) -> layout.Shape:
+    """The strides that LAPACK leaves: each matrix of a batch column by column."""
+    strides = list(layout.contiguous_strides(sizes))
+    if len(sizes) >= 2:
+        strides[-1], strides[-2] = max(sizes[-2], 1), 1
+    return tuple(strides)
+
+
+def batches(array: np.ndarray) -> np.ndarray:
+    """The matrices of a batch in a row."""
+    return array.reshape((-1, *array.shape[-2:])) if array.size else np.empty((0, *array.shape[-2:]), array.dtype)
+
+
+def lu(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Triangular factors in one matrix, row exchanges, and the place (from 1) of the first zero pivot or 0."""
+    (getrf,) = get_lapack_funcs(("getrf",), dtype=matrices.dtype)
+    factors, swaps = np.empty_like(matrices), np.zeros(matrices.shape[:-1], np.int64)
+    info = np.zeros(matrices.shape[:-2], np.int32)
+    for i in np.ndindex(*matrices.shape[:-2]):
+        if matrices.shape[-1]:
+            factors[i], swaps[i], info[i] = getrf(matrices[i])
+    return factors, swaps, info
+
+
+def exchange_sign(swaps: np.ndarray) -> np.ndarray:
+    """The sign of a permutation given as row exchanges."""
+    odd = (swaps != np.arange(swaps.shape[-1])).sum(-1) % 2
+    return 1 - 2 * odd
+
+
+def solve(matrices: np.ndarray, right: np.ndarray, left: bool) -> tuple[np.ndarray, np.ndarray]:
+    """X with A X = B (X A = B if not `left`) for batches of one length, and the info of the factorization."""
+    factors, swaps, info = lu(matrices)
+    (getrs,) = get_lapack_funcs(("getrs",), dtype=matrices.dtype)
+    out = np.full_like(right, np.nan)
+    for i in np.ndindex(*matrices.shape[:-2]):
+        if right[i].size and not info[i]:
+            out[i] = getrs(factors[i], swaps[i], right[i])[0] if left else getrs(factors[i], swaps[i], right[i].T, trans=1)[0].T
+    return out, info
+
+
+def cholesky(matrices: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Triangular factors and the order of the first leading minor that is not positive, or 0."""
+    (potrf,) = get_lapack_funcs(("potrf",), dtype=matrices.dtype)
+    out, info = np.zeros_like(matrices), np.zeros(matrices.shape[:-2], np.int32)
+    for i in np.ndindex(*matrices.shape[:-2]):
+        if matrices.shape[-1]:
+            out[i], info[i] = potrf(matrices[i], lower=not upper, clean=True)
+    return out, info
+
+
+def svd(matrices: np.ndarray, full: bool, vectors: bool) -> tuple[Any, ...]:
+    """U, S, Vh; empty matrices have unit matrices as singular vectors."""
+    *batch, m, n = matrices.shape
+    if 0 not in matrices.shape:
+        if vectors:
+            return tuple(np.linalg.svd(matrices, full_matrices=full))
+        return None, np.linalg.svd(matrices, compute_uv=False), None
+    k = min(m, n)
+    rows, columns = (m, n) if full else (k, k)
+    real = np.zeros(0, matrices.dtype).real.dtype
+    u = np.broadcast_to(np.eye(m, rows, dtype=matrices.dtype), (*batch, m, rows)).copy()
+    vh = np.broadcast_to(np.eye(columns, n, dtype=matrices.dtype), (*batch, columns, n)).copy()
+    return u, np.zeros((*batch, k), real), vh
