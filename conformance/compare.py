@@ -43,7 +43,11 @@ TIERS: dict[str, tuple[str, str]] = {
     ),
     "contiguity": (DOCUMENTED, "Tensor Views; incidental for autograd.grad, as strides"),
     "values": (DOCUMENTED, "the function's own page"),
-    "signed zero": (DOCUMENTED, "IEEE 754, which decides the sign of every sum, product and quotient"),
+    "signed zero": (
+        DOCUMENTED,
+        "IEEE 754 decides the sign where it decides the bits; incidental for complex numbers, whose products torch "
+        "computes in two ways within one tensor, and for operations of several roundings",
+    ),
     "rounding": (
         ROUNDING,
         "more than the agreed ULPs, no more than rounding can explain: undecided, counted apart",
@@ -290,8 +294,11 @@ class _Found:
         parts = numeric.compare_values(
             dtype, shape, got, want, exact=exact, scale=self.bound, undefined=undefined
         )
+        decided = exact and not str(dtype).startswith("complex")
         for aspect, number in parts:
-            self.add(prefix + aspect, name, Elements(dtype, shape, got), Elements(dtype, shape, want), number)
+            tier = INCIDENTAL if aspect == "signed zero" and not decided else ""
+            mine, theirs = Elements(dtype, shape, got), Elements(dtype, shape, want)
+            self.add(prefix + aspect, name, mine, theirs, number, tier=tier)
 
     def bound(self) -> float:
         """The bound of `numeric.rounding_bound` for this statement, from its operands before and after it."""

@@ -116,10 +116,10 @@ def _run_hooks(node: Node, buffer: _Buffer, captured: dict[tuple[int, int], Any]
     """Tensor hooks may replace a gradient; then it is captured for `autograd.grad` and for `retain_grad`."""
     for nr, hooks in node.tensor_hooks.items():
         for hook in list(hooks.values()):
-            if buffer.grads[nr] is None:
-                break
             replaced = hook(buffer.grads[nr])
             if replaced is not None:
+                if buffer.grads[nr] is None:
+                    raise RuntimeError("can't replace a None gradient with a non-None value")
                 _check_hook_result(buffer.grads[nr], replaced, hook)
                 buffer.grads[nr], buffer.shared[nr] = replaced, True
             else:

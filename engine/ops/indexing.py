@@ -247,7 +247,7 @@ def _consumed(item: Any) -> int:
 def _apply_basic(x: Tensor, items: tuple[Any, ...]) -> tuple[Tensor, list[Tensor | None]]:
     """Select, slice and unsqueeze as the basic indices say; what remains are the tensor indices by dimension."""
     wanted = sum(_consumed(i) for i in items)
-    if wanted > len(x._sizes):
+    if wanted > len(x._sizes) and not (len(items) == 1 and isinstance(items[0], slice)):
         raise IndexError(f"too many indices for tensor of dimension {len(x._sizes)}")
     dim = 0
     tensors: list[Tensor | None] = []
@@ -319,12 +319,12 @@ def _select(x: Tensor, dim: int, index: int, original: Tensor, position: int) ->
 
 
 def _slice(x: Tensor, dim: int, item: slice) -> Tensor:
-    if not x._sizes:
-        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     bounds = [None if b is None else _bound(b) for b in (item.start, item.stop, item.step)]
     start, stop, step = bounds
     if step is not None and step <= 0:
         raise ValueError("slice step cannot be zero" if step == 0 else "step must be greater than zero")
+    if not x._sizes:
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     return F._slice(x, dim, start, stop, 1 if step is None else step)
 
 
