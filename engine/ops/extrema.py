@@ -22,6 +22,7 @@ from engine.ops.reducing import (
     no_identity_along,
     reduced_axes,
     reduced_sizes,
+    refuse_complex_gradient,
     same_dtypes,
     unreduced,
     working,
@@ -81,6 +82,7 @@ def _amax_like(name: str, ufunc: np.ufunc, word: str) -> None:
         no_identity_along(name, input, dim or ())
         axes = reduced_axes(dim, len(input._sizes))
         if not input.numel():
+            refuse_complex_gradient(name, input)
             return np.empty(reduced_sizes(input._sizes, axes, keepdim), input.dtype.numpy)
         _refuse_complex(input.dtype, f"{word}_values_cpu")
         return _extreme(ufunc, input, axes, keepdim)
@@ -352,6 +354,7 @@ def _kthvalue(input: Tensor, k: int, dim: int, keepdim: bool) -> tuple[Result, R
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {axis}")
     if input._sizes and (input.dtype is dtypes.bool_ or input.dtype.is_complex):
         raise NotImplementedError(f"\"kthvalue_cpu\" not implemented for '{input.dtype.legacy}'")
+    refuse_complex_gradient("kthvalue", input)
     return picked(input, axis, keepdim, lambda rows: order_of(rows)[..., k - 1], repeated)
 
 

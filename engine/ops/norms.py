@@ -13,6 +13,7 @@ import numpy as np
 from engine import dtypes, promotion
 from engine import functions as F
 from engine.dtypes import FLOAT, dtype
+from engine.ops.memory import warn_of_lost_imaginary
 from engine.ops.reducing import accumulate, reduced_axes, reduced_count, same_dtypes, unreduced, working
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.tensor import Tensor
@@ -59,6 +60,8 @@ def _vector_norm(input: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: dtype 
     axes = reduced_axes(dim, len(input._sizes))
     _check(input, ord, axes, dtype)
     target = dtype or input.dtype
+    if ord == 0:
+        warn_of_lost_imaginary(input, target.to_real())
     size = np.abs(working(input, target))
     return _norm_of(size, float(ord), axes, keepdim).astype(target.to_real().numpy, copy=False)
 
@@ -82,7 +85,7 @@ def _norm_of(size: np.ndarray, p: float, axes: Any, keepdim: bool) -> np.ndarray
 def _norm_grad(grad: Any, input: Any, p: Any, norm: Any, dim: Any, keepdim: bool) -> Any:
     p = float(p)
     if p == 0:
-        return F.zeros_like(input)
+        return None
     grad, norm = unreduced(grad, dim, keepdim, input._sizes), unreduced(norm, dim, keepdim, input._sizes)
     if p == 1:
         return F.sgn(input) * grad
@@ -93,7 +96,7 @@ def _norm_grad(grad: Any, input: Any, p: Any, norm: Any, dim: Any, keepdim: bool
         both_nan = F.logical_and(F.isnan(input), F.isnan(norm))
         attained = F.logical_or(F.abs(input) == norm, both_nan).to(input.dtype)
         count = unreduced(F.count_nonzero(attained, None if dim == () else dim), dim, False, input._sizes)
-        return F.sgn(input) * attained * (grad / count)
+        return F.sgn(input) * ((grad / count) * attained)
     if p < 1:
         scaled = F.sgn(input) * F.abs(input).pow(p - 1).masked_fill(input == 0, 0)
         return scaled * grad * norm.pow(1 - p)
@@ -160,11 +163,15 @@ def _dist(input: Tensor, other: Tensor, p: Any) -> Any:
     return _vector_norm(difference, p, None, False, None)
 
 
+def _negated(grad: Any) -> Any:
+    return None if grad is None else -grad
+
+
 op(
     "dist(Tensor input, Tensor other, Number p=2)",
     kind=GENERAL, kernel=_dist, family="reduction",
     derivatives={
         "input": lambda grad, input, other, p, result: _norm_grad(grad, input - other, p, result, None, False),
-        "other": lambda grad, input, other, p, result: -_norm_grad(grad, input - other, p, result, None, False),
+        "other": lambda grad, input, other, p, result: _negated(_norm_grad(grad, input - other, p, result, None, False)),
     },
 )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes, layout
+from engine.autograd.modes import _State
 from engine.call import Result, cast
 from engine.dtypes import FLOAT, INTEGER, dtype
 from engine.ops.memory import warn_of_lost_imaginary
@@ -141,7 +142,16 @@ def no_identity_along(name: str, input: Tensor, dims: Sequence[int]) -> None:
 
 def summed_dtype(input: Tensor, wish: dtype | None) -> dtype:
     """The dtype of sums and products: the one asked for, else int64 for integers and bool."""
-    return wish or (input.dtype if input.dtype.category >= FLOAT else dtypes.int64)
+    target = wish or (input.dtype if input.dtype.category >= FLOAT else dtypes.int64)
+    if target.category < FLOAT <= input.dtype.category and _State.grad and input.requires_grad:
+        raise RuntimeError(f"Autograd not support dtype: {target.legacy}")
+    return target
+
+
+def refuse_complex_gradient(name: str, input: Tensor) -> None:
+    """Raise RuntimeError where an operation that has no complex derivative would be recorded."""
+    if input.dtype.is_complex and _State.grad and input.requires_grad:
+        raise RuntimeError(f"{name} does not support automatic differentiation for outputs with complex dtype.")
 
 
 # ------------------------------------------------------------------------------------------------- what `out=` asks for

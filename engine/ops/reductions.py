@@ -12,6 +12,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
+from engine.autograd.modes import _State
 from engine.dtypes import FLOAT, HALVES, dtype
 from engine.ops.pointwise import conj
 from engine.ops.reducing import (
@@ -157,8 +158,11 @@ def _stepwise_product(array: np.ndarray, axes: Any, keepdim: bool, target: dtype
 def _prod_grad(grad: Any, input: Any, result: Any) -> Any:
     if not input._sizes:
         return grad.clone()
-    if not (input == 0).any().item():
+    zeros = int((input == 0).sum().item())
+    if zeros == 0:
         return grad * conj(result / input)
+    if zeros > 1 and not _State.grad:  # not so where the gradient is to be differentiated: it has slopes
+        return F.zeros_like(input)
     return _others_product(grad, input.contiguous().view(-1), 0).view(input._sizes)
 
 

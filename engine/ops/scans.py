@@ -13,10 +13,11 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
+from engine.autograd.modes import _State
 from engine.call import Result
 from engine.dtypes import FLOAT, FLOATS, HALVES, dtype
 from engine.ops.pointwise import conj
-from engine.ops.reducing import dtype_from_out, lost_in, summed_dtype, working
+from engine.ops.reducing import dtype_from_out, lost_in, refuse_complex_gradient, summed_dtype, working
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.tensor import Tensor
 
@@ -76,8 +77,27 @@ def _cumprod_grad(grad: Any, input: Any, result: Any, dim: int) -> Any:
     dim = layout.wrap_dim(dim, len(sizes))
     if not (input == 0).any().item():
         return _reversed(F.cumsum, conj(result) * grad, dim) / conj(input)
-    # Near a zero nothing can be divided out: the derivative by element k is, at each place from k on, the product of
-    # all elements up to there but the k-th.
+    # Near a zero nothing can be divided out. The one pass is not differentiable; infinities come out of the two
+    # ways differently, so both are kept apart as torch does.
+    return (_cumprod_grad_by_element if _State.grad else _cumprod_grad_in_one_pass)(grad, input, result, dim)
+
+
+def _cumprod_grad_in_one_pass(grad: Any, input: Any, result: Any, dim: int) -> Any:
+    """Before the first zero divide; at it, sum what reaches to the second; behind it everything is zero."""
+    zeros_so_far = (input == 0).cumsum(dim)
+    before, between = zeros_so_far == 0, zeros_so_far == 1
+    weighted = (conj(result) * grad).masked_fill(~before, 0)
+    divided = (_reversed(F.cumsum, weighted, dim) / conj(input)).masked_fill(~before, 0)
+    first = between.max(dim, True)[1]
+    at_first = F.zeros_like(between).scatter(dim, first, F.ones_like(first, dtype=dtypes.bool_)) & between
+    reach = (conj(input).masked_fill(~(between & ~at_first), 1).cumprod(dim) * grad.masked_fill(~between, 0)).sum(dim, True)
+    lead = conj(result).gather(dim, (first - 1).clamp(min=0)).masked_fill(first == 0, 1)
+    return F.where(at_first, reach * lead, divided)
+
+
+def _cumprod_grad_by_element(grad: Any, input: Any, result: Any, dim: int) -> Any:
+    """The derivative by element k is, at each place from k on, the product of all elements up to there but the k-th."""
+    sizes = input._sizes
     size = sizes[dim]
     parts = []
     before = F.ones([1 if i == dim else n for i, n in enumerate(sizes)], dtype=input.dtype)
@@ -108,7 +128,8 @@ op(
 def _running(name: str, ufunc: np.ufunc) -> None:
     def kernel(input: Tensor, dim: int) -> Any:
         axis = layout.wrap_dim(dim, len(input._sizes))
-        if input._array().ndim == 0 or not input.numel():
+        if not input._sizes or not input.numel():
+            refuse_complex_gradient(name, input)
             return input._array().copy(), np.zeros(input._sizes, np.int64)
         if input.dtype.is_complex:
             raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{input.dtype.legacy}'")
@@ -240,6 +261,7 @@ def _softmax_kernel(name: str, compute: Callable[[np.ndarray, int, np.dtype], np
     def kernel(input: Tensor, dim: int) -> Any:
         axis = layout.wrap_dim(dim, len(input._sizes))
         if input.numel() == 0:
+            refuse_complex_gradient(f"_{name}", input)
             return input._array().copy()
         if input.dtype not in FLOATS:
             place = "lastdim_" if axis == max(len(input._sizes), 1) - 1 else ""
@@ -265,14 +287,50 @@ def _log_softmax_of(shifted: np.ndarray, axis: int, own: np.dtype) -> np.ndarray
 
 
 def _softmax_grad(grad: Any, result: Any, dim: int) -> Any:
-    weighted = grad * result
-    return weighted - result * weighted.sum(dim, True)
+    return F._softmax_backward_data(grad, result, dim)
 
 
 def _log_softmax_grad(grad: Any, result: Any, dim: int) -> Any:
-    return grad - F.exp(result) * grad.sum(dim, True)
+    return F._log_softmax_backward_data(grad, result, dim)
 
 
+def _in_rows(kernel: Callable[[np.ndarray, np.ndarray, int], np.ndarray]) -> Callable[..., Any]:
+    """A kernel on arrays in the computing dtype, for the gradient of 16-bit floats to be rounded once."""
+
+    def run(slope: Tensor, output: Tensor, dim: int) -> Any:
+        axis = layout.wrap_dim(dim, len(output._sizes))
+        arrays = (np.atleast_1d(working(slope)), np.atleast_1d(working(output)))
+        return kernel(*arrays, axis).reshape(output._sizes).astype(output.dtype.numpy)
+
+    return run
+
+
+def _total(array: np.ndarray, axis: int) -> np.ndarray:
+    return array.sum(axis, keepdims=True)
+
+
+op(
+    "_softmax_backward_data(Tensor slope, Tensor output, int dim)",
+    kind=GENERAL, family=_FAMILY, forms="function",
+    kernel=_in_rows(lambda slope, output, axis: (slope - _total(slope * output, axis)) * output),
+    node="SoftmaxBackwardDataBackward0",
+    derivatives={
+        "slope": lambda grad, output, dim: F._softmax_backward_data(grad, output, dim),
+        "output": lambda grad, slope, output, dim: (
+            grad * slope - (output * grad).sum(dim, True) * slope - grad * (output * slope).sum(dim, True)
+        ),
+    },
+)  # fmt: skip
+op(
+    "_log_softmax_backward_data(Tensor slope, Tensor output, int dim)",
+    kind=GENERAL, family=_FAMILY, forms="function",
+    kernel=_in_rows(lambda slope, output, axis: slope - np.exp(output) * _total(slope, axis)),
+    node="LogSoftmaxBackwardDataBackward0",
+    derivatives={
+        "slope": lambda grad, output, dim: grad - (grad * F.exp(output)).sum(dim, True),
+        "output": lambda grad, slope, output, dim: -(slope.sum(dim, True) * F.exp(output) * grad),
+    },
+)  # fmt: skip
 for _name, _node, _compute, _formula in (
     ("softmax", "SoftmaxBackward0", _softmax_of, _softmax_grad),
     ("log_softmax", "LogSoftmaxBackward0", _log_softmax_of, _log_softmax_grad),

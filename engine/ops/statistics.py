@@ -24,6 +24,7 @@ from engine.ops.extrema import (
     rows_along,
     selected_grad,
 )  # fmt: skip
+from engine.ops.pointwise import not_implemented
 from engine.ops.reducing import (
     Axes,
     accumulate,
@@ -32,10 +33,11 @@ from engine.ops.reducing import (
     reduced_axes,
     reduced_count,
     reduced_sizes,
+    refuse_complex_gradient,
     unreduced,
     working,
 )  # fmt: skip
-from engine.registry import COMPOSITE, GENERAL, op
+from engine.registry import COMPOSITE, GENERAL, camel, op
 from engine.tensor import Tensor
 
 _FAMILY = "reduction"
@@ -104,7 +106,7 @@ def _var_grad(grad: Any, input: Any, dim: Any, correction: Any, keepdim: bool) -
     if not sizes or dim is None:
         free = input.numel() - correction
         if free <= 0:
-            steep = F.full_like(input, float("inf"))
+            steep = F.full(sizes, float("inf"))
             return grad * steep.masked_fill(input == input.mean(), float("nan"))
         return (2.0 / free) * grad * (input - input.mean())
     free = reduced_count(sizes, reduced_axes(dim, len(sizes))) - correction
@@ -205,6 +207,7 @@ def _median_like(name: str, *, skip_nan: bool) -> None:
     def full(input: Tensor) -> Any:
         d = input.dtype
         if not input.numel():
+            refuse_complex_gradient(name, input)
             return _no_median(d)
         if d in refused:
             raise NotImplementedError(f"\"median_cpu\" not implemented for '{d.legacy}'")
@@ -261,6 +264,7 @@ def _mode(input: Tensor, dim: int, keepdim: bool) -> Any:
         no_identity("mode", input, dim)
     if input.dtype.is_complex and input._sizes and input.numel():
         raise NotImplementedError(f"\"mode_cpu\" not implemented for '{input.dtype.legacy}'")
+    refuse_complex_gradient("mode", input)
     values, indices = picked(input, axis, keepdim, _mode_index, repeated)
     if input.dtype.is_floating_point and input.numel():
         # Torch sorts with a comparison that NaN breaks: what it then finds is left open.
@@ -310,7 +314,7 @@ def _quantile(input: Tensor, q: Any, dim: Any, keepdim: bool, interpolation: str
         kept = [1 if i == axis else n for i, n in enumerate(input._sizes) if keepdim or i != axis]
     ordered = ordered.view([*kept, ordered._sizes[-1] if ordered._sizes else 1])
     got = _at_ranks(ordered, q, interpolation, skip_nan)
-    return got.unsqueeze(0).transpose(0, -1).squeeze(-1) if q._sizes else got.squeeze(-1)
+    return got.unsqueeze_(0).transpose_(0, -1).squeeze_(-1) if q._sizes else got.squeeze_(-1)
 
 
 def _checked_share(input: Tensor, q: Any) -> Tensor:
@@ -386,21 +390,15 @@ op("bincount(Tensor input, Tensor? weights=None, int minlength=0)", kind=GENERAL
 # ---------------------------------------------------------------------------------------------------------------- unique
 
 
-def _unique(
-    input: Tensor, sorted: bool, return_inverse: bool, return_counts: bool, dim: int | None, *, consecutive: bool = False
-) -> Any:
-    """Each element (or slice along `dim`) once; with the places of the input's among them and how often each occurs."""
-    if dim is not None:
-        return _unique_slices(input, dim, return_inverse, return_counts, consecutive)
+def _unique(input: Tensor, consecutive: bool) -> tuple[Result, ...]:
     if input.dtype.is_complex:
         raise NotImplementedError(f"\"unique\" not implemented for '{input.dtype.legacy}'")
     rows = working(input).reshape(-1, 1)
     kept, inverse, counts = _distinct(rows, consecutive)
-    values = Tensor._fresh(np.ascontiguousarray(rows[kept, 0].astype(input.dtype.numpy)))
-    return _asked_for(values, inverse.reshape(input._sizes), counts, return_inverse, return_counts)
+    return Result(rows[kept, 0].astype(input.dtype.numpy)), Result(inverse.reshape(input._sizes)), Result(counts)
 
 
-def _unique_slices(input: Tensor, dim: int, return_inverse: bool, return_counts: bool, consecutive: bool) -> Any:
+def _unique_slices(input: Tensor, dim: int, consecutive: bool) -> tuple[Result, ...]:
     if input.dtype.is_complex:
         word = "unique" if consecutive and input._sizes else "unique_dim"
         raise NotImplementedError(f"\"{word}\" not implemented for '{input.dtype.legacy}'")
@@ -410,13 +408,16 @@ def _unique_slices(input: Tensor, dim: int, return_inverse: bool, return_counts:
     moved = np.moveaxis(working(input), axis, 0)
     rows = moved.reshape(len(moved), -1) if moved.size else moved.reshape(0, 1)
     kept, inverse, counts = _distinct(rows, consecutive)
+    slices = moved[kept].astype(input.dtype.numpy)
+    strides = list(layout.contiguous_strides(slices.shape))  # the slices lie one behind the other
+    strides.insert(axis, strides.pop(0))
     # A slice with NaN equals nothing and comes before nothing: where such slices go is left open.
-    undefined = np.isnan(rows).any() if rows.dtype.kind == "f" and not consecutive else False
-    values = Tensor._fresh(np.ascontiguousarray(moved[kept].astype(input.dtype.numpy)))
-    made = (values, Tensor._fresh(inverse), Tensor._fresh(counts))
-    for t in made if undefined else ():
-        t._mark_undefined(True)
-    return _asked_for(F.movedim(values, 0, axis), inverse, counts, return_inverse, return_counts, made)
+    lost = not consecutive and rows.dtype.kind == "f" and bool(np.isnan(rows).any())
+    values = Result(np.moveaxis(slices, 0, axis), tuple(strides))
+    made = (values, Result(inverse), Result(counts))
+    for r in made if lost else ():
+        r.undefined = np.ones(r.values.shape, np.bool_)
+    return made
 
 
 def _distinct(rows: np.ndarray, consecutive: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -430,20 +431,37 @@ def _distinct(rows: np.ndarray, consecutive: bool) -> tuple[np.ndarray, np.ndarr
     return order[firsts], inverse, np.diff(np.append(firsts, len(rows))).astype(np.int64)
 
 
-def _asked_for(
-    values: Tensor, inverse: np.ndarray, counts: np.ndarray, return_inverse: bool, return_counts: bool, made: Any = None
-) -> Any:
-    _, places, numbers = made or (None, Tensor._fresh(inverse), Tensor._fresh(counts))
-    extra = [t for t, wanted in ((places, return_inverse), (numbers, return_counts)) if wanted]
-    return (values, *extra) if extra else values
+for _name, _parameters, _kernel in (
+    ("_unique2", "", lambda input: _unique(input, False)),
+    ("unique_dim", ", int dim", lambda input, dim: _unique_slices(input, dim, False)),
+    ("_unique_run", "", lambda input: _unique(input, True)),
+    ("_unique_run_dim", ", int dim", lambda input, dim: _unique_slices(input, dim, True)),
+):
+    _public = "unique_consecutive" if "run" in _name else _name
+    op(
+        f"{_name}(Tensor input{_parameters}) -> (values, inverse, counts)",
+        kind=GENERAL, kernel=_kernel, family="comparison", forms="function", exact=True,
+        node=camel(_public) + "Backward0", derivatives=not_implemented(_public, "input"),
+    )  # fmt: skip
 
 
+def _unique_form(full: str, along: str) -> Any:
+    def kernel(input: Tensor, return_inverse: bool, return_counts: bool, dim: int | None) -> Any:
+        """Each element (or slice along `dim`) once; with the places of the input's among them, how often each occurs."""
+        values, inverse, counts = getattr(F, full)(input) if dim is None else getattr(F, along)(input, dim)
+        extra = [t for t, wanted in ((inverse, return_inverse), (counts, return_counts)) if wanted]
+        return (values, *extra) if extra else values
+
+    return kernel
+
+
+_unique_of = _unique_form("_unique2", "unique_dim")
 op(
     "unique(Tensor input, bool sorted=True, bool return_inverse=False, bool return_counts=False, int? dim=None)",
-    kind=COMPOSITE, kernel=_unique, family="comparison", exact=True,
+    kind=COMPOSITE, family="comparison", exact=True,
+    kernel=lambda input, sorted, inverse, counts, dim: _unique_of(input, inverse, counts, dim),
 )  # fmt: skip
 op(
     "unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? dim=None)",
-    kind=COMPOSITE, family="comparison", exact=True,
-    kernel=lambda input, inverse, counts, dim: _unique(input, True, inverse, counts, dim, consecutive=True),
+    kind=COMPOSITE, kernel=_unique_form("_unique_run", "_unique_run_dim"), family="comparison", exact=True,
 )  # fmt: skip
