@@ -30,13 +30,13 @@ class Profile:
     stop: float = 21
     """Chance to stop after each further statement."""
     most: int = 30
-    spelling: Weights = field(default=(("plain", 60), ("inplace", 18), ("out", 5), ("operator", 24)))
+    spelling: Weights = field(default=(("plain", 60), ("inplace", 18), ("out", 5), ("operator", 20)))
 
 
 _KINDS: Weights = (
-    ("call", 34), ("create", 7), ("view", 9), ("getitem", 6), ("setitem", 7), ("flag", 6), ("backward", 7), ("grad", 3),
-    ("clear", 3), ("mode", 4), ("loop", 2), ("hook", 2), ("numpy", 4), ("convert", 3), ("random", 3), ("inspect", 2),
-    ("delete", 1),
+    ("call", 30), ("operator", 13), ("create", 7), ("view", 9), ("getitem", 6), ("setitem", 7), ("flag", 6),
+    ("backward", 7), ("grad", 3), ("clear", 3), ("mode", 4), ("loop", 2), ("hook", 3), ("numpy", 4), ("convert", 3),
+    ("random", 3), ("inspect", 2), ("delete", 1),
 )  # fmt: skip
 _FAMILIES: Weights = (
     ("pointwise", 30), ("comparison", 8), ("reduction", 14), ("view", 10), ("shape", 7), ("indexing", 9), ("linalg", 9),
@@ -68,7 +68,7 @@ PROFILES: dict[str, Profile] = {
         ),
         replace(
             DEFAULT, name="promotion", dtypes=dtypes.EVEN, gradient=25,
-            kinds=_raised(_KINDS, create=20, call=40, convert=10),
+            kinds=_raised(_KINDS, create=20, call=40, operator=20, convert=10),
             families=_raised(_FAMILIES, pointwise=50, comparison=20, reduction=20, conversion=8),
         ),
         replace(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.dtypes import int64, uint8
 from strategies.catalogue.draft import Argument, Draft
 from strategies.catalogue.relations import first, operand, pick, rank, sometimes
 from strategies.shapes import draw_partner
@@ -32,6 +31,11 @@ def _dim_of_k(draft: Draft) -> str | None:
     return "-1" if draft.choices.chance(50) else None
 
 
+def _counted(draft: Draft) -> str:
+    """Small non-negative integers: a large one asks for as many bins."""
+    return draft.choices.pick(("torch.tensor([0, 2, 1, 2])", "torch.tensor([3, 3], dtype=torch.uint8)", "torch.tensor([1])"))
+
+
 _scan: Mapping[str, Argument] = {"input": _some, "dim": _dim}
 _k: Mapping[str, Argument] = {"input": _filled, "dim": _dim_of_k}
 
@@ -50,7 +54,7 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "logsumexp": {"dim": lambda d: d.dim() if d.choices.chance(60) else d.dims()},
     "renorm": {"input": rank(2, 3), "p": pick("2", "1", "inf"), "maxnorm": pick("1.0", "2", "0.5")},
     "dist": {"other": operand(lambda d: draw_partner(d.choices, d.shape))},
-    "bincount": {"input": first(lambda t: t.dim() == 1, (3,), frozenset((int64, uint8))), "weights": lambda d: None},
+    "bincount": {"input": _counted, "weights": lambda d: None},
     "diff": {"input": _some, "prepend": lambda d: None, "append": lambda d: None},
     "unique": {"dim": lambda d: None},
     "searchsorted": {"sorted_sequence": rank(1), "input": lambda d: d.operand((2,)), "sorter": lambda d: None},

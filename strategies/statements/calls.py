@@ -7,7 +7,8 @@ from typing import Any
 import engine
 from engine import Tensor
 from engine.signatures import MISSING
-from strategies.catalogue import Draft, Entry, by_family, draw_argument
+from strategies.catalogue import ENTRIES, Draft, Entry, by_family, draw_argument
+from strategies.choices import Table
 from strategies.drawing import Drawing, Expression, Line, small
 from strategies.program.vocabulary import KEYWORDS
 from strategies.scope import Unavailable
@@ -21,6 +22,14 @@ OPERATORS = {
 }  # fmt: skip
 UNARY = {"neg": "-", "bitwise_not": "~", "positive": "+"}
 _REFLECTED = frozenset(("add", "sub", "mul", "div", "pow", "floor_divide", "remainder", "bitwise_and", "bitwise_or"))
+_OFTEN = {"add": 14, "mul": 14, "sub": 10, "div": 9, "pow": 6, "neg": 4, "matmul": 4}
+_WITH_OPERATOR = Table(
+    [
+        (entry, _OFTEN.get(entry.name, 2))
+        for entry in ENTRIES
+        if (entry.name in OPERATORS and len(entry.op.signature.parameters) == 2) or entry.name in UNARY
+    ]
+)
 _COMPARISONS = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))
 
 
@@ -41,6 +50,11 @@ def draw_entry(drawing: Drawing, *families: str) -> Entry:
 
 def call_of(drawing: Drawing, entry: Entry) -> Drawn:
     """A call of an entry: its arguments, then one of its spellings."""
+    return spelled(drafted(drawing, entry))
+
+
+def drafted(drawing: Drawing, entry: Entry) -> Draft:
+    """The arguments of a call of an entry."""
     draft = Draft(drawing, entry)
     try:
         for parameter in entry.op.signature.parameters:
@@ -51,7 +65,16 @@ def call_of(drawing: Drawing, entry: Entry) -> Drawn:
         if not drawing.mistake:
             raise
         raise Unavailable from None  # a careless first operand has not the dimensions that a relation asks for
-    return spelled(draft)
+    return draft
+
+
+def draw_operator(drawing: Drawing) -> Drawn:
+    """`x + y`, `2 - x`, `x < y`, `-x`, `x *= y`: what most programs mostly hold."""
+    entry = drawing.choices.weighted(_WITH_OPERATOR)
+    if drawing.profile.exact and not entry.op.exact:
+        raise Unavailable
+    draft = drafted(drawing, entry)
+    return _operator(draft) or _plain(draft)
 
 
 def spelled(draft: Draft) -> Drawn:
@@ -150,7 +173,7 @@ def _operator(draft: Draft) -> Drawn | None:
     if name in UNARY and len(texts) == 1:
         return Expression(f"{UNARY[name]}{texts[0][1]}") if "(" not in texts[0][1] else None
     symbol = OPERATORS.get(name)
-    if symbol is None or len(texts) != 2:
+    if symbol is None or len(texts) != 2 or not draft.has_tensor:
         return None
     (_, left), (_, right) = texts
     augmented = name not in _COMPARISONS and name != "matmul" and left.isidentifier()
