@@ -48,6 +48,17 @@ class _Devices(dict[Any, str]):
         return name
 
 
+class _Shapes(dict[Any, tuple[tuple[int, ...], int]]):
+    """A library's shape -> the same as a plain tuple, and its number of elements, kept for the same reason."""
+
+    def __missing__(self, shape: Any) -> tuple[tuple[int, ...], int]:
+        if len(self) > 4096:
+            self.clear()
+        plain = tuple(map(int, shape))
+        known = self[shape] = (plain, math.prod(plain))
+        return known
+
+
 class _CharArrays(dict[int, Any]):
     """Number of bytes -> the ctypes array type, kept for the same reason."""
 
@@ -75,8 +86,7 @@ def raised(error: BaseException, prefix: str = "") -> Raised:
 class Observer:
     """Observes one run of a program on one backend; it remembers the versions first seen.
 
-    `spans`: whether tensors of different storages may share memory, as NumPy arrays and what is made from them do. It
-    costs a second walk over the names.
+    `spans`: whether tensors of different storages may share memory, as NumPy arrays and what is made from them do.
     """
 
     def __init__(self, backend: Backend, *, spans: bool = True) -> None:
@@ -85,7 +95,11 @@ class Observer:
         self._tensor_type: Any = namespace.Tensor
         tensor_type = self._tensor_type
         self._dtypes = {getattr(namespace, name, None): (name, _ITEM_SIZES[name]) for name in DTYPES}
+        self._complex = frozenset(
+            getattr(namespace, name) for name in DTYPES if "complex" in name and hasattr(namespace, name)
+        )
         self._devices = _Devices()
+        self._shapes = _Shapes()
         self._array_dtypes: dict[np.dtype[Any], str] = {}
         self._prefix = getattr(namespace, "__name__", "")
         self._undefined: Any = backend.undefined_mask
@@ -95,6 +109,8 @@ class Observer:
         self._spans = spans or not self._has_storage or backend.storage_key is not None
         self._seen: dict[str, tuple[Any, Any]] = {}
         self._now: dict[str, tuple[Any, Any]] = {}
+        self._overlaps = False  # whether storages have been found to share memory
+        self._extents: dict[int, int] = {}
         self._classes: dict[Any, int] = {}
         self._joined: dict[Any, Any] = {}
         self._kinds: dict[type, Callable[[Any, str, int], Fact]] = {
@@ -114,13 +130,36 @@ class Observer:
     def observe(self, variables: Mapping[str, Any]) -> dict[str, Fact]:
         """The facts about every name in `variables`, in sorted order."""
         names = sorted(variables)
-        self._classes = {}
-        self._now = {}
-        if self._spans:
-            self._joined = _join(span for name in names for span in self._spans_of(variables[name], 0))
-        facts = {name: self._fact(variables[name], name, 0) for name in names}
+        if self._overlaps:
+            return self._joined_facts(variables, names)
+        facts = self._facts(variables, names)
+        if self._spans and self._overlap():
+            self._overlaps = True
+            return self._joined_facts(variables, names)
         self._seen = self._now
         return facts
+
+    def _facts(self, variables: Mapping[str, Any], names: list[str]) -> dict[str, Fact]:
+        self._classes = {}
+        self._extents = {}
+        self._now = {}
+        return {name: self._fact(variables[name], name, 0) for name in names}
+
+    def _joined_facts(self, variables: Mapping[str, Any], names: list[str]) -> dict[str, Fact]:
+        """The same where different storages share memory: all spans must be known before the first is numbered."""
+        self._joined = _join(span for name in names for span in self._spans_of(variables[name], 0))
+        facts = self._facts(variables, names)
+        self._seen = self._now
+        return facts
+
+    def _overlap(self) -> bool:
+        """Whether memory that was just observed overlaps other memory that starts elsewhere."""
+        end = 0
+        for start, extent in sorted(self._extents.items()):
+            if start < end:
+                return True
+            end = start + extent
+        return False
 
     def forget(self) -> None:
         """Drops the references to the objects whose versions are remembered."""
@@ -151,10 +190,11 @@ class Observer:
         if not self._fast:
             return self._tensor_by_attribute(t, key, depth)
         try:
-            dtype, size = self._dtypes[t.dtype]
+            its_dtype = t.dtype
+            dtype, size = self._dtypes[its_dtype]
             if self._devices[t.device] != "cpu":
                 return self._tensor_by_attribute(t, key, depth)
-            shape = (*t.shape,)
+            shape, count = self._shapes[t.shape]
             strides = t.stride()
             offset = t.storage_offset()
             contiguous = t.is_contiguous()
@@ -168,14 +208,16 @@ class Observer:
             self._now[key] = entry
             values: bytes = b""
             storage: int | None = None
-            if 0 not in shape:
+            if count:
                 memory = t.untyped_storage()
                 start, extent = memory.data_ptr(), memory.nbytes()
-                storage = self._class(start)
-                if self._may_be_lazy and (t.is_neg() or t.is_conj()):
+                storage = self._class(start, extent)
+                if self._may_be_lazy and (t.is_neg() or (its_dtype in self._complex and t.is_conj())):
                     values = self._values(t.detach().resolve_conj().resolve_neg())
+                elif contiguous:
+                    values = _block(start, extent, offset * size, count * size)
                 else:
-                    values = read_memory(start, extent, shape, strides, offset, size, contiguous)
+                    values = view_memory(start, extent, shape, strides, offset, size).tobytes()
             grad = t.grad if is_leaf or retains else None
             if grad is not None:
                 grad = None if depth >= MAX_DEPTH else self._tensor(grad, f"{key}.grad", depth + 1)
@@ -205,7 +247,7 @@ class Observer:
             read(lambda: None if t.grad_fn is None else t.grad_fn.name()),
             retains,
             read(lambda: self._version(t, key)),
-            read(lambda: self._class(self._storage(t)[0]) if t.numel() else None),
+            read(lambda: self._class(*self._storage(t)) if t.numel() else None),
             read(lambda: self._devices[t.device]),
             read(lambda: self._grad(t, key, depth)) if is_leaf is True or retains is True else None,
             None if self._undefined is None else read(lambda: _mask_bytes(self._undefined(t))),
@@ -260,9 +302,11 @@ class Observer:
 
     # --- storages ---
 
-    def _class(self, start: Any) -> int:
+    def _class(self, start: Any, extent: int) -> int:
         """The number of the class of tensors to which memory that starts there belongs."""
         if self._spans:
+            if type(start) is int:
+                self._extents[start] = max(extent, self._extents.get(start, 0))
             start = self._joined.get(start, start)
         number = self._classes.get(start)
         if number is None:
@@ -317,7 +361,10 @@ class Observer:
         dtype = self._array_dtypes.get(array.dtype)
         if dtype is None:
             dtype = self._array_dtypes[array.dtype] = str(array.dtype)
-        storage = self._class(np.lib.array_utils.byte_bounds(array)[0]) if array.size else None
+        storage = None
+        if array.size:
+            start, end = np.lib.array_utils.byte_bounds(array)
+            storage = self._class(start, end - start)
         return ArrayFact(dtype, array.shape, array.strides, array.tobytes(), storage)
 
     def _sequence(self, value: Any, key: str, depth: int) -> Fact:
@@ -366,12 +413,15 @@ def read_memory(
     Raises ValueError where the elements do not lie within.
     """
     if contiguous:
-        count = math.prod(shape) * size
-        skip = offset * size
-        if skip + count > extent:
-            raise ValueError(f"{skip + count} bytes in a storage of {extent}")
-        return _char_arrays[count].from_address(start + skip).raw
+        return _block(start, extent, offset * size, math.prod(shape) * size)
     return view_memory(start, extent, shape, strides, offset, size).tobytes()
+
+
+def _block(start: int, extent: int, skip: int, count: int) -> bytes:
+    """`count` bytes that follow the first `skip` of the `extent` bytes at `start`."""
+    if skip + count > extent:
+        raise ValueError(f"{skip + count} bytes in a storage of {extent}")
+    return _char_arrays[count].from_address(start + skip).raw
 
 
 def view_memory(

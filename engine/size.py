@@ -8,13 +8,21 @@ from collections.abc import Iterable
 from typing import Any
 
 
+_new = tuple.__new__
+
+
 class Size(tuple):
     """The sizes of a tensor: a tuple of ints. Source: https://docs.pytorch.org/docs/stable/size.html"""
 
     __slots__ = ()
 
     def __new__(cls, sizes: Iterable[Any] = ()) -> Size:
-        return super().__new__(cls, map(operator.index, sizes))
+        return tuple.__new__(cls, map(operator.index, sizes))
+
+    @staticmethod
+    def of(sizes: tuple[int, ...]) -> Size:
+        """The same for sizes that are ints for certain."""
+        return _new(Size, sizes)
 
     def numel(self) -> int:
         """The number of elements of a tensor of these sizes."""

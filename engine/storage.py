@@ -14,13 +14,14 @@ class Storage:
     indices of a write); it is None while all are defined.
     """
 
-    __slots__ = ("buffer", "owner", "undefined")
+    __slots__ = ("_address", "buffer", "owner", "undefined")
 
     def __init__(self, buffer: np.ndarray, owner: Any = None) -> None:
         self.buffer = buffer
         self.owner = owner
         """Whatever else keeps the memory alive: a NumPy array that it belongs to. Such memory cannot be resized."""
         self.undefined: np.ndarray | None = None
+        self._address = -1  # of the buffer, once it is asked for: NumPy builds a dictionary to tell it
 
     def nbytes(self) -> int:
         """The size in bytes."""
@@ -30,7 +31,9 @@ class Storage:
 
     def data_ptr(self) -> int:
         """The address of the first byte; 0 where there is none."""
-        return self.buffer.__array_interface__["data"][0] if self.buffer.nbytes else 0
+        if self._address < 0:
+            self._address = self.buffer.__array_interface__["data"][0] if self.buffer.nbytes else 0
+        return self._address
 
     def resize_(self, nbytes: int) -> None:
         """Change the size in place. Bytes that are new are undefined."""
@@ -38,7 +41,7 @@ class Storage:
             raise RuntimeError("Trying to resize storage that is not resizable")
         old = self.buffer
         kept = min(old.nbytes, nbytes)
-        self.buffer = np.zeros(nbytes, np.uint8)
+        self.buffer, self._address = np.zeros(nbytes, np.uint8), -1
         self.buffer[:kept] = old[:kept]
         undefined = np.ones(nbytes, np.bool_)
         undefined[:kept] = False if self.undefined is None else self.undefined[:kept]

@@ -205,12 +205,12 @@ class Tensor:
     @property
     def shape(self) -> Size:
         """The sizes, as a `torch.Size`."""
-        return Size(self._sizes)
+        return Size.of(self._sizes)
 
     def size(self, dim: int | None = None) -> Any:
         """All sizes, or that of one dimension. Raises IndexError."""
         if dim is None:
-            return Size(self._sizes)
+            return Size.of(self._sizes)
         return self._sizes[layout.wrap_dim(_index(dim, "size"), len(self._sizes), scalar=False)]
 
     def stride(self, dim: int | None = None) -> Any:
