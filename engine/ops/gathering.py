@@ -14,6 +14,7 @@ import numpy as np
 from engine import dtypes, layout
 from engine import functions as F
 from engine.call import Result, cast, checked_number, number_array
+from engine.ops.memory import strides_for
 from engine.ops.pointwise import not_implemented
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.tensor import Tensor
@@ -22,11 +23,6 @@ _BOTH = "function method inplace out"
 _APART = "internal partial others"
 _FRESH = "internal first others"
 _INDEX_DTYPES = (dtypes.int32, dtypes.int64)
-
-
-def _own(input: Tensor) -> layout.Shape:
-    """The strides of a changed copy of a tensor."""
-    return layout.pointwise_strides([(input._sizes, input._strides)], input._sizes)
 
 
 def _checked(index: np.ndarray, size: int, dim: int) -> np.ndarray:
@@ -129,7 +125,7 @@ def _index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: An
     if len(input._sizes) > 1:
         _checked(places, input._sizes[dim], dim)
     at = _along(input._sizes, dim, _bounded(places, input._sizes[dim]))
-    return Result(_added(values, input.dtype, at, scaled), _own(input))
+    return Result(_added(values, input.dtype, at, scaled))
 
 
 def _check_source(name: str, input: Tensor, dim: int, index: np.ndarray, source: Tensor) -> None:
@@ -198,7 +194,7 @@ def _index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Resul
     at = _along(flat.shape, dim, _copy_bounded(places, flat.shape[dim]))
     flat[at] = source._array().reshape(-1) if not input._sizes else source._array()
     twice = _twice(flat.shape, at)
-    return Result(flat.reshape(values.shape), _own(input), None if twice is None else twice.reshape(values.shape))
+    return Result(flat.reshape(values.shape), None, None if twice is None else twice.reshape(values.shape))
 
 
 def _copy_bounded(index: np.ndarray, size: int) -> np.ndarray:
@@ -240,7 +236,7 @@ def _index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Result:
     if bad.any():
         raise IndexError(f"index {places[bad].flat[0]} is out of bounds for dimension {dim} with size {size}")
     flat[_along(flat.shape, dim, places)] = checked_number(value, input.dtype)
-    return Result(flat.reshape(values.shape), _own(input))
+    return Result(flat.reshape(values.shape), strides_for(input, None))
 
 
 op(
@@ -273,7 +269,7 @@ def _grid(index: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
 
 
 def _index_for(name: str, index: Tensor) -> np.ndarray:
-    if index.dtype not in _INDEX_DTYPES:
+    if index.dtype not in _INDEX_DTYPES and index.numel():  # an index without elements is not looked at
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     return index._array().astype(np.int64, copy=False)
 
@@ -347,11 +343,11 @@ def _scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Result:
     dim, places = _scatter_places("scatter", input, dim, index, src if is_tensor else None)
     values = input._array().copy()
     if places is None:
-        return Result(values, _own(input))
+        return Result(values)
     flat = _at_least_1d(values)
     flat[places] = _source_part(src, index) if is_tensor else number_array(src, input.dtype)
     twice = _twice(flat.shape, places) if is_tensor else None
-    return Result(flat.reshape(values.shape), _own(input), None if twice is None else twice.reshape(values.shape))
+    return Result(flat.reshape(values.shape), None, None if twice is None else twice.reshape(values.shape))
 
 
 op(
@@ -383,7 +379,7 @@ def _scatter_reduced(input: Tensor, dim: int, index: Tensor, src: Any, reduce: s
     dim, places = _scatter_places("scatter", input, dim, index, src if is_tensor else None)
     values = input._array().copy()
     if places is None:
-        return Result(values, _own(input))
+        return Result(values)
     flat = _at_least_1d(values)
     source = _source_part(src, index) if is_tensor else np.broadcast_to(number_array(src, input.dtype), places[0].shape)
     if reduce == "add":
@@ -392,7 +388,7 @@ def _scatter_reduced(input: Tensor, dim: int, index: Tensor, src: Any, reduce: s
         np.logical_and.at(flat, places, source)
     else:
         np.multiply.at(flat, places, source)
-    return Result(flat.reshape(values.shape), _own(input))
+    return Result(flat.reshape(values.shape))
 
 
 for _source in ("Tensor src", "Number value"):
@@ -407,9 +403,9 @@ def _scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Result:
     dim, places = _scatter_places("scatter_add", input, dim, index, src)
     values = input._array()
     if places is None:
-        return Result(values.copy(), _own(input))
+        return Result(values.copy())
     flat = _added(_at_least_1d(values), input.dtype, places, _source_part(src, index))
-    return Result(flat.reshape(values.shape), _own(input))
+    return Result(flat.reshape(values.shape))
 
 
 op(
@@ -465,11 +461,11 @@ def _put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool) -> Resu
     places = _flat_places(index._array().reshape(-1), flat.size)
     terms = source._array().reshape(-1)
     if accumulate:
-        return Result(_added(flat, input.dtype, (places,), terms).reshape(input._sizes), _own(input))
+        return Result(_added(flat, input.dtype, (places,), terms).reshape(input._sizes), strides_for(input, None))
     flat[places] = terms
     twice = _twice(flat.shape, (places,))
     undefined = None if twice is None else twice.reshape(input._sizes)
-    return Result(flat.reshape(input._sizes), _own(input), undefined)
+    return Result(flat.reshape(input._sizes), strides_for(input, None), undefined)
 
 
 op(
@@ -582,7 +578,7 @@ def _nonzero(input: Tensor) -> Result:
     else:
         places = np.zeros((int(bool(input._array() != 0)), 0), np.int64)
     # torch writes one column per dimension: the result's columns are contiguous.
-    return Result(places, (1, max(places.shape[0], 1)) if places.size else None)
+    return Result(places, (1, places.shape[0]))
 
 
 op("_nonzero(Tensor input)", kind=GENERAL, kernel=_nonzero, family="indexing", forms="function out", exact=True)
@@ -604,10 +600,10 @@ op("argwhere(Tensor input)", kind=COMPOSITE, kernel=lambda input: F._nonzero(inp
 
 def _take_along_dim(input: Tensor, indices: Tensor, dim: int | None) -> Tensor:
     """`gather` with broadcasting; over everything if `dim` is None."""
-    if indices.dtype is not dtypes.int64:
-        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype.legacy}")
     if dim is None:
         return F.gather(input.reshape(-1), 0, indices.reshape(-1))
+    if indices.dtype is not dtypes.int64:
+        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype.legacy}")
     if len(input._sizes) != len(indices._sizes):
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
@@ -625,5 +621,5 @@ def _take_along_dim(input: Tensor, indices: Tensor, dim: int | None) -> Tensor:
 
 op(
     "take_along_dim(Tensor input, Tensor indices, int? dim=None)",
-    kind=COMPOSITE, kernel=_take_along_dim, family="indexing", forms="function method out", exact=True,
+    kind=COMPOSITE, kernel=_take_along_dim, family="indexing", forms="function method out", exact=True, memory=_FRESH,
 )  # fmt: skip

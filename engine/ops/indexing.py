@@ -15,6 +15,7 @@ import numpy as np
 from engine import call, dtypes, layout, signatures
 from engine import functions as F
 from engine.call import Result, checked_number
+from engine.ops.memory import strides_for
 from engine.registry import GENERAL, MUTATION, op
 from engine.tensor import Tensor
 
@@ -151,9 +152,9 @@ def _index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool) ->
             np.add.at(working, where, source.astype(working.dtype, copy=False))
         if working is not moved:
             moved[...] = working.astype(moved.dtype)
-        return Result(result, _own_strides(input))
+        return Result(result, strides_for(input, None))
     moved[where] = source
-    return Result(result, _own_strides(input), _written_twice(result.shape, order, where, np.broadcast_shapes(shape)))
+    return Result(result, strides_for(input, None), _written_twice(result.shape, order, where, np.broadcast_shapes(shape)))
 
 
 def _check_memory(input: Tensor, others: Sequence[Tensor]) -> None:
@@ -168,10 +169,6 @@ def _check_memory(input: Tensor, others: Sequence[Tensor]) -> None:
     for other in others:
         if layout.overlaps(input, other):
             raise RuntimeError(call.OVERLAP)
-
-
-def _own_strides(input: Tensor) -> layout.Shape:
-    return layout.pointwise_strides([(input._sizes, input._strides)], input._sizes)
 
 
 def _written_twice(shape: tuple[int, ...], order: list[int], where: tuple[Any, ...], index_shape: Any) -> np.ndarray | None:

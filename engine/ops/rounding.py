@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from engine import dtypes, layout
+from engine import dtypes
 from engine.autograd.modes import is_grad_enabled
 from engine.call import Result
 from engine.dtypes import BOOL, COMPLEX, COMPLEXES, FLOAT, FLOATS
+from engine.ops.memory import strides_for
 from engine.ops.pointwise import (
     EVERY,
     METHOD_ONLY,
@@ -220,7 +221,7 @@ def _nan_to_num(input: Tensor, nan: float | None, posinf: float | None, neginf: 
     array, d = input._array(), input.dtype
     if d.category == COMPLEX and input.requires_grad and is_grad_enabled():
         raise RuntimeError("nan_to_num does not support automatic differentiation for outputs with complex dtype.")
-    strides = layout.pointwise_strides([(input._sizes, input._strides)], input._sizes)
+    strides = strides_for(input, None)
     if array.dtype.kind in "iub":
         return Result(array.copy(), strides)
     real = d.to_real()
