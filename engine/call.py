@@ -229,7 +229,7 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
     kind = op.kind
     if kind == COMPOSITE and not inplace:
         result = op.kernel(*values)
-        return result if out is None else _write_out(op, out, result)
+        return result if out is None else _write_out(op, values, out, result)
     tensors = _tensors(op, values)
     if out is not None:
         _refuse_grad_with_out(op, tensors, out)
@@ -583,15 +583,25 @@ def check_memory(rules: frozenset[str], target: Tensor, first: Sequence[Tensor],
         raise RuntimeError(OVERLAP)
 
 
-def _depending_on_order(result: Result, target: Tensor, operands: Sequence[Tensor]) -> Result:
+def _depending_on_order(
+    rules: frozenset[str], result: Result, target: Tensor, first: Sequence[Tensor], others: Sequence[Tensor]
+) -> Result:
     """The result, undefined where a target lies across an operand: what is read then depends on what was written first.
 
-    torch refuses what it can tell cheaply; for the rest it promises nothing.
+    torch refuses what it can tell cheaply; for the rest it promises nothing. An operand that is the target itself is read
+    before each of its elements is written, unless the operation mixes elements, as products of matrices do.
     """
-    across = [
-        t for t in operands if t._storage is target._storage and t is not target and t._layout != target._layout
-    ]
-    if across and any(np.shares_memory(t._array(), target._array()) for t in across):
+    if not any(t._storage is target._storage for t in (*first, *others)):
+        mixed = "mixes-others" in rules and layout.has_internal_overlap(target._sizes, target._strides)
+    else:
+        across = [
+            t
+            for word, operands in (("mixes-first", first), ("mixes-others", others))
+            for t in operands
+            if t._storage is target._storage and (word in rules or (t is not target and t._layout != target._layout))
+        ]
+        mixed = any(np.shares_memory(t._array(), target._array()) for t in across)
+    if mixed:
         result.undefined = np.ones(result.values.shape, np.bool_)
     return result
 
@@ -603,13 +613,13 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
         written = op.kernel(*values)
         if written is not None:
             result = written if isinstance(written, Result) else Result(np.asarray(written))
-            write(target, _depending_on_order(result, target, tensors[1:]))
+            write(target, _depending_on_order(op.memory, result, target, (), tensors[1:]))
     else:
         if op.kind == POINTWISE:
             _require_shape(target, layout.broadcast_shapes([t._sizes for t in tensors]))
         (result, *_) = _compute(op, values, tensors, target)
         _require_shape(target, result.values.shape)
-        write(target, _depending_on_order(result, target, tensors[1:]))
+        write(target, _depending_on_order(op.memory, result, target, (), tensors[1:]))
     bump_version(target)
     if node is not None and not (op.casts and target.dtype.category < dtypes.FLOAT):
         rebase_history(target, node)
@@ -693,17 +703,20 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
         raise TypeError(f"{op.name}(): argument 'out' must be a tuple of {len(results)} Tensors")
     for t, result in zip(outs, results, strict=True):
         _require_out_dtype(op, dtypes.BY_NUMPY[result.values.dtype], t)
-        write_result(t, _depending_on_order(result, t, tensors))
+        write_result(t, _depending_on_order(op.memory, result, t, tensors[:1], tensors[1:]))
     return _package(op, tuple(outs), "_out") if len(op.signature.outputs) > 1 else outs[0]
 
 
-def _write_out(op: Op, out: Any, result: Any) -> Any:
+def _write_out(op: Op, values: list[Any], out: Any, result: Any) -> Any:
     """The `out=` form of a composite: its result is written into the given tensors."""
     pairs = list(zip(out, result, strict=True)) if isinstance(result, tuple) else [(out, result)]
     _refuse_grad_with_out(op, [r for _, r in pairs], out)
+    tensors = _tensors(op, values)
     for target, value in pairs:
+        check_memory(op.memory, target, tensors[:1], tensors[1:])
         _require_out_dtype(op, value.dtype, target)
-        write_result(target, Result(value._array(), None, value._undefined_mask()))
+        written = Result(value._array(), None, value._undefined_mask())
+        write_result(target, _depending_on_order(op.memory, written, target, tensors[:1], tensors[1:]))
     return out
 
 

@@ -155,7 +155,9 @@ def op(
     accepts: the computing dtypes; others raise NotImplementedError that names `error_name` and the dtype.
     exact: equal operands give equal bits in every correct implementation (no rounding but IEEE's own).
     memory: what an in-place or `out=` form refuses to write: memory that overlaps with itself (`internal`), partly with an
-    operand (`partial`), at all with the first operand (`first`) or the further ones (`others`).
+    operand (`partial`), at all with the first operand (`first`) or the further ones (`others`); and whether elements of the
+    first (`mixes-first`) or further operands (`mixes-others`) enter several elements of the result, so that writing over
+    them is undefined.
     last_leads: the layout of a result follows the last operand first (a reflected operation).
     casts: the result may have a dtype that has no gradients; then nothing is recorded.
     moves: results are elements of the first operand (or list of them), unchanged, so what is undefined in it stays traceable.

@@ -90,7 +90,8 @@ def _batched(input: Any, other: Any) -> Any:
 
 op(
     "matmul(Tensor input, Tensor other)", kind=COMPOSITE, kernel=_matmul, family="linalg", forms="function method out",
-    aliases=("linalg_matmul",), out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead",
+    aliases=("linalg_matmul",), memory="mixes-first mixes-others",
+    out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead",
 )  # fmt: skip
 
 # ----------------------------------------------------------------------------------------------------------- outer, kron
@@ -106,7 +107,7 @@ def _outer(input: Any, vec2: Any) -> Any:
 
 op(
     "outer(Tensor input, Tensor vec2)", kind=COMPOSITE, kernel=_outer, family="linalg", forms="function method out",
-    aliases=("ger",), exact=True,
+    aliases=("ger",), exact=True, memory="internal partial first others",
 )  # fmt: skip
 
 
@@ -121,7 +122,7 @@ def _kron(input: Any, other: Any) -> Any:
 
 op(
     "kron(Tensor input, Tensor other)", kind=COMPOSITE, kernel=_kron, family="linalg", forms="function method out",
-    exact=True,
+    exact=True, memory="internal partial first others",
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------------ inner, tensordot
@@ -245,7 +246,7 @@ def _linalg_cross(input: Tensor, other: Tensor, dim: int) -> np.ndarray:
 
 op(
     "linalg_cross(Tensor input, Tensor other, *, int dim=-1)", kind=GENERAL, kernel=_linalg_cross, family="linalg",
-    forms="function out", derivatives={
+    forms="function out", memory="internal partial first others", derivatives={
         "input": lambda grad, other, dim: F.linalg_cross(conj(other), grad, dim=dim),
         "other": lambda grad, input, dim: F.linalg_cross(grad, conj(input), dim=dim),
     },
@@ -266,5 +267,5 @@ def _cross(input: Any, other: Any, dim: int | None) -> Any:
 
 op(
     "cross(Tensor input, Tensor other, int? dim=None)", kind=COMPOSITE, kernel=_cross, family="linalg",
-    forms="function method out",
+    forms="function method out", memory="internal partial first others",
 )  # fmt: skip

@@ -150,10 +150,16 @@ def _in_batches(grad: Any, batch1: Any, batch2: Any) -> Any:
 _OUT_DTYPE = "Expected out tensor to have dtype {result}, but got {out} instead"
 
 
-def _product(signature: str, kernel: Callable[..., Any], derivatives: dict[str, Any]) -> None:
+_MIXES = "mixes-first mixes-others"
+
+
+def _product(
+    signature: str, kernel: Callable[..., Any], derivatives: dict[str, Any], *, memory: str = _MIXES,
+    out_dtype_error: str = _OUT_DTYPE,
+) -> None:  # fmt: skip
     op(
         signature, kind=GENERAL, kernel=kernel, family="linalg", forms="function method out", derivatives=derivatives,
-        out_dtype_error=_OUT_DTYPE,
+        out_dtype_error=out_dtype_error, memory=memory,
     )  # fmt: skip
 
 
@@ -163,6 +169,7 @@ _product(
         "input": lambda grad, mat2, input_sizes, input_strides: left_gradient(grad, mat2, input_sizes, input_strides),
         "mat2": lambda grad, input, mat2_sizes, mat2_strides: right_gradient(grad, input, mat2_sizes, mat2_strides),
     },
+    memory=f"internal {_MIXES}",
 )  # fmt: skip
 _product(
     "bmm(Tensor input, Tensor mat2)", _bmm,
@@ -178,10 +185,12 @@ _product(
 _product(
     "dot(Tensor input, Tensor tensor)", _dot,
     {"input": lambda grad, tensor: grad * conj(tensor), "tensor": lambda grad, input: grad * conj(input)},
+    out_dtype_error="result dtype {out} does not match input dtype {result}",
 )  # fmt: skip
 _product(
     "vdot(Tensor input, Tensor other)", _vdot,
     {"input": lambda grad, other: conj(grad) * other, "other": lambda grad, input: grad * input},
+    out_dtype_error="result dtype {out} does not match input dtype {result}",
 )  # fmt: skip
 
 
@@ -294,12 +303,13 @@ def _summand_gradient(grad: Any, beta: Any) -> Any:
 
 
 def _sum(
-    name: str, first: str, second: str, kernel: Callable[..., Any], derivatives: dict[str, Any], forms: str = "inplace-method"
-) -> None:
+    name: str, first: str, second: str, kernel: Callable[..., Any], derivatives: dict[str, Any], *, memory: str,
+    forms: str = "inplace-method",
+) -> None:  # fmt: skip
     """Register `name(input, first, second, *, beta=1, alpha=1)` and the old spellings with the factors in front."""
     record: dict[str, Any] = {
         "kind": GENERAL, "family": "linalg", "derivatives": {"input": _summand_gradient, **derivatives},
-        "out_dtype_error": _OUT_DTYPE,
+        "out_dtype_error": _OUT_DTYPE if name != "addr" else None, "memory": memory,
     }  # fmt: skip
     tail = f"Tensor {first}, Tensor {second}"
     op(
@@ -334,6 +344,7 @@ _sum(
         "mat1": lambda grad, mat2, mat1_sizes, mat1_strides, alpha: left_gradient(grad, mat2, mat1_sizes, mat1_strides, alpha),
         "mat2": lambda grad, mat1, mat2_sizes, mat2_strides, alpha: right_gradient(grad, mat1, mat2_sizes, mat2_strides, alpha),
     },
+    memory="internal mixes-others",
 )  # fmt: skip
 _sum(
     "addbmm", "batch1", "batch2", _addbmm,
@@ -345,6 +356,7 @@ _sum(
             conj(batch1.transpose(1, 2)).bmm(_in_batches(grad, batch1, batch2)), conj(alpha)
         ),
     },
+    memory="internal mixes-others",
 )  # fmt: skip
 _sum(
     "baddbmm", "batch1", "batch2", _baddbmm,
@@ -352,6 +364,7 @@ _sum(
         "batch1": lambda grad, batch2, alpha: scaled(grad.bmm(conj(batch2.transpose(1, 2))), conj(alpha)),
         "batch2": lambda grad, batch1, alpha: scaled(conj(batch1.transpose(1, 2)).bmm(grad), conj(alpha)),
     },
+    memory="mixes-others",
 )  # fmt: skip
 _sum(
     "addmv", "mat", "vec", _addmv,
@@ -360,6 +373,7 @@ _sum(
         "vec": lambda grad, mat, alpha: scaled(conj(mat.t()).mv(grad), conj(alpha)),
     },
     forms="inplace",
+    memory="mixes-others",
 )  # fmt: skip
 _sum(
     "addr", "vec1", "vec2", _addr,
@@ -367,4 +381,5 @@ _sum(
         "vec1": lambda grad, vec2, alpha: scaled(grad.mv(conj(vec2)), conj(alpha)),
         "vec2": lambda grad, vec1, alpha: scaled(grad.t().mv(conj(vec1)), conj(alpha)),
     },
+    memory="internal partial",
 )  # fmt: skip
