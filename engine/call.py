@@ -234,7 +234,7 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
     if out is not None:
         _refuse_grad_with_out(op, tensors, out)
         return _run_out(op, values, tensors, out)
-    recorded = _State.grad and any(t.requires_grad for t in tensors)
+    recorded = _State.grad and not _State.inference and any(t.requires_grad for t in tensors)
     if inplace:
         check_inplace(values[0], recorded and bool(op.derivatives))
         if kind == COMPOSITE:

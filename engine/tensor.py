@@ -405,11 +405,10 @@ class Tensor:
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         if self.requires_grad and value.dtype.category < dtypes.FLOAT:
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
+        if value.dtype is not self.dtype:
+            self._accumulator = None  # graphs that exist keep accumulating in the former dtype
         self._storage, self._offset = value._storage, value._offset
         self._sizes, self._strides, self.dtype = value._sizes, value._strides, value.dtype
-        node = self._accumulator() if self._accumulator is not None else None
-        if node is not None:
-            node.metadata[0] = (self._sizes, self.dtype)
 
     @property
     def retains_grad(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -101,18 +102,33 @@ class AccumulateGrad(Node):
                 variable._grad = grad.detach()
             else:
                 variable._grad = _clone_in_layout(grad, variable)
-        elif not _State.grad:
-            variable._grad.add_(grad)
         else:
-            total = variable._grad + grad
-            variable._grad = total if _follows_layout(total, variable) else _clone_in_layout(total, variable)
-        for hook in list((variable._post_accumulate_hooks or {}).values()):
-            if hook(variable) is not None:
-                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
+            if _State.grad:
+                variable._grad = variable._grad + grad
+            else:
+                variable._grad.add_(grad)
+            if not _follows_layout(variable._grad, variable):
+                warnings.warn(
+                    "grad and param do not obey the gradient layout contract. This is not an error, but may impair performance.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+        self._run_post_hooks()
+
+    def _run_post_hooks(self) -> None:
+        """Each hook gets what the one before returned, and only at the end is it an error to have returned something."""
+        value: Any = self.variable
+        for hook in list((self.variable._post_accumulate_hooks or {}).values()):
+            returned = hook(value)
+            value = value if returned is None else returned
+        if value is not self.variable:
+            raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 
 def _follows_layout(grad: Tensor, variable: Tensor) -> bool:
     if layout.is_non_overlapping_and_dense(variable._sizes, variable._strides):
+        if len(grad._sizes) != len(variable._sizes):  # `.data` may have given the leaf another shape since
+            return False
         return all(n == 1 or a == b for n, a, b in zip(grad._sizes, grad._strides, variable._strides, strict=True))
     return layout.is_contiguous(grad._sizes, grad._strides)
 

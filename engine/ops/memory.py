@@ -97,6 +97,7 @@ def _fill(input: Tensor, value: Any) -> np.ndarray:
 op(
     "fill_(Tensor input, Tensor value)",
     kind=MUTATION, kernel=_fill, family="view", forms="function method inplace", exact=True, node="FillBackward3",
+    memory="internal",
     derivatives={"input": lambda grad: F.zeros_like(grad), "value": lambda grad: grad.sum()},
 )  # fmt: skip
 op(
