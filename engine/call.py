@@ -85,7 +85,7 @@ class OpNode(Node):
                     self.saved[want] = value
                 else:
                     self.context[want] = None
-            elif isinstance(value, list) and any(isinstance(t, Tensor) for t in value):
+            elif isinstance(value, (list, tuple)) and any(isinstance(t, Tensor) for t in value):
                 self.saved[want] = [SavedTensor(t) if isinstance(t, Tensor) else t for t in value]
             else:
                 self.context[want] = value

@@ -143,8 +143,8 @@ def right_gradient(grad: Any, left: Any, sizes: layout.Shape, strides: layout.Sh
     return scaled(conj(left.t()).mm(grad), conj(factor))
 
 
-def _in_batches(grad: Any, batch1: Any, batch2: Any) -> Any:
-    return grad.unsqueeze(0).expand(batch1._sizes[0], batch1._sizes[1], batch2._sizes[2])
+def _in_batches(grad: Any, batch1_sizes: Any, batch2_sizes: Any) -> Any:
+    return grad.unsqueeze(0).expand(batch1_sizes[0], batch1_sizes[1], batch2_sizes[2])
 
 
 _OUT_DTYPE = "Expected out tensor to have dtype {result}, but got {out} instead"
@@ -349,11 +349,11 @@ _sum(
 _sum(
     "addbmm", "batch1", "batch2", _addbmm,
     {
-        "batch1": lambda grad, batch1, batch2, alpha: scaled(
-            _in_batches(grad, batch1, batch2).bmm(conj(batch2.transpose(1, 2))), conj(alpha)
+        "batch1": lambda grad, batch1_sizes, batch2, batch2_sizes, alpha: scaled(
+            _in_batches(grad, batch1_sizes, batch2_sizes).bmm(conj(batch2.transpose(1, 2))), conj(alpha)
         ),
-        "batch2": lambda grad, batch1, batch2, alpha: scaled(
-            conj(batch1.transpose(1, 2)).bmm(_in_batches(grad, batch1, batch2)), conj(alpha)
+        "batch2": lambda grad, batch1, batch1_sizes, batch2_sizes, alpha: scaled(
+            conj(batch1.transpose(1, 2)).bmm(_in_batches(grad, batch1_sizes, batch2_sizes)), conj(alpha)
         ),
     },
     memory="internal mixes-others",
