@@ -26,7 +26,7 @@ def _inner(name: str, *shape: int | str) -> Argument:
         if "inner" not in draft.values:
             draft.values["inner"] = small(draft)
         have = draft.shape
-        return tuple(draft.values["inner"] if n == "k" else have[n] for n in shape)  # type: ignore[index, misc]
+        return tuple(draft.values["inner"] if n == "k" else have[n] for n in shape)  # type: ignore[index]
 
     return operand(sizes)
 

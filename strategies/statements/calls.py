@@ -144,7 +144,7 @@ def arguments(draft: Draft, skip: int = 0) -> str:
     by_keyword = len(texts)
     if texts and choices.chance(14):
         by_keyword = choices.below(len(texts)) if skip or choices.chance(15) else 1 + choices.below(len(texts))
-    parts = []
+    parts: list[str] = []
     for position, (parameter, text) in enumerate(texts):
         out_of_line = len(parts) == len(parameters) or parameters[len(parts)] is not parameter
         if position >= by_keyword or parameter.keyword_only or out_of_line:

@@ -229,19 +229,18 @@ def draw_clear(drawing: Drawing) -> Expression | Line:
         return Line(f"{name}.grad = None")
     name = recent(choices, holders) if holders and not (drawing.mistake and choices.chance(50)) else scope.tensor(choices)
     number = values.draw_number(choices, 2, scope[name].dtype)
-    return choices.pick(
-        (
-            Line(f"{name}.grad = None"),
-            Expression(f"{name}.grad.zero_()", effect=True),
-            Expression(f"{name}.grad.data.zero_()", effect=True),
-            Line(f"{name}.grad = torch.zeros_like({name}.grad)"),
-            Expression(f"{name}.grad"),
-            Line(f"{name}.grad += {number}"),
-            Expression(f"{name}.grad.clone()"),
-            Expression(f"{name}.grad * {number}" if number[0] != "-" and "j" not in number else f"{name}.grad.neg()"),
-            Expression(f"{name}.grad.mul_({number})", effect=True),
-        )
+    ways: tuple[Expression | Line, ...] = (
+        Line(f"{name}.grad = None"),
+        Expression(f"{name}.grad.zero_()", effect=True),
+        Expression(f"{name}.grad.data.zero_()", effect=True),
+        Line(f"{name}.grad = torch.zeros_like({name}.grad)"),
+        Expression(f"{name}.grad"),
+        Line(f"{name}.grad += {number}"),
+        Expression(f"{name}.grad.clone()"),
+        Expression(f"{name}.grad * {number}" if number[0] != "-" and "j" not in number else f"{name}.grad.neg()"),
+        Expression(f"{name}.grad.mul_({number})", effect=True),
     )
+    return choices.pick(ways)
 
 
 # ---------------------------------------------------------------------------------------------------------------- hooks
@@ -265,7 +264,8 @@ def draw_hook(drawing: Drawing) -> Expression | Line:
     if choices.chance(18):
         leaves = [n for n in recorded if scope[n].is_leaf]
         name = recent(choices, leaves) if leaves and not drawing.mistake else name
-        body = choices.pick(("lambda t: t.grad.mul_(2)", "lambda t: t.grad.zero_()", "lambda t: t.detach().sub_(t.grad)"))
+        # A hook of this kind that returns anything makes every backward of its leaf fail.
+        body = choices.pick(("lambda t: None", "lambda t: t.grad.mul_(2)")[: 1 + drawing.mistake])
         return _handle(drawing, f"{name}.register_post_accumulate_grad_hook({body})")
     hook = choices.pick(_WRONG_HOOKS) if drawing.mistake and choices.chance(60) else choices.pick(_HOOKS)
     return _handle(drawing, f"{name}.register_hook({hook})")

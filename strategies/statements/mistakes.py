@@ -139,15 +139,14 @@ def _mixed_dtypes(drawing: Drawing) -> Expression | Line:
     """An in-place write of a result that the dtype cannot hold."""
     choices, scope = drawing.choices, drawing.scope
     name = scope.tensor(choices, lambda t: t.dtype.category < FLOAT)
-    return choices.pick(
-        (
-            Expression(f"{name}.mul_(1.5)", effect=True), Expression(f"{name}.div_(2)", effect=True),
-            Line(f"{name} += 0.5", binds=(name,)), Line(f"{name} /= 2", binds=(name,)),
-            Expression(f"{name}.add_(1j)", effect=True), Expression(f"{name}.sqrt_()", effect=True),
-            Expression(f"torch.exp({name}, out=torch.empty(0, dtype=torch.int64))"), Expression(f"{name}.mean()"),
-            Expression(f"torch.sub({name}, True)"), Expression(f"-{name}.bool()"),
-        )
+    ways: tuple[Expression | Line, ...] = (
+        Expression(f"{name}.mul_(1.5)", effect=True), Expression(f"{name}.div_(2)", effect=True),
+        Line(f"{name} += 0.5", binds=(name,)), Line(f"{name} /= 2", binds=(name,)),
+        Expression(f"{name}.add_(1j)", effect=True), Expression(f"{name}.sqrt_()", effect=True),
+        Expression(f"torch.exp({name}, out=torch.empty(0, dtype=torch.int64))"), Expression(f"{name}.mean()"),
+        Expression(f"torch.sub({name}, True)"), Expression(f"-{name}.bool()"),
     )  # fmt: skip
+    return choices.pick(ways)
 
 
 def _broadcast(drawing: Drawing) -> Expression:
