@@ -169,7 +169,7 @@ def _tensordot(input: Any, other: Any, dims_self: Any, dims_other: Any) -> Any:
 def _tensordot_dims(input: Any, other: Any, dims: Any) -> Any:
     """`dims` counts the last dimensions of the first and the first of the second operand, or lists both."""
     if isinstance(dims, Tensor):
-        dims = dims.tolist() if dims.numel() > 1 else int(dims.item())  # type: ignore[attr-defined]
+        dims = dims.tolist() if dims.numel() > 1 else int(dims.item())
     if isinstance(dims, (tuple, list)):
         first, second = dims
         first, second = ([d] if isinstance(d, int) else list(d) for d in (first, second))
@@ -235,7 +235,7 @@ def _linalg_cross(input: Tensor, other: Tensor, dim: int) -> np.ndarray:
     sizes = layout.broadcast_two(input._sizes, other._sizes)
     if input.dtype is not other.dtype:
         raise RuntimeError(f"expected scalar type {input.dtype.legacy} but found {other.dtype.legacy}")
-    if input.dtype.category == BOOL and math.prod(sizes):
+    if input.dtype.category == BOOL and layout.numel(sizes):
         raise NotImplementedError("\"cross\" not implemented for 'Bool'")
     a, b = (np.moveaxis(np.broadcast_to(t._array(), sizes), along, 0) for t in (input, other))
     parts = [

@@ -91,7 +91,7 @@ def _diag(input: Tensor, diagonal: int) -> Tensor:
 
 def _diagflat(input: Tensor, offset: int) -> Tensor:
     """A matrix with all elements on a diagonal."""
-    return F.diag_embed(input.contiguous().view(-1), offset)  # type: ignore[attr-defined]
+    return F.diag_embed(input.contiguous().view(-1), offset)
 
 
 op(

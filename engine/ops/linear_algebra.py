@@ -218,7 +218,7 @@ def _combined(summand: np.ndarray, product: np.ndarray, beta: Any, alpha: Any, d
 
 def _expanded(input: Tensor, sizes: layout.Shape) -> np.ndarray:
     """The summand in the result's shape. Raises RuntimeError where it does not expand to that."""
-    shown = input if input._sizes == sizes else input.detach().expand(sizes)  # type: ignore[attr-defined]
+    shown = input if input._sizes == sizes else input.detach().expand(sizes)
     return wide(shown)
 
 
@@ -288,7 +288,7 @@ def _addr(input: Tensor, vec1: Tensor, vec2: Tensor, beta: Any, alpha: Any) -> R
         if d.category < FLOAT and isinstance(value, float):
             raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
     sizes = (vec1._sizes[0], vec2._sizes[0])
-    shown: Any = input.detach().expand(sizes)  # type: ignore[attr-defined]
+    shown: Any = input.detach().expand(sizes)
     by, times = checked_number(beta, d), checked_number(alpha, d)
     summand, column, row = (t._array().astype(d.numpy, copy=False) for t in (shown, vec1, vec2))
     total = times * column[:, None] * row

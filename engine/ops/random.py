@@ -250,7 +250,7 @@ def _like(signature: str, fill: Callable[..., Result], *, exact: bool) -> None:
 def _bound_of(high: Tensor) -> int:
     if high._sizes:
         raise RuntimeError("high must be a scalar tensor and on CPU")
-    return int(high.detach().item())  # type: ignore[attr-defined]
+    return int(high.detach().item())
 
 
 _like("rand_like(Tensor input)", lambda t, source: _uniform(t, 0.0, 1.0, source), exact=True)
@@ -329,7 +329,7 @@ for _text, _into, _of, _node, _derivatives in (
     _INTO[
         op(
             f"normal({_text}, {_GENERATOR})", kind=GENERAL, kernel=_made(_into, _of), family="random", forms="function out",
-            node=_node, derivatives=_derivatives,  # type: ignore[arg-type]
+            node=_node, derivatives=_derivatives,
         )
     ] = _into  # fmt: skip
 _factory("normal(float mean, float std, int[] size)", _normal, dtypes.get_default_dtype, exact=False)
@@ -448,7 +448,7 @@ for _name in dict.fromkeys(record.name for record in _INTO):
 # --------------------------------------------------------------------------------------------------------------- dropout
 
 
-def _dropped(input: Tensor, p: float, train: bool, multiply: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def _dropped(input: Tensor, p: float, train: bool, multiply: Callable[[Any, Tensor], Tensor]) -> Tensor:
     if not 0 <= p <= 1:
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {float(p):g}")
     if p == 0 or not train or input.numel() == 0:
@@ -466,7 +466,7 @@ def _dropout(input: Tensor, p: float, train: bool) -> Tensor:
 
 def _dropout_(input: Tensor, p: float, train: bool) -> Tensor:
     """Dropout in place."""
-    return _dropped(input, p, train, lambda x, mask: x.mul_(mask))  # type: ignore[attr-defined]
+    return _dropped(input, p, train, lambda x, mask: x.mul_(mask))
 
 
 op(
