@@ -16,9 +16,10 @@ from engine.dtypes import (
     int32, int64, set_default_dtype, uint8,
 )  # fmt: skip
 from engine.ops import (  # noqa: F401 - importing a family registers it
-    arithmetic, comparison, complexes, contractions, conversion, creation, decompositions, diagonals, elementary,
-    extrema, from_data, fused, gathering, geometry, indexing, joining, legacy, linear_algebra, logic, matrix_norms,
-    memory, norms, orders, parts, powers, ranges, reductions, rounding, scans, singular_values, statistics, views,
+    arithmetic, comparison, complexes, contractions, conversion, counting, creation, decompositions,
+    diagonals, elementary, extrema, from_data, fused, gathering, geometry, indexing, joining, legacy,
+    linear_algebra, logic, matrix_norms, memory, norms, orders, parts, powers, ranges, reductions, rounding,
+    scans, singular_values, statistics, views,
 )  # fmt: skip
 from engine.ops import random as _random_ops  # noqa: F401 - `random` is torch's namespace of that name
 from engine.random import (

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import dtypes, promotion
+from engine import dtypes, layout, promotion
 from engine import functions as F
 from engine.dtypes import FLOAT, dtype
 from engine.ops.memory import warn_of_lost_imaginary
@@ -21,7 +21,7 @@ from engine.tensor import Tensor
 _NAME = "linalg.vector_norm"
 
 
-def _check(input: Tensor, ord: Any, axes: Any, wish: dtype | None) -> None:
+def _check(input: Tensor, ord: Any, dim: Any, wish: dtype | None) -> None:
     d = input.dtype
     if d.category < FLOAT:
         raise RuntimeError(f"{_NAME}: Expected a floating point or complex tensor as input. Got {d.legacy}")
@@ -39,17 +39,17 @@ def _check(input: Tensor, ord: Any, axes: Any, wish: dtype | None) -> None:
     if isinstance(ord, complex):
         raise RuntimeError(f"{_NAME}: Expected a non-complex scalar as the order of norm.")
     if (ord < 0 or ord == math.inf) and input.numel() == 0:
-        _refuse_empty(input, ord, axes)
+        _refuse_empty(input, ord, dim)
 
 
-def _refuse_empty(input: Tensor, ord: float, axes: Any) -> None:
+def _refuse_empty(input: Tensor, ord: float, dim: Any) -> None:
     which = f"{float(ord):g}"
-    if axes is None:
+    if not dim:
         raise RuntimeError(
             f"{_NAME} cannot compute the {which} norm on an empty tensor because the operation does not have an identity"
         )
-    for axis in axes:
-        if input._sizes[axis] == 0:
+    for axis in dim:
+        if input._sizes[layout.wrap_dim(axis, len(input._sizes))] == 0:
             raise RuntimeError(
                 f"{_NAME} cannot compute the {which} norm on the dimension {axis}because this dimension is empty and the "
                 "operation does not have an identity"
@@ -57,10 +57,10 @@ def _refuse_empty(input: Tensor, ord: float, axes: Any) -> None:
 
 
 def _vector_norm(input: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
+    _check(input, ord, dim, dtype)
     axes = reduced_axes(dim, len(input._sizes))
-    _check(input, ord, axes, dtype)
     target = dtype or input.dtype
-    if ord == 0:
+    if ord == 0 and reduced_count(input._sizes, axes) == 1:
         warn_of_lost_imaginary(input, target.to_real())
     size = np.abs(working(input, target))
     return _norm_of(size, float(ord), axes, keepdim).astype(target.to_real().numpy, copy=False)

@@ -191,14 +191,14 @@ def _others_product(grad: Any, input: Any, dim: int) -> Any:
 op(
     "prod(Tensor input, *, dtype? dtype=None)",
     kind=GENERAL, kernel=lambda input, dtype: _prod(input, None, False, dtype), family=_FAMILY,
-    derivatives={"input": lambda grad, input, result: _prod_grad(grad.to(input.dtype), input, result.to(input.dtype))},
+    derivatives={"input": lambda grad, input, result: _prod_grad(grad, input.to(grad.dtype), result)},
 )  # fmt: skip
 op(
     "prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None)",
     kind=GENERAL, kernel=_prod, family=_FAMILY, forms="function method out", node="ProdBackward1", before_out=dtype_from_out(3),
     derivatives={
         "input": lambda grad, input, result, dim, keepdim: _prod_dim_grad(
-            grad.to(input.dtype), input, result.to(input.dtype), dim, keepdim
+            grad, input.to(grad.dtype), result, dim, keepdim
         )
     },
 )  # fmt: skip

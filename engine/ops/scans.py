@@ -274,16 +274,29 @@ def _softmax_kernel(name: str, compute: Callable[[np.ndarray, int, np.dtype], np
     return kernel
 
 
+def _kept_as(array: np.ndarray, own: np.dtype) -> np.ndarray:
+    """An intermediate result that torch stores in the operand's dtype: 16-bit floats are rounded."""
+    return array.astype(own).astype(array.dtype, copy=False)
+
+
+# Torch has one kernel for the last dimension and one for the others; they keep different steps in 16 bits.
+
+
 def _softmax_of(shifted: np.ndarray, axis: int, own: np.dtype) -> np.ndarray:
     powers = np.exp(shifted)
-    return powers / powers.sum(axis, keepdims=True)
+    total = _total(powers, axis)
+    return powers * (1 / total) if axis == shifted.ndim - 1 else _kept_as(powers, own) / total
 
 
 def _log_softmax_of(shifted: np.ndarray, axis: int, own: np.dtype) -> np.ndarray:
-    total = np.exp(shifted).sum(axis, keepdims=True)
-    if axis == shifted.ndim - 1:  # torch's kernel for the last dimension keeps this sum in the operand's dtype
-        total = total.astype(own).astype(shifted.dtype)
+    total = _total(np.exp(shifted), axis)
+    if axis == shifted.ndim - 1:
+        return shifted - _kept_as(np.log(_kept_as(total, own)), own)
     return shifted - np.log(total)
+
+
+def _total(array: np.ndarray, axis: int) -> np.ndarray:
+    return array.sum(axis, keepdims=True)
 
 
 def _softmax_grad(grad: Any, result: Any, dim: int) -> Any:
@@ -303,10 +316,6 @@ def _in_rows(kernel: Callable[[np.ndarray, np.ndarray, int], np.ndarray]) -> Cal
         return kernel(*arrays, axis).reshape(output._sizes).astype(output.dtype.numpy)
 
     return run
-
-
-def _total(array: np.ndarray, axis: int) -> np.ndarray:
-    return array.sum(axis, keepdims=True)
 
 
 op(
