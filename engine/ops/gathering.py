@@ -167,7 +167,7 @@ op(
     kind=GENERAL, kernel=_index_add, family="indexing", forms=_BOTH, exact=True, memory=_APART,
     derivatives={
         "input": lambda grad: grad,
-        "source": lambda grad, dim, index, source_sizes, alpha: _scaled_rows(grad, dim, index, source_sizes, alpha),
+        "source": lambda grad, dim, index, source, alpha: _scaled_rows(grad, dim, index, source._sizes, alpha),
     },
 )  # fmt: skip
 
@@ -209,7 +209,7 @@ op(
     kind=GENERAL, kernel=_index_copy, family="indexing", forms=_BOTH, exact=True, memory=_APART,
     derivatives={
         "input": lambda grad, dim, index: grad.index_fill(dim, index, 0),
-        "source": lambda grad, dim, index, source_sizes: _scaled_rows(grad, dim, index, source_sizes),
+        "source": lambda grad, dim, index, source: _scaled_rows(grad, dim, index, source._sizes),
     },
 )  # fmt: skip
 
@@ -305,7 +305,7 @@ op(
     "gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False)",
     kind=GENERAL, kernel=_gather, family="indexing", forms="function method out", exact=True, moves=True, memory=_FRESH,
     derivatives={
-        "input": lambda grad, input_sizes, dim, index: F.zeros(input_sizes, dtype=grad.dtype).scatter_add(dim, index, grad)
+        "input": lambda grad, input, dim, index: F.zeros(input._sizes, dtype=grad.dtype).scatter_add(dim, index, grad)
     },
 )  # fmt: skip
 
@@ -438,7 +438,7 @@ def _flat_places(places: np.ndarray, count: int) -> np.ndarray:
 op(
     "take(Tensor input, Tensor index)",
     kind=GENERAL, kernel=_take, family="indexing", forms="function method out", exact=True, moves=True, memory=_FRESH,
-    derivatives={"input": lambda grad, input_sizes, index: F.zeros(input_sizes, dtype=grad.dtype).put(index, grad, True)},
+    derivatives={"input": lambda grad, input, index: F.zeros(input._sizes, dtype=grad.dtype).put(index, grad, True)},
 )  # fmt: skip
 
 
@@ -472,10 +472,10 @@ op(
     "put(Tensor input, Tensor index, Tensor source, bool accumulate=False)",
     kind=GENERAL, kernel=_put, family="indexing", forms="method inplace function", exact=True, memory=_APART,
     derivatives={
-        "input": lambda grad, index, source_sizes, accumulate: (
-            grad if accumulate else grad.put(index, F.zeros(source_sizes, dtype=grad.dtype), False)
+        "input": lambda grad, index, source, accumulate: (
+            grad if accumulate else grad.put(index, F.zeros(source._sizes, dtype=grad.dtype), False)
         ),
-        "source": lambda grad, index, source_sizes: grad.take(index).reshape(source_sizes),
+        "source": lambda grad, index, source: grad.take(index).reshape(source._sizes),
     },
 )  # fmt: skip
 
@@ -499,8 +499,8 @@ op(
     "masked_select(Tensor input, Tensor mask)",
     kind=GENERAL, kernel=_masked_select, family="indexing", forms="function method out", exact=True, moves=True, memory=_FRESH,
     derivatives={
-        "input": lambda grad, input_sizes, mask: F.zeros(
-            layout.broadcast_two(input_sizes, mask._sizes), dtype=grad.dtype
+        "input": lambda grad, input, mask: F.zeros(
+            layout.broadcast_two(input._sizes, mask._sizes), dtype=grad.dtype
         ).masked_scatter(mask, grad)
     },
 )  # fmt: skip
