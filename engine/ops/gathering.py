@@ -472,8 +472,8 @@ op(
     "put(Tensor input, Tensor index, Tensor source, bool accumulate=False)",
     kind=GENERAL, kernel=_put, family="indexing", forms="method inplace function", exact=True, memory=_APART,
     derivatives={
-        "input": lambda grad, index, source, accumulate: (
-            grad if accumulate else grad.put(index, F.zeros(source._sizes, dtype=grad.dtype), False)
+        "input": lambda grad, index, source_sizes, accumulate: (
+            grad if accumulate else grad.put(index, F.zeros(source_sizes, dtype=grad.dtype), False)
         ),
         "source": lambda grad, index, source: grad.take(index).reshape(source._sizes),
     },
