@@ -67,7 +67,7 @@ def _entry(
         weight = 1
     elif number:
         weight = max(weight // 2, 1)
-    keys = (f"{name}/{number}", name, op.name, name.rstrip("_"))
+    keys = (f"{name}/{number}", name, op.name, name.rstrip("_"), name.rpartition(".")[2])
     row = next((rows[key] for key in keys if key in rows), {})
     family = family_of(name if name in METHODS or "torch." + name in FUNCTIONS else name + "_")
     return Entry(name, family, op, forms, weight, row, mixes=op.kind == POINTWISE or name in _MIXING)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from strategies.catalogue.draft import Argument, Draft
 from strategies.catalogue.relations import first, operand, pick, rank, small, sometimes, square, word
+from strategies.scope import recent
 from strategies.shapes import Shape, draw_shape
 
 _matrix = rank(2)
@@ -43,8 +44,17 @@ def _matmul_other(draft: Draft) -> Shape:
     return (*lead[-1:], inner, small(draft))
 
 
-def _spd_or_any(draft: Draft) -> str:
-    return square()(draft)  # type: ignore[return-value]
+def _definite(draft: Draft) -> str:
+    """A positive definite matrix, mostly one that the program has computed: what has a Cholesky factor."""
+    matrices = draft.scope.matching(lambda t: t.dim() == 2 and 0 < t.shape[0] < 4 and str(t.dtype) == "torch.float32")
+    if matrices and draft.choices.chance(50):
+        name = recent(draft.choices, matrices)
+        text = f"{name} @ {name}.t() + torch.eye({draft.scope[name].shape[0]})"
+    else:
+        text = draft.choices.pick(
+            ("torch.tensor([[4.0, 2.0], [2.0, 3.0]])", "torch.tensor([[2.0, -1.0], [-1.0, 2.0]], dtype=torch.float64)")
+        )
+    return draft.drawing.define(text) if draft.choices.chance(50) else text
 
 
 _batched: Mapping[str, Argument] = {
@@ -118,7 +128,7 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "svd": {"input": rank(2, 3)},
     "qr": {"input": rank(2, 3)},
     "pinverse": {"input": _matrix},
-    "cholesky": {"input": square()},
+    "cholesky": {"input": _definite},
     "norm": {"p": sometimes(70, pick("2", "1", "inf", "0", "-inf", "3", "'fro'", "0.5"))},
     "dist": {"p": sometimes(60, pick("2", "1", "inf", "0", "3"))},
     "linalg.norm": {"ord": sometimes(50, pick("2", "1", "inf", "-inf", "0"))},
