@@ -20,6 +20,7 @@ from conformance import compare, opnames
 from conformance.compare import Context, Difference
 from conformance.facts import ArrayFact, Raised, SequenceFact, Step, TensorFact
 from conformance.links import Links
+from conformance.uniqueness import VALUE_ASPECTS, chosen_values
 
 OUT_OF_MEMORY = re.compile(
     r"(can't|cannot|not able to|unable to|failed to) allocate|out of memory|not enough memory", re.I
@@ -232,6 +233,7 @@ def _context(state: _State, statement: Any, got: Step, want: Step) -> Context:
         before_want = before_want or earlier_want
         if before_got and before_want:
             break
+    chosen = chosen_values(statement.text, tuple(statement.calls))
     edge = want.path.endswith((".enter", ".exit"))
     calls = () if edge else statement.calls
     names = statement.reads | statement.writes
@@ -247,7 +249,10 @@ def _context(state: _State, statement: Any, got: Step, want: Step) -> Context:
         before_got=before_got.names if before_got else {},
         can_write=frozenset(writes),
         is_exact=state.is_exact if state.followed else lambda calls, dtype: False,
-        ignore=lambda name, aspect: is_muted(state, {ROOT.split(name)[0]} if name else names, aspect),
+        ignore=lambda name, aspect: (
+            (name in chosen and aspect in VALUE_ASPECTS)
+            or is_muted(state, {ROOT.split(name)[0]} if name else names, aspect)
+        ),
     )
 
 
