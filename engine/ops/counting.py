@@ -22,7 +22,7 @@ _FAMILY = "reduction"
 
 def _bincount(input: Tensor, weights: Tensor | None, minlength: int) -> Any:
     if minlength < 0:
-        raise RuntimeError(f"minlength should be >= 0 but got {minlength}")
+        raise RuntimeError("minlength should be >= 0")
     if input.dtype not in dtypes.INTEGERS:
         raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{input.dtype.legacy}'")
     values = input._array().astype(np.int64)

@@ -307,6 +307,7 @@ op(
     "argsort(Tensor input, *, bool stable, int dim=-1, bool descending=False)",
     kind=GENERAL, family="comparison", forms="function method out", exact=True,
     kernel=lambda input, stable, dim, descending: _sort(input, dim, descending, stable)[1],
+    before_out=lambda values, outs: same_dtypes(outs, dtypes.int64),
 )  # fmt: skip
 op(
     "argsort(Tensor input, int dim=-1, bool descending=False)",
@@ -316,7 +317,7 @@ op(
 op(
     "msort(Tensor input)",
     kind=COMPOSITE, family="comparison", forms="function method out", exact=True,
-    kernel=lambda input: F.sort(input, 0)[0],
+    kernel=lambda input: F.sort(input, 0)[0], before_out=lambda values, outs: same_dtypes(outs, values[0].dtype),
 )  # fmt: skip
 
 
@@ -346,6 +347,15 @@ op(
 )  # fmt: skip
 
 
+def _kthvalue_out(values: list[Any], outs: list[Tensor]) -> None:
+    for t, d, text in zip(
+        outs, (values[0].dtype, dtypes.int64), ("values must be of same type as input", "indices must be of scalar type Long"),
+        strict=False,
+    ):  # fmt: skip
+        if t.dtype is not d:
+            raise RuntimeError(f"output {text}")
+
+
 def _kthvalue(input: Tensor, k: int, dim: int, keepdim: bool) -> tuple[Result, Result]:
     axis = layout.wrap_dim(dim, len(input._sizes))
     if input._sizes:
@@ -360,6 +370,6 @@ def _kthvalue(input: Tensor, k: int, dim: int, keepdim: bool) -> tuple[Result, R
 
 op(
     "kthvalue(Tensor input, int k, int dim=-1, bool keepdim=False) -> (values, indices)",
-    kind=GENERAL, kernel=_kthvalue, family="comparison", forms="function method out", exact=True, before_out=selected_out,
+    kind=GENERAL, kernel=_kthvalue, family="comparison", forms="function method out", exact=True, before_out=_kthvalue_out,
     derivatives={"input": selected_grad},
 )  # fmt: skip

@@ -146,10 +146,11 @@ def _matrix_norm(input: Tensor, p: str, dims: Any, keepdim: bool, dtype: dtype |
     return total
 
 
-for _forms, _out in (("function", "object? out=None, "), ("method", "")):
+for _forms, _out in (("function out", "object? out=None, "), ("method", "")):
     op(
         f"norm(Tensor input, object? p='fro', object? dim=None, bool keepdim=False, {_out}dtype? dtype=None)",
         kind=COMPOSITE, family="reduction", forms=_forms,
+        before_out=lambda values, outs: same_dtypes(outs, (values[-1] or values[0].dtype).to_real()),
         kernel=_norm if _out else lambda input, p, dim, keepdim, dtype: _norm(input, p, dim, keepdim, None, dtype),
     )  # fmt: skip
 

@@ -13,11 +13,14 @@ import numpy as np
 from engine import dtypes, layout
 from engine import functions as F
 from engine.autograd.modes import _State
+from engine.call import Result, require_castable
 from engine.dtypes import FLOAT, HALVES, dtype
 from engine.ops.pointwise import conj
 from engine.ops.reducing import (
     accumulate,
     dtype_from_out,
+    dtype_of_out,
+    lost_in,
     reduced_axes,
     reduced_count,
     reduced_sizes,
@@ -62,17 +65,27 @@ def _nansum(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
         raise RuntimeError("nansum on CPU does not support complex inputs")
     if input.dtype.category < FLOAT:
         return _sum(input, dim, keepdim, dtype)
-    target = dtype or input.dtype
+    target = summed_dtype(input, dtype)
     axes = reduced_axes(dim, len(input._sizes))
-    if target.category < FLOAT or target.is_complex:
+    if target.is_complex:
         raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{target.legacy}'")
-    array = working(input, target)
-    return accumulate(np.add, np.where(np.isnan(array), 0, array).astype(array.dtype), axes, keepdim).astype(target.numpy)
+    missing = np.isnan(working(input))
+    array = np.where(missing, 0, working(input, target)).astype(dtypes.opmath(target))
+    total = accumulate(np.add, array, axes, keepdim).astype(target.numpy)
+    lost = lost_in(input, target)
+    return Result(total, None, None if lost is None else np.asarray((lost & ~missing).any(axes, keepdims=keepdim)))
+
+
+def _nansum_out(values: list[Any], outs: list[Tensor]) -> None:
+    dtype_of_out(values, outs, 3)
+    target = outs[0].dtype
+    if values[0].dtype.category >= FLOAT and target.category < FLOAT:
+        raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{target.legacy}'")
 
 
 op(
     "nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)",
-    kind=GENERAL, kernel=_nansum, family=_FAMILY, forms="function method out", before_out=dtype_from_out(3),
+    kind=GENERAL, kernel=_nansum, family=_FAMILY, forms="function method out", before_out=_nansum_out,
     derivatives={
         "input": lambda grad, input, dim, keepdim: _expanded(grad.to(input.dtype), input._sizes, dim, keepdim)
         * F.logical_not(F.isnan(input))
@@ -97,6 +110,14 @@ def _mean(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
     return (total / total.dtype.type(reduced_count(input._sizes, axes))).astype(target.numpy, copy=False)
 
 
+def _mean_out(position: int) -> Any:
+    def before_out(values: list[Any], outs: list[Tensor]) -> None:
+        require_castable(values[position] or values[0].dtype, outs[0])
+        dtype_of_out(values, outs, position)
+
+    return before_out
+
+
 def _mean_grad(grad: Any, sizes: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return _expanded(grad, sizes, dim, keepdim) / reduced_count(sizes, reduced_axes(dim, len(sizes)))
 
@@ -104,13 +125,13 @@ def _mean_grad(grad: Any, sizes: Any, dim: Any = None, keepdim: bool = False) ->
 op(
     "mean(Tensor input, *, dtype? dtype=None)",
     kind=GENERAL, kernel=lambda input, dtype: _mean(input, None, False, dtype), family=_FAMILY, forms="function method out",
-    derivatives={"input": lambda grad, input_sizes: _mean_grad(grad, input_sizes)}, before_out=dtype_from_out(1),
+    derivatives={"input": lambda grad, input_sizes: _mean_grad(grad, input_sizes)}, before_out=_mean_out(1),
 )  # fmt: skip
 op(
     "mean(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None)",
     kind=GENERAL, kernel=_mean, family=_FAMILY, forms="function method out", node="MeanBackward1",
     derivatives={"input": lambda grad, input_sizes, dim, keepdim: _mean_grad(grad, input_sizes, dim, keepdim)},
-    before_out=dtype_from_out(3),
+    before_out=_mean_out(3),
 )  # fmt: skip
 
 

@@ -17,7 +17,14 @@ from engine.autograd.modes import _State
 from engine.call import Result
 from engine.dtypes import FLOAT, FLOATS, HALVES, dtype
 from engine.ops.pointwise import conj
-from engine.ops.reducing import dtype_from_out, lost_in, refuse_complex_gradient, summed_dtype, working
+from engine.ops.reducing import (
+    dtype_from_out,
+    lost_in,
+    refuse_complex_gradient,
+    same_dtypes,
+    summed_dtype,
+    working,
+)
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.tensor import Tensor
 
@@ -352,5 +359,6 @@ for _name, _node, _compute, _formula in (
     op(
         f"{_name}(Tensor input, int dim, dtype? dtype=None)",
         kind=COMPOSITE, family=_FAMILY, forms="function method out",
+        before_out=lambda values, outs: same_dtypes(outs, values[2] or values[0].dtype),
         kernel=lambda input, dim, dtype, _run=f"_{_name}": getattr(F, _run)(input if dtype is None else input.to(dtype), dim),
     )  # fmt: skip

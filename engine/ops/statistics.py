@@ -223,9 +223,17 @@ def _median_like(name: str, *, skip_nan: bool) -> None:
         return picked(input, axis, keepdim, lambda rows: _median_index(rows, skip_nan), repeated)
 
     def before_out(values: list[Any], outs: list[Tensor]) -> None:
-        for word, t, d in zip(("values", "indices"), outs, (values[0].dtype, dtypes.int64), strict=False):
-            if t.dtype is not d:
-                raise RuntimeError(f"Expected tensor for '{word}' to have the scalar type {d.legacy}, but got {t.dtype.legacy}")
+        own, given = values[0].dtype, outs[0].dtype
+        if given is not own:
+            raise RuntimeError(
+                "Expected tensor for 'values' to have the same type as tensor for argument #2 'self'; but type "
+                f"torch.{given.legacy}Tensor does not equal torch.{own.legacy}Tensor (while checking arguments for median)"
+            )
+        if outs[-1].dtype is not dtypes.int64:
+            raise RuntimeError(
+                "Expected tensor for 'indices' to have scalar type Long; but got "
+                f"torch.{outs[-1].dtype.legacy}Tensor instead (while checking arguments for median)"
+            )
 
     stem = name.capitalize()
     op(
@@ -257,6 +265,12 @@ def _mode_index(rows: np.ndarray) -> np.ndarray:
     return np.take_along_axis(order, run.argmax(-1)[..., None], -1)[..., 0]
 
 
+def _mode_out(values: list[Any], outs: list[Tensor]) -> None:
+    for word, t, d in zip(("values", "indices"), outs, (values[0].dtype, dtypes.int64), strict=False):
+        if t.dtype is not d:
+            raise RuntimeError(f"expected scalar type '{d.legacy}' but got '{t.dtype.legacy}' for {word} output")
+
+
 def _mode(input: Tensor, dim: int, keepdim: bool) -> Any:
     axis = layout.wrap_dim(dim, len(input._sizes))
     if input._sizes:
@@ -274,7 +288,7 @@ def _mode(input: Tensor, dim: int, keepdim: bool) -> Any:
 
 op(
     "mode(Tensor input, int dim=-1, bool keepdim=False) -> (values, indices)",
-    kind=GENERAL, kernel=_mode, family=_FAMILY, forms="function method out", exact=True,
+    kind=GENERAL, kernel=_mode, family=_FAMILY, forms="function method out", exact=True, before_out=_mode_out,
     derivatives={"input": selected_grad},
 )  # fmt: skip
 
