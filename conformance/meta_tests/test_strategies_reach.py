@@ -304,9 +304,9 @@ def test_each_entry_of_the_catalogue_succeeds(entry: catalogue.Entry) -> None:
 
 def test_all_profiles_draw_programs() -> None:
     for profile in PROFILES.values():
-        texts = [draw_text(stream(f"{profile.name} {i}"), profile) for i in range(12)]
+        texts = [draw_text(stream(f"{profile.name} {i}"), profile) for i in range(25)]
         assert all(parse(text).statements for text in texts)
-        assert len(set(texts)) == 12
+        assert len(set(texts)) == 25
 
 
 def test_the_exact_profile_calls_only_exact_operations() -> None:

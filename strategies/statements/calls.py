@@ -177,7 +177,7 @@ def _operator(draft: Draft) -> Drawn | None:
         return None
     (_, left), (_, right) = texts
     augmented = name not in _COMPARISONS and name != "matmul" and left.isidentifier()
-    augmented = augmented and left in draft.scope.names and (draft.drawing.mistake or not _refused(draft))
+    augmented = augmented and left in draft.scope.tensors and (draft.drawing.mistake or not _refused(draft))
     if augmented and draft.choices.chance(40):
         return Line(f"{left} {symbol}= {right}", binds=(left,))
     if not right.isidentifier() and is_number(right) and name in _REFLECTED and draft.choices.chance(45):
