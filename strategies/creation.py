@@ -44,7 +44,9 @@ def draw_tensor(drawing: Drawing, shape: Shape, d: dtype, *, requires_grad: bool
         return f"torch.{'rand' if way == 2 and d.category == FLOAT else 'randn'}({inside})"
     if way == 3 and _HAS_RANDOM and d.category == INTEGER:
         seed(drawing)
-        return f"torch.randint(0, {choices.pick((5, 10, 3))}, {shapes.text(shape)}{_options(d, False, int64)})"
+        return (
+            f"torch.randint(0, {choices.pick((5, 10, 3))}, {shapes.text(shape)}{_options(d, False, int64)})"
+        )
     if way == 4:
         kind = choices.pick(("ones", "zeros"))
         return f"torch.{kind}({shapes.text(shape)}{_options(d, requires_grad, float32)})"

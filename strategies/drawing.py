@@ -118,7 +118,12 @@ class Drawing:
         if is_call(expression.text) and (value is None or (expression.effect and choices.chance(85))):
             self.add(expression.text)
             return
-        if isinstance(value, (tuple, list)) and 1 < len(value) <= 4 and isinstance(value[0], Tensor) and choices.chance(75):
+        if (
+            isinstance(value, (tuple, list))
+            and 1 < len(value) <= 4
+            and isinstance(value[0], Tensor)
+            and choices.chance(75)
+        ):
             names = []
             for item in value:
                 name = scope.fresh()

@@ -38,9 +38,25 @@ DEFAULT: Weights = (
     (float32, 30), (float64, 9), (int64, 9), (bool_, 4), (int32, 4), (float16, 4), (bfloat16, 4), (complex64, 4),
     (uint8, 3), (int8, 2), (int16, 2), (complex128, 2),
 )  # fmt: skip
-DIFFERENTIABLE: Weights = ((float32, 16), (float64, 5), (complex64, 2), (bfloat16, 1), (float16, 1), (complex128, 1))
+DIFFERENTIABLE: Weights = (
+    (float32, 16),
+    (float64, 5),
+    (complex64, 2),
+    (bfloat16, 1),
+    (float16, 1),
+    (complex128, 1),
+)
 EVEN: Weights = tuple((d, 1) for d in ALL)
-EXACT: Weights = ((float32, 6), (float64, 3), (int64, 3), (bool_, 2), (int32, 2), (uint8, 1), (int8, 1), (int16, 1))
+EXACT: Weights = (
+    (float32, 6),
+    (float64, 3),
+    (int64, 3),
+    (bool_, 2),
+    (int32, 2),
+    (uint8, 1),
+    (int8, 1),
+    (int16, 1),
+)
 
 
 def draw_dtype(choices: Choices, weights: Weights = DEFAULT) -> dtype:

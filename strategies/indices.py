@@ -62,7 +62,9 @@ def draw_list(choices: Choices, size: int, *, distinct: bool = False) -> str:
     if size == 0:
         return "[]"
     if distinct:
-        return "[" + ", ".join(map(str, choices.shuffled(range(size))[: choices.between(1, min(size, 3))])) + "]"
+        return (
+            "[" + ", ".join(map(str, choices.shuffled(range(size))[: choices.between(1, min(size, 3))])) + "]"
+        )
     return "[" + ", ".join(str(draw_position(choices, size)) for _ in range(choices.between(1, 3))) + "]"
 
 
@@ -77,7 +79,11 @@ def draw_advanced(choices: Choices, shape: Shape, *, distinct: bool = False) -> 
     if way == 2:
         return f"torch.tensor({draw_list(choices, first, distinct=distinct)})"
     if way == 3 and first <= 5:
-        return "torch.tensor([" + ", ".join(choices.pick(("True", "False")) for _ in range(first)) + "], dtype=torch.bool)"
+        return (
+            "torch.tensor(["
+            + ", ".join(choices.pick(("True", "False")) for _ in range(first))
+            + "], dtype=torch.bool)"
+        )
     if way == 4 and len(shape) > 1:
         return f":, {draw_list(choices, shape[1], distinct=distinct)}"
     if way == 5 and len(shape) > 1 and first and shape[1]:

@@ -86,14 +86,23 @@ def _first(drawing: Drawing) -> None:
     drawing.define("torch.ones(2, 3)")
 
 
-_CHAINS = ("{0} * {0}", "({0} * 2).sin()", "{0}.exp() + {0}", "torch.tanh({0}) * 3", "({0} + 1) ** 2", "{0} / 2 - {0} * {0}")
+_CHAINS = (
+    "{0} * {0}",
+    "({0} * 2).sin()",
+    "{0}.exp() + {0}",
+    "torch.tanh({0}) * 3",
+    "({0} + 1) ** 2",
+    "{0} / 2 - {0} * {0}",
+)
 
 
 def _finish(drawing: Drawing) -> None:
     """Give a program that is drawn towards a backward one that succeeds: of what it has, else of a short chain."""
     choices, scope = drawing.choices, drawing.scope
     drawing.mistake = False
-    deep = scope.matching(lambda t: differentiable(t) and is_deep(t) and t.is_floating_point() and t.numel() > 0)
+    deep = scope.matching(
+        lambda t: differentiable(t) and is_deep(t) and t.is_floating_point() and t.numel() > 0
+    )
     for name in deep[:-3:-1]:
         if _backward(drawing, name):
             return

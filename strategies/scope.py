@@ -102,7 +102,11 @@ class Scope:
     def matching(self, where: Where | None = None, *, undefined: bool = False) -> list[str]:
         """All names of tensors for which `where` holds, without those that hold undefined elements."""
         held = self.names
-        return [name for name in self.tensors if _holds(where, held[name]) and (undefined or is_defined(held[name]))]
+        return [
+            name
+            for name in self.tensors
+            if _holds(where, held[name]) and (undefined or is_defined(held[name]))
+        ]
 
 
 def recent(choices: Choices, names: list[str]) -> str:

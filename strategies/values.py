@@ -92,7 +92,20 @@ def _nested(choices: Choices, shape: Shape, palette: tuple[str, ...]) -> str:
 # What Python numbers of a call are: an integer passes wherever a number does.
 NUMBERS = ("2", "1", "0.5", "-1", "3", "2.0", "-0.5", "0", "1.5", "0.25", "4", "-2.0")
 INTEGERS = ("2", "1", "3", "-1", "0", "4", "-2", "5")
-SPECIAL_NUMBERS = ("inf", "-inf", "nan", "True", "-0.0", "1e10", "1j", "False", "2147483648", "1e-3", "300", "1+1j")
+SPECIAL_NUMBERS = (
+    "inf",
+    "-inf",
+    "nan",
+    "True",
+    "-0.0",
+    "1e10",
+    "1j",
+    "False",
+    "2147483648",
+    "1e-3",
+    "300",
+    "1+1j",
+)
 
 
 def draw_number(choices: Choices, wild: float = 8, d: dtype | None = None) -> str:

@@ -141,7 +141,9 @@ sys.stdout.write(repr(draw_block(11, 0, {profile!r}, 25)))
 """
 
 
-@pytest.mark.parametrize(("profile", "hashseed", "torch"), [("default", "1", True), ("autograd", "77", False)])
+@pytest.mark.parametrize(
+    ("profile", "hashseed", "torch"), [("default", "1", True), ("autograd", "77", False)]
+)
 def test_a_block_is_the_same_in_another_process(profile: str, hashseed: str, torch: bool) -> None:
     environment = {**os.environ, "PYTHONHASHSEED": hashseed}
     command = [sys.executable, "-c", _PRINT.format(torch=torch, profile=profile)]
@@ -152,4 +154,13 @@ def test_a_block_is_the_same_in_another_process(profile: str, hashseed: str, tor
 def test_an_unknown_profile_is_refused() -> None:
     with pytest.raises(KeyError):
         draw_block(0, 0, "nonsense")
-    assert set(PROFILES) >= {"default", "views", "autograd", "promotion", "indexing", "mistakes", "special", "exact"}
+    assert set(PROFILES) >= {
+        "default",
+        "views",
+        "autograd",
+        "promotion",
+        "indexing",
+        "mistakes",
+        "special",
+        "exact",
+    }

@@ -36,7 +36,8 @@ ENTRIES: tuple[Entry, ...] = tuple(derived(ROWS, WEIGHTS))
 
 _FAMILIES = sorted({entry.family for entry in ENTRIES})
 _BY_FAMILY = {
-    family: Table([(entry, entry.weight) for entry in ENTRIES if entry.family == family]) for family in _FAMILIES
+    family: Table([(entry, entry.weight) for entry in ENTRIES if entry.family == family])
+    for family in _FAMILIES
 }
 _EXACT = {
     family: Table([(entry, entry.weight) for entry in ENTRIES if entry.family == family and entry.op.exact])

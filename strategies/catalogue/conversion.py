@@ -24,7 +24,9 @@ def _kind(draft: Draft) -> str:
 
 def _data(draft: Draft) -> str:
     d = draw_dtype(draft.choices, draft.drawing.profile.dtypes)
-    return values.draw_data(draft.choices, shapes.draw_shape(draft.choices, max_rank=2), d, draft.drawing.profile.wild)
+    return values.draw_data(
+        draft.choices, shapes.draw_shape(draft.choices, max_rank=2), d, draft.drawing.profile.wild
+    )
 
 
 def _start(draft: Draft) -> str:

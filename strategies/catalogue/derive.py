@@ -37,7 +37,9 @@ def spellings(name: str, op: Op) -> frozenset[str]:
         forms.add("function")
         if "out" in op.forms:
             forms.add("out")
-    if name in METHODS and ("method" in op.forms or (name.endswith("_") and op.forms & {"inplace", "inplace-method"})):
+    if name in METHODS and (
+        "method" in op.forms or (name.endswith("_") and op.forms & {"inplace", "inplace-method"})
+    ):
         forms.add("method")
     if "inplace" in op.forms and not name.endswith("_"):
         if suffixed in METHODS:
@@ -61,7 +63,12 @@ def derived(rows: Mapping[str, Mapping[str, Argument]], weights: Mapping[str, in
 
 
 def _entry(
-    name: str, number: int, op: Op, forms: frozenset[str], weight: int, rows: Mapping[str, Mapping[str, Argument]]
+    name: str,
+    number: int,
+    op: Op,
+    forms: frozenset[str],
+    weight: int,
+    rows: Mapping[str, Mapping[str, Argument]],
 ) -> Entry:
     if _is_deprecated(op):
         weight = 1
@@ -74,7 +81,9 @@ def _entry(
 
 
 # Operations that promote or cast although they are no elementwise ones.
-_MIXING = frozenset({"copy_", "cat", "concat", "stack", "hstack", "vstack", "result_type", "where", "fill_", "type_as"})
+_MIXING = frozenset(
+    {"copy_", "cat", "concat", "stack", "hstack", "vstack", "result_type", "where", "fill_", "type_as"}
+)
 
 
 def _is_deprecated(op: Op) -> bool:

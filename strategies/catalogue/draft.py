@@ -30,7 +30,9 @@ class Draft:
         self.scope = drawing.scope
         self.values: dict[str, Any] = {}
         self.texts: list[tuple[Parameter, str]] = []
-        self.parameter: Parameter = entry.op.signature.parameters[0] if entry.op.signature.parameters else None  # type: ignore[assignment]
+        self.parameter: Parameter = (
+            entry.op.signature.parameters[0] if entry.op.signature.parameters else None
+        )  # type: ignore[assignment]
 
     # ---------------------------------------------------------------------------------------- what is known of the first
 
@@ -77,9 +79,11 @@ class Draft:
         else:
             writes = entry.writes and not self.has_tensor and engine.is_grad_enabled()
             names = self.scope.matching(
-                lambda t: t.dtype in accepted
-                and (where is None or where(t))
-                and not (writes and t.requires_grad and t.is_leaf),
+                lambda t: (
+                    t.dtype in accepted
+                    and (where is None or where(t))
+                    and not (writes and t.requires_grad and t.is_leaf)
+                ),
                 undefined=self._takes_undefined(),
             )
         if self.drawing.gradient and self.choices.chance(60):
@@ -168,7 +172,10 @@ class Draft:
         shape = self.shape
         if not self.sloppy():
             names = self.scope.matching(
-                lambda t: shapes.broadcasts(tuple(t.shape), shape) and (self.entry.mixes or t.dtype is self.first.dtype),
+                lambda t: (
+                    shapes.broadcasts(tuple(t.shape), shape)
+                    and (self.entry.mixes or t.dtype is self.first.dtype)
+                ),
                 undefined=self._takes_undefined(),
             )
             if len(names) > 1 and self.choices.chance(70):
@@ -197,7 +204,9 @@ class Draft:
         names = self.scope.matching(lambda t: t.dtype is bool_ and tuple(t.shape) == shape)
         if names and self.choices.chance(60):
             return self._known(recent(self.choices, names))
-        compared = self.scope.matching(lambda t: t.dtype.category in (INTEGER, FLOAT) and tuple(t.shape) == shape)
+        compared = self.scope.matching(
+            lambda t: t.dtype.category in (INTEGER, FLOAT) and tuple(t.shape) == shape
+        )
         if compared and self.choices.chance(60):
             text = f"{recent(self.choices, compared)} {self.choices.pick(('>', '<', '>=', '!='))} {self.choices.pick((0, 1))}"
             self.values[self.parameter.name] = self.evaluate(text)

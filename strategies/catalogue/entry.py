@@ -32,7 +32,9 @@ class Entry:
     @property
     def label(self) -> str:
         """The name with the signature, unlike any other entry's."""
-        return self.op.signature.text if self.op.name == self.name else f"{self.name} = {self.op.signature.text}"
+        return (
+            self.op.signature.text if self.op.name == self.name else f"{self.name} = {self.op.signature.text}"
+        )
 
     @property
     def writes(self) -> bool:

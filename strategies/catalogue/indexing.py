@@ -16,7 +16,9 @@ def _vector(distinct: bool = False) -> Argument:
 
     def draw(draft: Draft) -> str:
         size = draft.size(draft.values.get("dim", 0))
-        count = draft.choices.between(0 if size == 0 or draft.choices.chance(5) else 1, 3 if not distinct else min(3, size))
+        count = draft.choices.between(
+            0 if size == 0 or draft.choices.chance(5) else 1, 3 if not distinct else min(3, size)
+        )
         if not size:
             count = 0
         draft.values["count"] = count

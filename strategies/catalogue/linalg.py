@@ -46,13 +46,18 @@ def _matmul_other(draft: Draft) -> Shape:
 
 def _definite(draft: Draft) -> str:
     """A positive definite matrix, mostly one that the program has computed: what has a Cholesky factor."""
-    matrices = draft.scope.matching(lambda t: t.dim() == 2 and 0 < t.shape[0] < 4 and str(t.dtype) == "torch.float32")
+    matrices = draft.scope.matching(
+        lambda t: t.dim() == 2 and 0 < t.shape[0] < 4 and str(t.dtype) == "torch.float32"
+    )
     if matrices and draft.choices.chance(50):
         name = recent(draft.choices, matrices)
         text = f"{name} @ {name}.t() + torch.eye({draft.scope[name].shape[0]})"
     else:
         text = draft.choices.pick(
-            ("torch.tensor([[4.0, 2.0], [2.0, 3.0]])", "torch.tensor([[2.0, -1.0], [-1.0, 2.0]], dtype=torch.float64)")
+            (
+                "torch.tensor([[4.0, 2.0], [2.0, 3.0]])",
+                "torch.tensor([[2.0, -1.0], [-1.0, 2.0]], dtype=torch.float64)",
+            )
         )
     return draft.drawing.define(text) if draft.choices.chance(50) else text
 

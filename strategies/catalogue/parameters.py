@@ -40,7 +40,9 @@ def _tensor(draft: Draft) -> str:
 
 
 def _operand(draft: Draft) -> str:
-    last = [p for p in draft.entry.op.signature.parameters if p.type in ("Tensor", "Operand")][-1] is draft.parameter
+    last = [p for p in draft.entry.op.signature.parameters if p.type in ("Tensor", "Operand")][
+        -1
+    ] is draft.parameter
     if draft.has_tensor:
         if draft.choices.chance(36):
             return draft.number()
@@ -162,7 +164,9 @@ _BY_NAME: dict[tuple[str, str], Argument] = {
     ("interpolation", ""): _word("linear", "lower", "higher", "midpoint", "nearest"),
     ("correction", ""): _pick("0", "1", "2"),
     ("decimals", ""): _pick("1", "0", "-1", "2"),
-    ("condition", ""): lambda draft: draft.mask(draft.shape if draft.has_tensor else shapes.draw_shape(draft.choices)),
+    ("condition", ""): lambda draft: draft.mask(
+        draft.shape if draft.has_tensor else shapes.draw_shape(draft.choices)
+    ),
     ("mask", "Tensor"): lambda draft: draft.mask(draft.shape),
     ("n", "int"): _pick("3", "2", "1", "0", "4"),
     ("m", "int"): _pick("2", "3", "4", "0"),

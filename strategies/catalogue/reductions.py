@@ -33,7 +33,9 @@ def _dim_of_k(draft: Draft) -> str | None:
 
 def _counted(draft: Draft) -> str:
     """Small non-negative integers: a large one asks for as many bins."""
-    return draft.choices.pick(("torch.tensor([0, 2, 1, 2])", "torch.tensor([3, 3], dtype=torch.uint8)", "torch.tensor([1])"))
+    return draft.choices.pick(
+        ("torch.tensor([0, 2, 1, 2])", "torch.tensor([3, 3], dtype=torch.uint8)", "torch.tensor([1])")
+    )
 
 
 _scan: Mapping[str, Argument] = {"input": _some, "dim": _dim}

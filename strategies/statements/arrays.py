@@ -26,7 +26,9 @@ def draw_numpy(drawing: Drawing) -> Expression | Line:
     name = choices.pick(scope.arrays)
     array = scope[name]
     if way < 8:
-        return Expression(f"torch.{choices.pick(('from_numpy', 'from_numpy', 'tensor', 'as_tensor'))}({name})")
+        return Expression(
+            f"torch.{choices.pick(('from_numpy', 'from_numpy', 'tensor', 'as_tensor'))}({name})"
+        )
     if way < 12:
         if array.size == 0:
             raise Unavailable
@@ -37,8 +39,12 @@ def draw_numpy(drawing: Drawing) -> Expression | Line:
     if way < 14:
         return Line(f"{name} {choices.pick(('+=', '*=', '-='))} {choices.pick(('1', '2'))}", binds=(name,))
     if way == 14 and scope.tensors:
-        return Expression(f"{scope.tensor(choices, lambda t: not t.requires_grad)} + torch.from_numpy({name})")
-    return Expression(f"np.{choices.pick(('add', 'multiply'))}({name}, {choices.pick(('1', '2'))}, out={name})", effect=True)
+        return Expression(
+            f"{scope.tensor(choices, lambda t: not t.requires_grad)} + torch.from_numpy({name})"
+        )
+    return Expression(
+        f"np.{choices.pick(('add', 'multiply'))}({name}, {choices.pick(('1', '2'))}, out={name})", effect=True
+    )
 
 
 def _shared(drawing: Drawing) -> Expression:

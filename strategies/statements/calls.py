@@ -21,7 +21,9 @@ OPERATORS = {
     "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
 }  # fmt: skip
 UNARY = {"neg": "-", "bitwise_not": "~", "positive": "+"}
-_REFLECTED = frozenset(("add", "sub", "mul", "div", "pow", "floor_divide", "remainder", "bitwise_and", "bitwise_or"))
+_REFLECTED = frozenset(
+    ("add", "sub", "mul", "div", "pow", "floor_divide", "remainder", "bitwise_and", "bitwise_or")
+)
 _OFTEN = {"add": 14, "mul": 14, "sub": 10, "div": 9, "pow": 6, "neg": 4, "matmul": 4}
 _WITH_OPERATOR = Table(
     [
@@ -128,7 +130,9 @@ def _method(draft: Draft, name: str) -> str:
 
 def _inplace(draft: Draft) -> Expression:
     name = draft.entry.name
-    if not _has_receiver(draft) or (not draft.texts[0][1].isidentifier() and not draft.texts[0][1].endswith("]")):
+    if not _has_receiver(draft) or (
+        not draft.texts[0][1].isidentifier() and not draft.texts[0][1].endswith("]")
+    ):
         raise Unavailable
     if "inplace function" in draft.entry.forms and draft.choices.chance(12):
         return Expression(f"torch.{name}_({arguments(draft)})", True)
@@ -143,7 +147,9 @@ def arguments(draft: Draft, skip: int = 0) -> str:
     # Arguments go by keyword from the first one that was left out, and sometimes from earlier on.
     by_keyword = len(texts)
     if texts and choices.chance(14):
-        by_keyword = choices.below(len(texts)) if skip or choices.chance(15) else 1 + choices.below(len(texts))
+        by_keyword = (
+            choices.below(len(texts)) if skip or choices.chance(15) else 1 + choices.below(len(texts))
+        )
     parts: list[str] = []
     for position, (parameter, text) in enumerate(texts):
         out_of_line = len(parts) == len(parameters) or parameters[len(parts)] is not parameter
@@ -196,7 +202,9 @@ def is_number(text: str) -> bool:
 
 def _out(draft: Draft) -> Expression:
     """The `out=` form: into new empty tensors or a live one of the result's dtype."""
-    if not draft.drawing.mistake and any(isinstance(v, Tensor) and v.requires_grad for v in draft.values.values()):
+    if not draft.drawing.mistake and any(
+        isinstance(v, Tensor) and v.requires_grad for v in draft.values.values()
+    ):
         raise Unavailable
     text = f"torch.{draft.entry.name}({arguments(draft)}"
     if draft.entry.family == "random":
@@ -219,7 +227,9 @@ def _out(draft: Draft) -> Expression:
 def _target(draft: Draft, result: Any) -> str:
     choices = draft.choices
     live = draft.scope.matching(
-        lambda t: t.dtype is result.dtype and not t.requires_grad and (t.shape == result.shape or t.numel() == 0),
+        lambda t: (
+            t.dtype is result.dtype and not t.requires_grad and (t.shape == result.shape or t.numel() == 0)
+        ),
         undefined=True,
     )
     if live and choices.chance(65):

@@ -52,9 +52,12 @@ def _constructor(drawing: Drawing) -> str:
         name = choices.pick([n for n in _CONSTRUCTORS if hasattr(engine, n)] or ["Tensor"])
     if choices.chance(45):
         return f"torch.{name}({', '.join(str(choices.between(1, 3)) for _ in range(choices.between(1, 2)))})"
-    d = {"LongTensor": engine.int64, "IntTensor": engine.int32, "ShortTensor": engine.int16, "ByteTensor": engine.uint8}.get(
-        name, engine.float32
-    )
+    d = {
+        "LongTensor": engine.int64,
+        "IntTensor": engine.int32,
+        "ShortTensor": engine.int16,
+        "ByteTensor": engine.uint8,
+    }.get(name, engine.float32)
     return f"torch.{name}({values.draw_data(choices, (choices.between(1, 4),), d, 0)})"
 
 

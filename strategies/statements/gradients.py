@@ -58,7 +58,9 @@ def _requires_grad(drawing: Drawing, value: bool) -> Expression | Line:
     if drawing.mistake:
         name = scope.tensor(choices)
     elif value:
-        name = scope.tensor(choices, lambda t: t.dtype.category >= FLOAT and not t.requires_grad and t.is_leaf)
+        name = scope.tensor(
+            choices, lambda t: t.dtype.category >= FLOAT and not t.requires_grad and t.is_leaf
+        )
     else:
         name = scope.tensor(choices, lambda t: t.is_leaf and t.requires_grad)
     if choices.chance(30):
@@ -167,7 +169,9 @@ def draw_backward(drawing: Drawing) -> Line:
         root_text = f"[{name}]" if listed else name
         if given and listed:
             given = [f"grad_tensors=[{given[0].partition('=')[2]}]"]
-        return Line(f"torch.autograd.backward({', '.join([root_text, *given, *options])})", kept=_started(root))
+        return Line(
+            f"torch.autograd.backward({', '.join([root_text, *given, *options])})", kept=_started(root)
+        )
     return Line(f"{text}.backward({', '.join([*parts, *options])})", kept=_started(root))
 
 
@@ -201,7 +205,11 @@ def draw_grad(drawing: Drawing) -> Expression:
         if root.dtype.category == FLOAT and choices.chance(40):
             parts[0] = f"{name}.sum()"
         elif not (drawing.mistake and choices.chance(40)):
-            parts.append(f"grad_outputs={gradient_text(drawing, root)}" if parts[0] == name else gradient_text(drawing, root))
+            parts.append(
+                f"grad_outputs={gradient_text(drawing, root)}"
+                if parts[0] == name
+                else gradient_text(drawing, root)
+            )
     if choices.chance(60):
         parts.append("allow_unused=True")
     options = _options(drawing, 50)
@@ -225,9 +233,15 @@ def draw_clear(drawing: Drawing) -> Expression | Line:
             raise Unavailable
         name = recent(choices, leaves)
         if choices.chance(50):
-            return Line(f"{name}.grad = {value_operand(drawing, tuple(scope[name].shape), scope[name].dtype)}")
+            return Line(
+                f"{name}.grad = {value_operand(drawing, tuple(scope[name].shape), scope[name].dtype)}"
+            )
         return Line(f"{name}.grad = None")
-    name = recent(choices, holders) if holders and not (drawing.mistake and choices.chance(50)) else scope.tensor(choices)
+    name = (
+        recent(choices, holders)
+        if holders and not (drawing.mistake and choices.chance(50))
+        else scope.tensor(choices)
+    )
     number = values.draw_number(choices, 2, scope[name].dtype)
     ways: tuple[Expression | Line, ...] = (
         Line(f"{name}.grad = None"),
@@ -237,7 +251,9 @@ def draw_clear(drawing: Drawing) -> Expression | Line:
         Expression(f"{name}.grad"),
         Line(f"{name}.grad += {number}"),
         Expression(f"{name}.grad.clone()"),
-        Expression(f"{name}.grad * {number}" if number[0] != "-" and "j" not in number else f"{name}.grad.neg()"),
+        Expression(
+            f"{name}.grad * {number}" if number[0] != "-" and "j" not in number else f"{name}.grad.neg()"
+        ),
         Expression(f"{name}.grad.mul_({number})", effect=True),
     )
     return choices.pick(ways)
@@ -273,4 +289,3 @@ def draw_hook(drawing: Drawing) -> Expression | Line:
 
 def _handle(drawing: Drawing, text: str) -> Expression:
     return Expression(text, effect=drawing.choices.chance(10))
-

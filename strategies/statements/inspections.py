@@ -21,7 +21,9 @@ def draw_convert(drawing: Drawing) -> Expression:
     if way < 3:
         return Expression(f"{name}.to({d!r})")
     if way == 3:
-        return Expression(f"{name}.{choices.pick(('float', 'double', 'long', 'int', 'half', 'bool', 'bfloat16'))}()")
+        return Expression(
+            f"{name}.{choices.pick(('float', 'double', 'long', 'int', 'half', 'bool', 'bfloat16'))}()"
+        )
     if way == 4:
         return Expression(f"{name}.type({d!r})")
     return Expression(f"{name}.to({scope.tensor(choices)})")
@@ -40,7 +42,19 @@ def draw_random(drawing: Drawing) -> Expression:
     return call_of(drawing, choices.weighted(entries))  # type: ignore[return-value]
 
 
-_ATTRIBUTES = ("shape", "dtype", "requires_grad", "is_leaf", "T", "ndim", "mT", "real", "device", "retains_grad", "output_nr")
+_ATTRIBUTES = (
+    "shape",
+    "dtype",
+    "requires_grad",
+    "is_leaf",
+    "T",
+    "ndim",
+    "mT",
+    "real",
+    "device",
+    "retains_grad",
+    "output_nr",
+)
 _METHODS = (
     "size()", "dim()", "stride()", "numel()", "is_contiguous()", "storage_offset()", "type()", "size(0)", "item()",
     "tolist()", "stride(-1)", "element_size()", "is_floating_point()", "size(-1)", "is_complex()",

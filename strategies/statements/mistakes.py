@@ -19,20 +19,29 @@ def _leaf_written(drawing: Drawing) -> Expression | Line:
     """In place on a leaf that requires grad, or on a view of one."""
     choices, scope = drawing.choices, drawing.scope
     name = scope.tensor(choices, lambda t: t.is_leaf and t.requires_grad)
-    view = "" if not scope[name].dim() or choices.chance(60) else choices.pick(("[0]", ".view(-1)", "[:1]", ".t()"))
+    view = (
+        ""
+        if not scope[name].dim() or choices.chance(60)
+        else choices.pick(("[0]", ".view(-1)", "[:1]", ".t()"))
+    )
     way = choices.below(5)
     if way == 0 and not view:
         return Line(f"{name} += 1", binds=(name,))
     if way == 1:
         return Line(f"{name}{view}[...] = 0")
-    return Expression(f"{name}{view}.{choices.pick(('add_(1)', 'zero_()', 'mul_(2)', 'fill_(0.5)', 'sqrt_()'))}", effect=True)
+    return Expression(
+        f"{name}{view}.{choices.pick(('add_(1)', 'zero_()', 'mul_(2)', 'fill_(0.5)', 'sqrt_()'))}",
+        effect=True,
+    )
 
 
 def _saved_changed(drawing: Drawing) -> Expression | Line:
     """In place on a tensor that a product saved; a later backward refuses it."""
     choices, scope = drawing.choices, drawing.scope
     name = scope.tensor(choices, lambda t: differentiable(t) and t.dtype.category >= FLOAT)
-    product = drawing.define(choices.pick((f"{name} * {name}", f"{name}.exp()", f"{name}.sqrt()", f"{name} * 2.0")))
+    product = drawing.define(
+        choices.pick((f"{name} * {name}", f"{name}.exp()", f"{name}.sqrt()", f"{name} * 2.0"))
+    )
     victim = choices.pick((name, product))
     drawing.write(Expression(f"{victim}.{choices.pick(('add_(1)', 'mul_(2)', 'zero_()'))}", effect=True))
     return Line(f"{product}.sum().backward()", kept=True)
@@ -60,7 +69,9 @@ def _no_history(drawing: Drawing) -> Line:
 def _wrong_gradient(drawing: Drawing) -> Line:
     """A gradient of another shape or dtype than the root's."""
     name = drawing.scope.tensor(drawing.choices, lambda t: t.requires_grad)
-    text = drawing.choices.pick((gradient_text(drawing, drawing.scope[name]), "torch.ones(2, 5)", "1.0", "torch.tensor(1j)"))
+    text = drawing.choices.pick(
+        (gradient_text(drawing, drawing.scope[name]), "torch.ones(2, 5)", "1.0", "torch.tensor(1j)")
+    )
     return Line(f"{name}.backward({text})", kept=True)
 
 
@@ -70,9 +81,17 @@ def _flag(drawing: Drawing) -> Line | Expression:
     way = choices.below(4)
     if way < 2:
         name = scope.tensor(choices, differentiable)
-        return Line(f"{name}.requires_grad = False") if way else Expression(f"{name}.requires_grad_(False)", effect=True)
+        return (
+            Line(f"{name}.requires_grad = False")
+            if way
+            else Expression(f"{name}.requires_grad_(False)", effect=True)
+        )
     name = scope.tensor(choices, lambda t: t.dtype.category < FLOAT)
-    return Line(f"{name}.requires_grad = True") if way == 2 else Expression(f"{name}.requires_grad_()", effect=True)
+    return (
+        Line(f"{name}.requires_grad = True")
+        if way == 2
+        else Expression(f"{name}.requires_grad_()", effect=True)
+    )
 
 
 def _numpy_of_grad(drawing: Drawing) -> Expression:
@@ -98,7 +117,9 @@ def _bad_view(drawing: Drawing) -> Expression:
             return Expression(f"{name}.transpose(0, -1).view(-1)")
         return Expression(f"{name}.view(-1)")
     name = scope.tensor(choices)
-    return Expression(f"{name}.{choices.pick(('view(7)', 'reshape(-1, 5)', 'view(-1, -1)', 'expand(7, 7)', 'view(-2)'))}")
+    return Expression(
+        f"{name}.{choices.pick(('view(7)', 'reshape(-1, 5)', 'view(-1, -1)', 'expand(7, 7)', 'view(-2)'))}"
+    )
 
 
 def _no_number(drawing: Drawing) -> Expression:
@@ -114,7 +135,9 @@ def _grad_of_non_leaf(drawing: Drawing) -> Expression:
 def _grad_assigned(drawing: Drawing) -> Line:
     """A gradient of another shape or dtype than the tensor's."""
     name = drawing.scope.tensor(drawing.choices, lambda t: t.is_leaf)
-    return Line(f"{name}.grad = {drawing.choices.pick(('torch.ones(2, 7)', '1.0', 'torch.tensor([True])', name))}")
+    return Line(
+        f"{name}.grad = {drawing.choices.pick(('torch.ones(2, 7)', '1.0', 'torch.tensor([True])', name))}"
+    )
 
 
 def _types(drawing: Drawing) -> Expression:
@@ -173,7 +196,22 @@ def _unbound(drawing: Drawing) -> Expression:
     return Expression(f"{drawing.scope.fresh()}.add(1)")
 
 
-_LINEAR = ("mm", "bmm", "mv", "dot", "addmm", "matmul", "cat", "gather", "index_select", "outer", "trace", "t", "cross", "stack")
+_LINEAR = (
+    "mm",
+    "bmm",
+    "mv",
+    "dot",
+    "addmm",
+    "matmul",
+    "cat",
+    "gather",
+    "index_select",
+    "outer",
+    "trace",
+    "t",
+    "cross",
+    "stack",
+)
 
 
 def _linear(drawing: Drawing) -> Expression | Line:
@@ -187,7 +225,9 @@ def _linear(drawing: Drawing) -> Expression | Line:
         if p.type == "Tensor":
             texts.append(drawing.scope.tensor(drawing.choices))
         elif p.type == "Tensor[]":
-            texts.append(f"[{drawing.scope.tensor(drawing.choices)}, {drawing.scope.tensor(drawing.choices)}]")
+            texts.append(
+                f"[{drawing.scope.tensor(drawing.choices)}, {drawing.scope.tensor(drawing.choices)}]"
+            )
         elif p.type == "int" and not p.keyword_only and len(texts) < 2:
             texts.append(drawing.choices.pick(("0", "1", "5")))
     if "function" not in entry.forms:
@@ -199,7 +239,9 @@ def _detach_view(drawing: Drawing) -> Expression:
     """detach_ of a view, or in place on one of several views."""
     choices = drawing.choices
     name = drawing.scope.tensor(choices, lambda t: t.dim() > 0 and differentiable(t))
-    write = choices.pick(("[0].detach_()", ".view(-1).detach_()", ".unbind(0)[0].add_(1)", ".chunk(2)[0].mul_(2)"))
+    write = choices.pick(
+        ("[0].detach_()", ".view(-1).detach_()", ".unbind(0)[0].add_(1)", ".chunk(2)[0].mul_(2)")
+    )
     return Expression(f"{name}{write}", effect=True)
 
 

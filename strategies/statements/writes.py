@@ -30,7 +30,11 @@ def draw_setitem(drawing: Drawing) -> Line:
     choices, scope = drawing.choices, drawing.scope
     # A leaf that requires grad refuses it; mostly another tensor is taken.
     writable = scope.matching(lambda t: not (t.requires_grad and t.is_leaf), undefined=True)
-    name = recent(choices, writable) if writable and not drawing.mistake else scope.tensor(choices, undefined=True)
+    name = (
+        recent(choices, writable)
+        if writable and not drawing.mistake
+        else scope.tensor(choices, undefined=True)
+    )
     tensor = scope[name]
     shape = tuple(tensor.shape)
     if drawing.mistake and choices.chance(40):
@@ -38,7 +42,9 @@ def draw_setitem(drawing: Drawing) -> Line:
     elif choices.chance(28) and 0 not in shape:
         compared = shape and tensor.dtype.category < 3 and choices.chance(25)
         defined = name in scope.matching()
-        index = f"{name} > 0" if compared and defined else indices.draw_advanced(choices, shape, distinct=True)
+        index = (
+            f"{name} > 0" if compared and defined else indices.draw_advanced(choices, shape, distinct=True)
+        )
     else:
         index = indices.draw_basic(choices, shape)
     place = f"{name}[{index}]"
