@@ -155,6 +155,7 @@ def _abs_(input: Tensor) -> np.ndarray:
     return np.abs(input._array())
 
 
+_ABS["memory"] = "internal partial"
 op("abs_(Tensor input)", kind=MUTATION, kernel=_abs_, family="pointwise", forms="function method inplace", **_ABS)
 op("absolute_(Tensor input)", kind=MUTATION, kernel=_abs_, family="pointwise", forms="method inplace-method", **_ABS)
 

@@ -105,10 +105,19 @@ def _outer(input: Any, vec2: Any) -> Any:
     return input.reshape(input._sizes[0], 1) * vec2
 
 
-op(
-    "outer(Tensor input, Tensor vec2)", kind=COMPOSITE, kernel=_outer, family="linalg", forms="function method out",
-    aliases=("ger",), exact=True, memory="internal partial first others",
-)  # fmt: skip
+def _warn_of_ger(values: list[Any], outs: list[Any]) -> None:
+    warnings.warn(
+        "torch.ger is deprecated and will be removed in a future PyTorch release. Use torch.outer instead.",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
+for _name, _before_out in (("outer", None), ("ger", _warn_of_ger)):
+    op(
+        f"{_name}(Tensor input, Tensor vec2)", kind=COMPOSITE, kernel=_outer, family="linalg",
+        forms="function method out", exact=True, memory="internal partial first others", before_out=_before_out,
+    )  # fmt: skip
 
 
 def _kron(input: Any, other: Any) -> Any:

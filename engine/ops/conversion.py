@@ -81,7 +81,7 @@ def _conversion(signature: str, kernel: Any, forms: str = "method") -> None:
 _HOW = "bool non_blocking=False, bool copy=False, *, memory_format? memory_format=None"
 _conversion(f"to(Tensor input, device? device=None, dtype? dtype=None, {_HOW})", _to_device)
 _conversion(f"to(Tensor input, dtype dtype, {_HOW})", _to_dtype)
-_conversion(f"to(Tensor input, Tensor other, {_HOW})", _to_other)
+_conversion(f"to(Tensor input, Tensor tensor, {_HOW})", _to_other)
 
 _METHODS = {
     "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16,
@@ -128,6 +128,8 @@ _conversion("type(Tensor input, object dtype=None, bool non_blocking=False)", _t
 
 
 def _cuda(input: Tensor, device: Any, non_blocking: bool, memory_format: memory_format | None) -> Tensor:
+    if device is not None and device.type != "cuda":
+        raise RuntimeError("Invalid device, must be cuda device")
     raise AssertionError("Torch not compiled with CUDA enabled")
 
 

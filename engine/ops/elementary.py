@@ -30,15 +30,21 @@ _PI_180 = math.pi / 180.0
 
 
 def _table(rows: list[tuple[Any, ...]], **record: Any) -> None:
-    """Register rows of (names, kernel, formula, and further fields of the record)."""
+    """Register rows of (names, kernel, formula, and further fields of the record).
+
+    `inplace_node`: the in-place form has a node of this name.
+    """
     for names, kernel, formula, *more in rows:
         name, *aliases = names.split()
         fields = {"forms": EVERY, **record, **(more[0] if more else {})}
-        node = fields.pop("node", None)
-        pointwise(
-            f"{name}(Tensor input)", kernel, fields.pop("rule", promote_float), derivatives={"input": formula},
-            aliases=tuple(aliases), node=node, **fields,
-        )  # fmt: skip
+        node, inplace_node = fields.pop("node", None), fields.pop("inplace_node", None)
+        every, rule = fields.pop("forms"), fields.pop("rule", promote_float)
+        forms = {every: node} if inplace_node is None else {"function method out": node, "inplace": inplace_node}
+        for spellings, node_name in forms.items():
+            pointwise(
+                f"{name}(Tensor input)", kernel, rule, derivatives={"input": formula}, aliases=tuple(aliases),
+                node=node_name, forms=spellings, **fields,
+            )  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------- exponentials and logarithms
@@ -93,7 +99,7 @@ _table([
     ("log1p", np.log1p, lambda grad, input: grad / conj(input + 1), {"node": "Log1PBackward0"}),
     ("log2", np.log2, lambda grad, input: grad / (conj(input) * 0.6931471805599453)),
     ("log10", np.log10, lambda grad, input: grad / (conj(input) * 2.3025850929940456)),
-    ("sqrt", np.sqrt, lambda grad, result: grad / (2 * conj(result)), {"exact": True}),
+    ("sqrt", np.sqrt, lambda grad, result: grad / (2 * conj(result))),
     ("rsqrt", lambda x: 1 / np.sqrt(x), lambda grad, result: -0.5 * grad * conj(result.pow(3))),
     ("sigmoid", _sigmoid, _sigmoid_grad),
 ])  # fmt: skip
@@ -132,9 +138,12 @@ _table([
     ("sinh", np.sinh, lambda grad, input: grad * conj(input.cosh())),
     ("cosh", np.cosh, lambda grad, input: grad * conj(input.sinh())),
     ("tanh", np.tanh, _tanh_grad),
-    ("asinh arcsinh", np.arcsinh, lambda grad, input: grad * conj((input.pow(2) + 1).rsqrt())),
-    ("acosh arccosh", np.arccosh, lambda grad, input: grad * conj(_acosh_slope(input))),
-    ("atanh arctanh", np.arctanh, lambda grad, input: grad * conj(1 / (1 - input.pow(2)))),
+    ("asinh arcsinh", np.arcsinh, lambda grad, input: grad * conj((input.pow(2) + 1).rsqrt()),
+     {"inplace_node": "AsinhBackward1"}),
+    ("acosh arccosh", np.arccosh, lambda grad, input: grad * conj(_acosh_slope(input)),
+     {"inplace_node": "AcoshBackward1"}),
+    ("atanh arctanh", np.arctanh, lambda grad, input: grad * conj(1 / (1 - input.pow(2))),
+     {"inplace_node": "AtanhBackward1"}),
     ("sinc", _sinc, _sinc_grad),
     ("deg2rad", _scaled_by(_PI_180), lambda grad: grad * _PI_180,
      {"rule": no_complex(promote_float, RuntimeError, "deg2rad is not supported for complex tensors."),

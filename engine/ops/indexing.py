@@ -97,7 +97,6 @@ def _index(input: Tensor, indices: Any) -> Result:
     order, start = _grouped(places)
     array = input._array().transpose(order)
     found = tuple(a for a in places if a is not None)
-    values = array[(slice(None),) * start + found]
     sizes = [input._sizes[i] for i in order]
     strides = [input._strides[i] for i in order]
     after = start + len(found)
@@ -108,7 +107,11 @@ def _index(input: Tensor, indices: Any) -> Result:
     for a in found:
         item = layout.contiguous_strides(a.shape)
         operands.append(((*lead, *a.shape, *trail), (*(0,) * start, *item, *(0,) * len(trail))))
-    return Result(np.ascontiguousarray(values).reshape(target), layout.pointwise_strides(operands, target))
+    if 0 in target:  # nothing is read, so no index is out of bounds
+        values = np.empty(target, array.dtype)
+    else:
+        values = np.ascontiguousarray(array[(slice(None),) * start + found]).reshape(target)
+    return Result(values, layout.pointwise_strides(operands, target))
 
 
 def _index_grad(grad: Any, input_sizes: Any, indices: Any) -> Tensor:
@@ -124,12 +127,14 @@ op(
 
 def _index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool) -> Result:
     indices = [None if i is None else _as_index(i) for i in indices]
+    if not accumulate and values.numel() == 1 and _is_one_mask(indices):
+        return Result(F.masked_fill(input, _covering(indices, input), values.reshape(()).detach())._array(), _own_strides(input))
+    places, (shape,) = _places(input, indices)
     if values.dtype is not input.dtype:
         raise RuntimeError(
             "Index put requires the source and destination dtypes match, got "
             f"{input.dtype.legacy} for the destination and {values.dtype.legacy} for the source."
         )
-    places, (shape,) = _places(input, indices)
     order, start = _grouped(places)
     found = tuple(a for a in places if a is not None)
     sizes = [input._sizes[i] for i in order]
@@ -188,9 +193,26 @@ def _index_put_input_grad(grad: Any, indices: Any, accumulate: bool) -> Tensor:
     return grad.index_put(indices, F.zeros((), dtype=grad.dtype), False)
 
 
+def _is_one_mask(indices: Sequence[Tensor | None]) -> bool:
+    """Whether a single mask is all there is: then one value is filled in, cast as a fill casts."""
+    given = [i for i in indices if i is not None]
+    return len(given) == 1 and given[0].dtype in (dtypes.bool_, dtypes.uint8)
+
+
+def _covering(indices: Sequence[Tensor | None], input: Tensor) -> Tensor:
+    """The mask as a bool of as many dimensions as the input has from where it stands. Raises IndexError for a misfit."""
+    _places(input, indices)
+    position, mask = next((p, i) for p, i in enumerate(indices) if i is not None)
+    trailing = len(input._sizes) - position - len(mask._sizes)
+    return (mask != 0).reshape((*mask._sizes, *(1,) * trailing))
+
+
 def _index_put_in_place(input: Tensor, indices: Any, values: Tensor, accumulate: bool) -> Result:
     _check_memory(input, [values, *(_as_index(i) for i in indices if i is not None)])
-    return _index_put(input, indices, values, accumulate)
+    result = _index_put(input, indices, values, accumulate)
+    if layout.has_internal_overlap(input._sizes, input._strides):
+        result.undefined = np.ones(result.values.shape, np.bool_)
+    return result
 
 
 _PUT_DERIVATIVES = {

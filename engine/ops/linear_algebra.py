@@ -7,7 +7,8 @@ Source: https://docs.pytorch.org/docs/stable/torch.html#blas-and-lapack-operatio
 
 from __future__ import annotations
 
-import warnings
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -306,36 +307,13 @@ def _sum(
     name: str, first: str, second: str, kernel: Callable[..., Any], derivatives: dict[str, Any], *, memory: str,
     forms: str = "inplace-method",
 ) -> None:  # fmt: skip
-    """Register `name(input, first, second, *, beta=1, alpha=1)` and the old spellings with the factors in front."""
-    record: dict[str, Any] = {
-        "kind": GENERAL, "family": "linalg", "derivatives": {"input": _summand_gradient, **derivatives},
-        "out_dtype_error": _OUT_DTYPE if name != "addr" else None, "memory": memory,
-    }  # fmt: skip
-    tail = f"Tensor {first}, Tensor {second}"
+    """Register `name(input, first, second, *, beta=1, alpha=1)`."""
     op(
-        f"{name}(Tensor input, {tail}, *, Number beta=1, Number alpha=1)", kernel=kernel,
-        forms=f"function method {forms} out", **record,
+        f"{name}(Tensor input, Tensor {first}, Tensor {second}, *, Number beta=1, Number alpha=1)", kind=GENERAL,
+        kernel=kernel, family="linalg", forms=f"function method {forms} out",
+        derivatives={"input": _summand_gradient, **derivatives}, memory=memory,
+        out_dtype_error=_OUT_DTYPE if name != "addr" else None,
     )  # fmt: skip
-
-    def old(*names: str) -> Callable[..., Any]:
-        def run(*values: Any) -> Any:
-            warnings.warn(f"This overload of {name} is deprecated", UserWarning, stacklevel=5)
-            given = dict(zip(names, values, strict=True))
-            return kernel(*(given[n] for n in ("input", first, second, "beta", "alpha")))
-
-        return run
-
-    for front, back, names in (
-        ("Number alpha, ", "", ("alpha", first, second)), ("", ", *, Number alpha=1", (first, second, "alpha")),
-    ):  # fmt: skip
-        op(
-            f"{name}(Number beta, Tensor input, {front}{tail}{back})", kernel=old("beta", "input", *names), forms="function",
-            **record,
-        )  # fmt: skip
-        op(
-            f"{name}(Tensor input, Number beta, {front}{tail}{back})", kernel=old("input", "beta", *names),
-            forms="method inplace-method", **record,
-        )  # fmt: skip
 
 
 _sum(

@@ -110,6 +110,9 @@ def _clamp_dtype(name: str, bool_alone: bool = False) -> Any:
 
     def rule(values: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
         operands = [v for v in values if v is not None]
+        if name == "clamp_scalar_cpu" and any(is_tensor(x) and (x._sizes or x.requires_grad) for x in operands[1:]):
+            got = ", ".join(type(x).__name__ for x in operands[1:])
+            raise TypeError(f"clamp() received an invalid combination of arguments - got ({got})")
         if len(operands) == 1:
             raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
         if any(of(x).category == COMPLEX for x in operands):

@@ -186,9 +186,18 @@ view(
     "_reshape_alias(Tensor input, int[] size, int[] stride)",
     lambda input, size, stride: Geometry(tuple(size), tuple(stride), input._offset), _reshape_grad, forms="function",
 )  # fmt: skip
+
+
+def _unsafe_view(input: Tensor, size: Shape) -> Result:
+    """The elements in another shape and, as far as it goes, the same order of memory."""
+    shape = infer_shape(size, layout.numel(input._sizes))
+    strides = layout.view_strides(input._sizes, input._strides, shape)
+    dense = strides is not None and layout.is_non_overlapping_and_dense(shape, strides)
+    return Result(input._array().reshape(shape), strides if dense else None)
+
+
 op(
-    "_unsafe_view(Tensor input, int[] size)",
-    kind=GENERAL, kernel=lambda input, size: input._array().reshape(infer_shape(size, layout.numel(input._sizes))),
+    "_unsafe_view(Tensor input, int[] size)", kind=GENERAL, kernel=_unsafe_view,
     family="shape", forms="function", exact=True, moves=True, node="UnsafeViewBackward0",
     derivatives={"input": _reshape_grad},
 )  # fmt: skip
