@@ -712,27 +712,35 @@ def _write_out(op: Op, values: list[Any], out: Any, result: Any) -> Any:
     pairs = list(zip(out, result, strict=True)) if isinstance(result, tuple) else [(out, result)]
     _refuse_grad_with_out(op, [r for _, r in pairs], out)
     tensors = _tensors(op, values)
+    if op.before_out is not None:
+        op.before_out(values, [target for target, _ in pairs])
     for target, value in pairs:
         check_memory(op.memory, target, tensors[:1], tensors[1:])
         _require_out_dtype(op, value.dtype, target)
-        written = Result(value._array(), None, value._undefined_mask())
+        # Products allocate `out` themselves; elementwise steps leave that to the last one, which keeps its layout.
+        strides = None if op.family == "linalg" or any(value is t for t in tensors) else value._strides
+        written = Result(value._array(), strides, value._undefined_mask())
         write_result(target, _depending_on_order(op.memory, written, target, tensors[:1], tensors[1:]))
     return out
 
 
 def write_result(target: Tensor, result: Result) -> None:
-    """Write to an `out=` tensor, which takes the result's shape (with a warning if it had elements)."""
+    """Write to an `out=` tensor, which takes the result's shape and layout if it had another shape.
+
+    That comes with a warning if it had elements.
+    """
     source = dtypes.BY_NUMPY[result.values.dtype]
     require_castable(source, target)
-    resize_output(target, result.values.shape)
+    if resize_output(target, result.values.shape) and result.strides is not None:
+        target._strides = result.strides
     write(target, result)
     bump_version(target)
 
 
-def resize_output(target: Tensor, shape: layout.Shape) -> None:
-    """Give an `out=` tensor the result's shape, with a warning if it had elements of another."""
+def resize_output(target: Tensor, shape: layout.Shape) -> bool:
+    """Give an `out=` tensor the result's shape, with a warning if it had elements of another. Returns whether it had."""
     if target._sizes == shape:
-        return
+        return False
     if layout.numel(target._sizes):
         warnings.warn(
             f"An output with one or more elements was resized since it had shape {list(target._sizes)}, which does not "
@@ -743,3 +751,4 @@ def resize_output(target: Tensor, shape: layout.Shape) -> None:
             stacklevel=4,
         )
     target._resize(shape)
+    return True

@@ -594,6 +594,7 @@ def _nonzero_form(input: Tensor, as_tuple: bool) -> Any:
 op(
     "nonzero(Tensor input, *, bool as_tuple=False)",
     kind=COMPOSITE, kernel=_nonzero_form, family="indexing", forms="function method out", exact=True,
+    out_dtype_error="nonzero: Expected out tensor to have scalar type {result} but got scalar type{out}",
 )  # fmt: skip
 op("argwhere(Tensor input)", kind=COMPOSITE, kernel=lambda input: F._nonzero(input), family="indexing", exact=True)
 
