@@ -7,8 +7,6 @@ Source: https://docs.pytorch.org/docs/stable/torch.html#blas-and-lapack-operatio
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
