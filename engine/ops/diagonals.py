@@ -13,7 +13,7 @@ import numpy as np
 from engine import dtypes, layout
 from engine import functions as F
 from engine.call import Result
-from engine.dtypes import BOOL, FLOAT, INTEGER, dtype
+from engine.dtypes import BOOL, INTEGER, dtype
 from engine.ops.creation import OPTIONS, check_place, finish
 from engine.ops.memory import is_injective
 from engine.registry import COMPOSITE, GENERAL, MUTATION, op
@@ -142,7 +142,7 @@ def _triangle_indices(name: str, make: Callable[..., Any]) -> None:
             if n < 0:
                 raise RuntimeError(f"{word} must be non-negative, got{n}")
         d = d or dtypes.int64
-        if d.category in (BOOL, FLOAT, dtypes.COMPLEX):
+        if d not in (dtypes.int32, dtypes.int64):
             raise NotImplementedError(f"\"{name}\" not implemented for '{d.legacy}'")
         return finish(Tensor._fresh(np.stack(make(row, offset, col)).astype(d.numpy), d), requires_grad)
 

@@ -88,7 +88,9 @@ def _check_matrix_vector(input: tuple[int, int], mat: Tensor, vec: Tensor) -> No
 
 
 def _mv(input: Tensor, vec: Tensor) -> np.ndarray:
-    _check_matrix_vector((1, input._sizes[0] if input.dim() else 1), input, vec)
+    if not input.dim():
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    _check_matrix_vector((1, input._sizes[0]), input, vec)
     if input.dtype is not vec.dtype:
         a, v = input.dtype.legacy, vec.dtype.legacy
         raise RuntimeError(f"addmv input tensors must have the same dtype, but got {v}, {a}, and {v}")

@@ -12,6 +12,7 @@ from typing import Any
 from engine import functions as F
 from engine import layout
 from engine.ops.decompositions import check_inexact, check_matrix, check_square
+from engine.ops.norms import check_wish
 from engine.registry import COMPOSITE, op
 
 _NAME = "linalg.matrix_norm"
@@ -40,6 +41,8 @@ def _matrix_norm(A: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     dims = _dims(A, dim)
     if ord == "fro":
         return F.linalg_vector_norm(A, 2, dims, keepdim, dtype=dtype)
+    if dtype is not None:
+        check_wish(_NAME, A.dtype, dtype)
     if by_values:
         return _of_singular_values(A, ord, dims, keepdim, dtype)
     extremum = F.amax if ord > 0 else F.amin
@@ -123,5 +126,8 @@ def _positive_power(matrix: Any, n: int) -> Any:
     return result
 
 
-op("linalg_matrix_power(Tensor input, int n)", kind=COMPOSITE, kernel=_matrix_power, family="linalg", forms="function out")
-op("matrix_power(Tensor input, int n)", kind=COMPOSITE, kernel=_matrix_power, family="linalg", forms="function method out")
+for _power, _forms in (("linalg_matrix_power", "function out"), ("matrix_power", "function method out")):
+    op(
+        f"{_power}(Tensor input, int n)", kind=COMPOSITE, kernel=_matrix_power, family="linalg", forms=_forms,
+        memory="mixes-first",
+    )  # fmt: skip

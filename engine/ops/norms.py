@@ -21,21 +21,26 @@ from engine.tensor import Tensor
 _NAME = "linalg.vector_norm"
 
 
+def check_wish(name: str, d: dtype, wish: dtype) -> None:
+    """Raise RuntimeError for a `dtype=` that cannot hold what a norm of elements of dtype `d` needs."""
+    if wish.category < FLOAT:
+        raise RuntimeError(f"{name}: dtype should be floating point or complex, but got {wish.legacy}")
+    if wish.is_complex != d.is_complex:
+        kind = "complex" if d.is_complex else "real"
+        raise RuntimeError(f"{name}: dtype should be {kind} for {kind} inputs, but got {wish.legacy}")
+    if promotion.promote_types(d, wish) is not wish:
+        raise RuntimeError(
+            f"{name}: the dtype of the input ({d.legacy}) should be convertible without narrowing to the specified dtype "
+            f"({wish.legacy})"
+        )
+
+
 def _check(input: Tensor, ord: Any, dim: Any, wish: dtype | None) -> None:
     d = input.dtype
     if d.category < FLOAT:
         raise RuntimeError(f"{_NAME}: Expected a floating point or complex tensor as input. Got {d.legacy}")
     if wish is not None:
-        if wish.category < FLOAT:
-            raise RuntimeError(f"{_NAME}: dtype should be floating point or complex, but got {wish.legacy}")
-        if wish.is_complex != d.is_complex:
-            kind = "complex" if d.is_complex else "real"
-            raise RuntimeError(f"{_NAME}: dtype should be {kind} for {kind} inputs, but got {wish.legacy}")
-        if promotion.promote_types(d, wish) is not wish:
-            raise RuntimeError(
-                f"{_NAME}: the dtype of the input ({d.legacy}) should be convertible without narrowing to the specified "
-                f"dtype ({wish.legacy})"
-            )
+        check_wish(_NAME, d, wish)
     if isinstance(ord, complex):
         raise RuntimeError(f"{_NAME}: Expected a non-complex scalar as the order of norm.")
     if (ord < 0 or ord == math.inf) and input.numel() == 0:

@@ -312,6 +312,8 @@ def _made(into: Callable[..., None], of: int) -> Callable[..., np.ndarray]:
 
     def kernel(mean: Any, std: Any, source: Any) -> np.ndarray:
         tensors = [t for t in (mean, std) if isinstance(t, Tensor)]
+        if is_grad_enabled() and (mean, std)[of].dtype.is_complex and any(t.requires_grad for t in tensors):
+            raise RuntimeError("normal does not support automatic differentiation for outputs with complex dtype.")
         out = blank(layout.broadcast_shapes([t._sizes for t in tensors]), (mean, std)[of].dtype)
         into(out, mean, std, source)
         return out._array()

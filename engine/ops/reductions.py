@@ -141,6 +141,11 @@ def _nanmean(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Ten
         raise RuntimeError(
             f"nanmean(): expected input to have floating point or complex dtype but got {input.dtype.legacy}"
         )
+    if dtype is not None and dtype.category < FLOAT:
+        raise RuntimeError(
+            "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. Got: "
+            + dtype.legacy
+        )
     count = F.logical_not(F.isnan(input.detach())).sum(dim, keepdim)
     return F.div(F.nansum(input, dim, keepdim, dtype=dtype), count)
 
