@@ -50,12 +50,13 @@ def _moments(input: Tensor, axes: Axes, correction: float, keepdim: bool, name: 
     count = reduced_count(input._sizes, axes)
     shape = reduced_sizes(input._sizes, axes, keepdim)
     if input.numel() // max(1, layout.numel(shape)) <= correction:
-        warnings.warn(
-            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input numel "
-            "divided by output numel).",
-            UserWarning,
-            stacklevel=6,
-        )
+        for _ in range(2 if input.dtype.is_complex else 1):  # torch takes the two parts one after the other
+            warnings.warn(
+                f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
+                "numel divided by output numel).",
+                UserWarning,
+                stacklevel=6,
+            )
     array = input._array().astype(np.complex128 if input.dtype.is_complex else np.float64)
     free = max(0.0, count - correction)
     if not input.dtype.is_complex:
