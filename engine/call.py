@@ -573,6 +573,13 @@ def check_memory(rules: frozenset[str], target: Tensor, first: Sequence[Tensor],
 
     first: the operand that `out=` or an in-place form may stand for; others: the further operands.
     """
+    if "warns" in rules and layout.has_internal_overlap(target._sizes, target._strides):
+        warnings.warn(
+            "Writing in place to an expanded tensor is deprecated. Please clone() the tensor before performing this operation. "
+            "This also applies to advanced indexing e.g. tensor[mask] = scalar",
+            UserWarning,
+            stacklevel=5,
+        )
     if "internal" in rules and layout.has_internal_overlap(target._sizes, target._strides):
         raise RuntimeError(INTERNAL_OVERLAP)
     if "partial" in rules and any(layout.overlaps_partly(target, t) for t in (*first, *others)):
@@ -592,7 +599,7 @@ def _depending_on_order(
     before each of its elements is written, unless the operation mixes elements, as products of matrices do.
     """
     if not any(t._storage is target._storage for t in (*first, *others)):
-        mixed = "mixes-others" in rules and layout.has_internal_overlap(target._sizes, target._strides)
+        mixed = bool(rules & {"mixes-others", "warns"}) and layout.has_internal_overlap(target._sizes, target._strides)
     else:
         across = [
             t

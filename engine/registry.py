@@ -160,6 +160,7 @@ def op(
     them is undefined.
     last_leads: the layout of a result follows the last operand first (a reflected operation).
     casts: the result may have a dtype that has no gradients; then nothing is recorded.
+    An expanded target makes `warns` warn and leaves its elements undefined.
     moves: results are elements of the first operand (or list of them), unchanged, so what is undefined in it stays traceable.
     stepwise: 16-bit floats reach the kernel as they are, so that it rounds after each step, as torch's does.
     wide_scalar: a 0-d or number second operand of a 16-bit float operation is used unrounded, as torch's kernel does.

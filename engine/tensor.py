@@ -416,7 +416,7 @@ class Tensor:
     @property
     def retains_grad(self) -> bool:
         """Whether a non-leaf keeps its gradient."""
-        return self._retains and self._grad_fn is not None
+        return self._retains
 
     def retain_grad(self) -> None:
         """Keep the gradient of a non-leaf in `.grad`. Raises RuntimeError where there will be none."""

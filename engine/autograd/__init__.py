@@ -102,7 +102,7 @@ def grad(
     for t in wanted:
         if not t.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
-        targets.append(gradient_edge(t))
+        targets.append(gradient_edge(t))  # None for a leaf that requires grad only through its base
     found = run_backward(edges, grads, keep_graph=keep, create_graph=create_graph, inputs=targets, accumulate=False)
     unused = next((index for index, g in enumerate(found) if g is None), None)
     if not allow_unused and unused is not None:

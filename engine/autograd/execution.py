@@ -36,7 +36,7 @@ def run_backward(
     *,
     keep_graph: bool,
     create_graph: bool,
-    inputs: Sequence[Edge] = (),
+    inputs: Sequence[Edge | None] = (),
     accumulate: bool = True,
 ) -> list[Tensor | None]:
     """Propagate `grads` from `roots`.
@@ -44,9 +44,10 @@ def run_backward(
     Without `inputs`, every leaf that is reached accumulates. With them, only what leads to them is computed; they
     accumulate, or with `accumulate=False` their gradients are returned, None for one that was not reached.
     """
-    captured: dict[tuple[int, int], Any] = {(id(node), nr): None for node, nr in inputs}
-    accumulating = {id(node) for node, _ in inputs} if accumulate else set()
-    dependencies, needed = _survey([node for node, _ in roots], {id(node) for node, _ in inputs} if inputs else None)
+    targets = [edge for edge in inputs if edge is not None]
+    captured: dict[tuple[int, int], Any] = {(id(node), nr): None for node, nr in targets}
+    accumulating = {id(node) for node, _ in targets} if accumulate else set()
+    dependencies, needed = _survey([node for node, _ in roots], {id(node) for node, _ in targets} if inputs else None)
     waiting: dict[int, _Buffer] = {}
     ready: list[tuple[int, int, Node]] = []
 
@@ -83,7 +84,7 @@ def run_backward(
                     heapq.heappush(ready, (-target.sequence_nr, id(target), target))
     finally:
         _State.grad = before
-    return [captured[(id(node), nr)] for node, nr in inputs]
+    return [None if edge is None else captured[(id(edge[0]), edge[1])] for edge in inputs]
 
 
 def _survey(roots: Sequence[Node], targets: set[int] | None) -> tuple[dict[int, int], set[int] | None]:

@@ -146,7 +146,7 @@ class SavedTensor:
     hold itself.
     """
 
-    __slots__ = ("counter", "is_output", "output_nr", "tensor", "version")
+    __slots__ = ("counter", "had_history", "is_output", "output_nr", "tensor", "version")
 
     def __init__(self, tensor: Tensor, node: Node | None = None) -> None:
         if tensor._inference:
@@ -160,11 +160,17 @@ class SavedTensor:
         self.counter = tensor._counter
         self.version = tensor._counter.value
         self.tensor = tensor._alias() if self.is_output else tensor
+        self.had_history = tensor._grad_fn is not None
 
     def unpack(self, node: Node) -> Tensor:
         """The tensor. Raises RuntimeError where an in-place operation has changed it since."""
         if self.counter.value != self.version:
             self._complain(node)
+        if self.had_history and not self.is_output and self.tensor._grad_fn is None:
+            raise RuntimeError(
+                "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, "
+                "please use out-of-place `.detach()` instead"
+            )
         if self.is_output:
             tensor = self.tensor._alias()
             tensor._grad_fn, tensor._output_nr = node, self.output_nr

@@ -32,17 +32,19 @@ _PI_180 = math.pi / 180.0
 def _table(rows: list[tuple[Any, ...]], **record: Any) -> None:
     """Register rows of (names, kernel, formula, and further fields of the record).
 
-    `inplace_node`: the in-place form has a node of this name.
+    `inplace_node`: the in-place form has a node of this name; `inplace_formula`: and a derivative of its own.
     """
     for names, kernel, formula, *more in rows:
         name, *aliases = names.split()
         fields = {"forms": EVERY, **record, **(more[0] if more else {})}
         node, inplace_node = fields.pop("node", None), fields.pop("inplace_node", None)
+        inplace_formula = fields.pop("inplace_formula", formula)
         every, rule = fields.pop("forms"), fields.pop("rule", promote_float)
         forms = {every: node} if inplace_node is None else {"function method out": node, "inplace": inplace_node}
         for spellings, node_name in forms.items():
+            used = inplace_formula if spellings == "inplace" else formula
             pointwise(
-                f"{name}(Tensor input)", kernel, rule, derivatives={"input": formula}, aliases=tuple(aliases),
+                f"{name}(Tensor input)", kernel, rule, derivatives={"input": used}, aliases=tuple(aliases),
                 node=node_name, forms=spellings, **fields,
             )  # fmt: skip
 
@@ -119,6 +121,10 @@ def _sinc_grad(grad: Any, input: Any) -> Any:
     return F.where(square == 0.0, F.zeros((), dtype=grad.dtype), slope)
 
 
+def _no_acosh_in_place(grad: Any) -> Any:
+    raise NotImplementedError("the derivative for 'inplace version of acosh' is not implemented.")
+
+
 def _acosh_slope(input: Any) -> Any:
     # Over the complex numbers one root of the product lies on the wrong branch.
     return (input - 1).rsqrt() * (input + 1).rsqrt() if input.dtype.is_complex else (input.pow(2) - 1).rsqrt()
@@ -141,7 +147,7 @@ _table([
     ("asinh arcsinh", np.arcsinh, lambda grad, input: grad * conj((input.pow(2) + 1).rsqrt()),
      {"inplace_node": "AsinhBackward1"}),
     ("acosh arccosh", np.arccosh, lambda grad, input: grad * conj(_acosh_slope(input)),
-     {"inplace_node": "AcoshBackward1"}),
+     {"inplace_node": "AcoshBackward1", "inplace_formula": _no_acosh_in_place}),
     ("atanh arctanh", np.arctanh, lambda grad, input: grad * conj(1 / (1 - input.pow(2))),
      {"inplace_node": "AtanhBackward1"}),
     ("sinc", _sinc, _sinc_grad),

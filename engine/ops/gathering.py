@@ -78,6 +78,8 @@ def _index_select(input: Tensor, dim: int, index: Tensor) -> Any:
     if index.dtype not in _INDEX_DTYPES:
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     places = index._array().reshape(-1).astype(np.int64, copy=False)
+    if dim == 1 or (input._sizes and not input.numel()):
+        _in_data(places, input._sizes[dim])
     if not input._sizes:
         if len(places) != 1:
             raise RuntimeError(
@@ -86,6 +88,13 @@ def _index_select(input: Tensor, dim: int, index: Tensor) -> Any:
         _bounded(places, 1)
         return input._array().copy()
     return input._array()[_along(input._sizes, dim, _bounded(places, input._sizes[dim]))]
+
+
+def _in_data(index: np.ndarray, size: int) -> None:
+    """The check of the kernel that torch has for the second dimension, whose error is another."""
+    bad = index[(index < 0) | (index >= size)]
+    if bad.size:
+        raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad[0]} axis_dim={size}")
 
 
 def _bounded(index: np.ndarray, size: int) -> np.ndarray:
@@ -240,17 +249,17 @@ def _index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Result:
 
 
 op(
-    "index_fill(Tensor input, int dim, Tensor index, Number value)",
-    kind=GENERAL, kernel=_index_fill, family="indexing", forms="function method inplace", exact=True,
-    derivatives={"input": lambda grad, dim, index: grad.index_fill(dim, index, 0)},
-)  # fmt: skip
-op(
     "index_fill(Tensor input, int dim, Tensor index, Tensor value)",
-    kind=GENERAL, kernel=_index_fill, family="indexing", forms="function method inplace", exact=True, node="IndexFillBackward1",
+    kind=GENERAL, kernel=_index_fill, family="indexing", forms="function method inplace", exact=True, memory="warns", node="IndexFillBackward1",
     derivatives={
         "input": lambda grad, dim, index: grad.index_fill(dim, index, 0),
         "value": lambda grad, dim, index: grad.index_select(dim, _unique(index)).sum(),
     },
+)  # fmt: skip
+op(
+    "index_fill(Tensor input, int dim, Tensor index, Number value)",
+    kind=GENERAL, kernel=_index_fill, family="indexing", forms="function method inplace", exact=True, memory="warns",
+    derivatives={"input": lambda grad, dim, index: grad.index_fill(dim, index, 0)},
 )  # fmt: skip
 
 
@@ -520,10 +529,11 @@ def _masked_fill(input: Tensor, mask: Tensor, value: Any) -> Result:
     return Result(np.array(np.broadcast_to(filled, shape)))
 
 
-for _value, _node in (("Number value", "MaskedFillBackward0"), ("Tensor value", "MaskedFillBackward1")):
+for _value, _node in (("Tensor value", "MaskedFillBackward1"), ("Number value", "MaskedFillBackward0")):
     op(
         f"masked_fill(Tensor input, Tensor mask, {_value})",
         kind=GENERAL, kernel=_masked_fill, family="indexing", forms="function method inplace", exact=True, node=_node,
+        memory="warns",
         derivatives={
             "input": lambda grad, mask: grad.masked_fill(mask, 0),
             **({"value": lambda grad, mask: F.where(mask, grad, 0).sum()} if "Tensor" in _value else {}),

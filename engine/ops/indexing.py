@@ -128,7 +128,8 @@ op(
 def _index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool) -> Result:
     indices = [None if i is None else _as_index(i) for i in indices]
     if not accumulate and values.numel() == 1 and _is_one_mask(indices):
-        return Result(F.masked_fill(input, _covering(indices, input), values.reshape(()).detach())._array(), _own_strides(input))
+        filled = F.masked_fill(input.detach(), _covering(indices, input), values.detach().reshape(()))
+        return Result(filled._array(), strides_for(input, None))
     places, (shape,) = _places(input, indices)
     if values.dtype is not input.dtype:
         raise RuntimeError(
@@ -200,11 +201,11 @@ def _is_one_mask(indices: Sequence[Tensor | None]) -> bool:
 
 
 def _covering(indices: Sequence[Tensor | None], input: Tensor) -> Tensor:
-    """The mask as a bool of as many dimensions as the input has from where it stands. Raises IndexError for a misfit."""
+    """The mask, of as many dimensions as the input has from where it stands. Raises IndexError for a misfit."""
     _places(input, indices)
     position, mask = next((p, i) for p, i in enumerate(indices) if i is not None)
     trailing = len(input._sizes) - position - len(mask._sizes)
-    return (mask != 0).reshape((*mask._sizes, *(1,) * trailing))
+    return mask.reshape((*mask._sizes, *(1,) * trailing))
 
 
 def _index_put_in_place(input: Tensor, indices: Any, values: Tensor, accumulate: bool) -> Result:
