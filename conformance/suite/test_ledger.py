@@ -1,0 +1,30 @@
+"""Every entry of the ledger must still show itself: a known difference that is gone leaves a hole in the comparison."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+import pytest
+
+from conformance.judged import Judging
+from conformance.ledger import Entry, load, stale, within
+
+
+@pytest.mark.parametrize("entry", load().entries, ids=lambda entry: entry.id)
+def test_a_ledger_entry_still_shows_itself(entry: Entry, judging: Judging) -> None:
+    session = judging.session
+    versions = session.ledger.versions
+    for name, allowed in entry.versions.items():
+        if not within(versions.get(name), allowed):
+            pytest.skip(f"the entry is about {name} {allowed}, and this is {versions.get(name, 'not here')}")
+    names = [one.name for one in session.candidates if fnmatchcase(one.name, entry.candidate)]
+    if not names:
+        pytest.skip(f"the entry is about {entry.candidate}, which is no candidate of this run")
+    reasons = [stale(entry, lambda text, _, name=name: session.show(text, name), versions) for name in names]
+    # An entry for several candidates (shell wildcards) is needed as long as one of them shows it.
+    if None not in reasons:
+        pytest.fail("\n".join(filter(None, reasons)), pytrace=False)
+
+
+def test_the_ledger_can_be_read() -> None:
+    load()
