@@ -23,6 +23,7 @@ from engine.ops.extrema import (
     repeated,
     rows_along,
     selected_grad,
+    taken,
 )  # fmt: skip
 from engine.ops.reducing import (
     Axes,
@@ -185,12 +186,14 @@ _var_like("std_mean", "StdMeanBackward0", _std_mean_grad, root=True, both=True)
 
 def _median_index(rows: np.ndarray, skip_nan: bool) -> np.ndarray:
     """The index of the lower of two middle elements. A NaN is the median, unless it is to be skipped."""
-    order, missing = order_of(rows), np.isnan(rows)
-    size = rows.shape[-1]
+    order, size = order_of(rows), rows.shape[-1]
+    missing = np.isnan(rows) if rows.dtype.kind == "f" else None
+    if missing is None or not missing.any():
+        return np.asarray(order[..., (size - 1) // 2])
     middle = np.full(rows.shape[:-1], (size - 1) // 2)
     if skip_nan:
         middle = np.maximum(size - missing.sum(-1) - 1, 0) // 2
-    at = np.take_along_axis(order, np.asarray(middle)[..., None], -1)[..., 0]
+    at = taken(order, np.asarray(middle)[..., None])[..., 0]
     return at if skip_nan else np.where(missing.any(-1), missing.argmax(-1), at)
 
 
@@ -256,14 +259,14 @@ _median_like("nanmedian", skip_nan=True)
 def _mode_index(rows: np.ndarray) -> np.ndarray:
     """The last index of the most frequent element, of the smallest of those that are equally frequent."""
     order = order_of(rows)
-    ordered = np.take_along_axis(rows, order, -1)
+    ordered = taken(rows, order)
     size = rows.shape[-1]
     places = np.broadcast_to(np.arange(size), rows.shape)
     starts = np.ones(rows.shape, np.bool_)
     starts[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
     # How many equal elements end at each place; the first maximum belongs to the smallest element.
     run = places - np.maximum.accumulate(np.where(starts, places, 0), -1)
-    return np.take_along_axis(order, run.argmax(-1)[..., None], -1)[..., 0]
+    return taken(order, np.asarray(run.argmax(-1))[..., None])[..., 0]
 
 
 def _mode_out(values: list[Any], outs: list[Tensor]) -> None:
@@ -283,7 +286,8 @@ def _mode(input: Tensor, dim: int, keepdim: bool) -> Any:
     if input.dtype.is_floating_point and input.numel():
         # Torch sorts with a comparison that NaN breaks: what it then finds is left open.
         broken = np.isnan(rows_along(input, axis)).any(-1).reshape(values.values.shape)
-        values.undefined, indices.undefined = values.undefined | broken, indices.undefined | broken  # type: ignore[operator]
+        for r in (values, indices):
+            r.undefined = broken if r.undefined is None else r.undefined | broken
     return values, indices
 
 
