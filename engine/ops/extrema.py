@@ -17,6 +17,7 @@ from engine.dtypes import dtype
 from engine.ops.memory import strides_for
 from engine.ops.reducing import (
     Axes,
+    folded,
     in_rows,
     no_identity,
     no_identity_along,
@@ -39,7 +40,7 @@ _FAMILY = "reduction"
 def _extreme(ufunc: np.ufunc, input: Tensor, axes: Axes, keepdim: bool) -> Result:
     """The extreme element. Which of two zeros that differ in sign alone it is, is left open."""
     array = working(input)
-    values = np.asarray(ufunc.reduce(array, axes, keepdims=keepdim))
+    values = folded(ufunc, array, axes, keepdim)
     undefined = None
     if array.dtype.kind == "f" and (values == 0).any():
         rows = in_rows(array, axes)

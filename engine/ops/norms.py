@@ -14,7 +14,15 @@ from engine import dtypes, layout, promotion
 from engine import functions as F
 from engine.dtypes import FLOAT, dtype
 from engine.ops.memory import warn_of_lost_imaginary
-from engine.ops.reducing import accumulate, reduced_axes, reduced_count, same_dtypes, unreduced, working
+from engine.ops.reducing import (
+    accumulate,
+    folded,
+    reduced_axes,
+    reduced_count,
+    same_dtypes,
+    unreduced,
+    working,
+)
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.tensor import Tensor
 
@@ -76,9 +84,9 @@ def _norm_of(size: np.ndarray, p: float, axes: Any, keepdim: bool) -> np.ndarray
     if p == 0:
         return accumulate(np.add, (size != 0).astype(size.dtype), axes, keepdim)
     if math.isinf(p) and size.size:
-        return np.asarray((np.maximum if p > 0 else np.minimum).reduce(size, axes, keepdims=keepdim))
+        return folded(np.maximum if p > 0 else np.minimum, size, axes, keepdim)
     if reduced_count(size.shape, axes) == 1 and size.size:  # nothing to add up: no rounding, and no overflow of a power
-        return np.asarray(np.maximum.reduce(size, axes, keepdims=keepdim))
+        return folded(np.maximum, size, axes, keepdim)
     if p == 1 or math.isinf(p):
         return accumulate(np.add, size, axes, keepdim)
     if p == 2:

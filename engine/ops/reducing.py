@@ -95,6 +95,11 @@ def accumulate(ufunc: np.ufunc, array: np.ndarray, axes: Axes, keepdim: bool) ->
     return np.asarray(ufunc.reduce(array, axes, array.dtype, keepdims=keepdim, initial=identity))
 
 
+def folded(ufunc: Any, array: np.ndarray, axes: Axes, keepdim: bool) -> np.ndarray:
+    """A reduction that rounds nothing: extrema and truth."""
+    return np.asarray(ufunc.reduce(array, axes, keepdims=keepdim))
+
+
 def in_rows(array: np.ndarray, axes: Axes) -> np.ndarray:
     """The array with the reduced axes brought together as the last one."""
     if axes is None:

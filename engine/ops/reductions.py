@@ -20,6 +20,7 @@ from engine.ops.reducing import (
     accumulate,
     dtype_from_out,
     dtype_of_out,
+    folded,
     lost_in,
     reduced_axes,
     reduced_count,
@@ -163,7 +164,7 @@ def _prod(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
     target = summed_dtype(input, dtype)
     axes = reduced_axes(dim, len(input._sizes))
     if target is dtypes.bool_:
-        return np.asarray(np.logical_and.reduce(working(input, target), axes, keepdims=keepdim))
+        return folded(np.logical_and, working(input, target), axes, keepdim)
     if target in HALVES:
         return _stepwise_product(working(input, target), axes, keepdim, target)
     return total_of(np.multiply, input, target, axes, keepdim)
@@ -238,7 +239,7 @@ def _logical(name: str, ufunc: np.ufunc) -> None:
         truth = input._array() != 0
         axes = reduced_axes(dim, len(input._sizes))
         # An empty list reduces nothing here, while None reduces everything.
-        result = truth if dim == () else np.asarray(ufunc.reduce(truth, axes, keepdims=keepdim))
+        result = truth if dim == () else folded(ufunc, truth, axes, keepdim)
         return result.astype(np.uint8) if input.dtype is dtypes.uint8 else result.astype(np.bool_, copy=False)
 
     def before_out(values: list[Any], outs: list[Tensor]) -> None:

@@ -107,7 +107,7 @@ def _cumprod_grad_by_element(grad: Any, input: Any, result: Any, dim: int) -> An
     sizes = input._sizes
     size = sizes[dim]
     parts = []
-    before = F.ones([1 if i == dim else n for i, n in enumerate(sizes)], dtype=input.dtype)
+    before: Any = F.ones([1 if i == dim else n for i, n in enumerate(sizes)], dtype=input.dtype)
     for k in range(size):
         others = before
         if k + 1 < size:

@@ -335,7 +335,7 @@ def _quantile(input: Tensor, q: Any, dim: Any, keepdim: bool, interpolation: str
     return got.unsqueeze_(0).transpose_(0, -1).squeeze_(-1) if q._sizes else got.squeeze_(-1)
 
 
-def _checked_share(input: Tensor, q: Any) -> Tensor:
+def _checked_share(input: Tensor, q: Any) -> Any:
     if input.numel() == 0:
         raise RuntimeError("quantile() input tensor must be non-empty")
     if input.dtype not in (dtypes.float32, dtypes.float64):
@@ -354,7 +354,7 @@ def _checked_share(input: Tensor, q: Any) -> Tensor:
     return q
 
 
-def _at_ranks(ordered: Tensor, q: Tensor, interpolation: str, skip_nan: bool) -> Tensor:
+def _at_ranks(ordered: Tensor, q: Any, interpolation: str, skip_nan: bool) -> Tensor:
     """Elements of sorted rows at the ranks of `q`. A NaN in a row is its quantile, unless NaNs are skipped."""
     missing = F.isnan(ordered)
     last = ordered._sizes[-1] - 1
