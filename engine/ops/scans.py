@@ -232,7 +232,7 @@ def _diff(input: Tensor, n: int, dim: int, prepend: Tensor | None, append: Tenso
         if extra is not None:
             _check_diff(input, extra, axis)
     parts = [t for t in (prepend, input, append) if t is not None]
-    whole = F.cat(parts, axis) if len(parts) > 1 else input
+    whole: Any = F.cat(parts, axis) if len(parts) > 1 else input
     if n == 0:
         return F.zeros_like(input).copy_(input)
     for _ in range(min(n, whole._sizes[axis])):
