@@ -235,6 +235,9 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
         _refuse_grad_with_out(op, tensors, out)
         return _run_out(op, values, tensors, out)
     recorded = _State.grad and not _State.inference and any(t.requires_grad for t in tensors)
+    if recorded and all(t._inference for t in tensors):
+        # Inference tensors alone are never recorded, even where one was told to require grad; a number is no such tensor.
+        recorded = any(not isinstance(values[i], Tensor) for i in op.number_operands)
     if inplace:
         check_inplace(values[0], recorded and bool(op.derivatives))
         if kind == COMPOSITE:
@@ -608,7 +611,7 @@ def _depending_on_order(
             if t._storage is target._storage and (word in rules or (t is not target and t._layout != target._layout))
         ]
         mixed = any(np.shares_memory(t._array(), target._array()) for t in across)
-    if mixed:
+    if mixed or (result.values.size > 1 and not layout.is_injective(target._sizes, target._strides)):
         result.undefined = np.ones(result.values.shape, np.bool_)
     return result
 

@@ -254,3 +254,15 @@ def overlaps_partly(a: Any, b: Any) -> bool:
     if (a0, a1) == (b0, b1):
         return a._strides != b._strides
     return a0 < b1 and b0 < a1
+
+
+@functools.lru_cache(maxsize=4096)
+def is_injective(sizes: Shape, strides: Shape) -> bool:
+    """Whether different indices surely name different places: each stride steps over all smaller dimensions."""
+    reach = 0
+    for stride, size in sorted(zip(strides, sizes, strict=True)):
+        if size > 1:
+            if stride <= reach:
+                return False
+            reach += (size - 1) * stride
+    return True

@@ -106,6 +106,8 @@ class Op:
                 # torch saves an operand that a single derivative uses only where that derivative is wanted.
                 guard = next(iter(users)) if len(users) == 1 and len(self.formulas) > 1 else None
                 self.saved_inputs.append((want, names.index(want), guard))
+                # Changed tensors are complained of in alphabetical order, where torch's `input` is called `self`.
+                self.saved_inputs.sort(key=lambda entry: "self" if entry[0] == "input" else entry[0])
             elif want in outputs:
                 self.saved_outputs.append((want, outputs.index(want)))
             else:

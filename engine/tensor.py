@@ -494,7 +494,9 @@ class Tensor:
         return self._alias()
 
     def detach_(self) -> Tensor:
-        """Drop the history. Raises RuntimeError for a view, whose history belongs to its base too."""
+        """Drop the history; in inference mode, do nothing. Raises RuntimeError for a view, whose history is its base's too."""
+        if _State.inference:
+            return self
         if self._view is not None:
             raise RuntimeError(
                 "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "

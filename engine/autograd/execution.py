@@ -71,7 +71,7 @@ def run_backward(
         while ready:
             node = heapq.heappop(ready)[2]
             buffer = waiting.pop(id(node), None) or _Buffer(len(node.metadata))
-            _run_hooks(node, buffer, captured)
+            _run_hooks(node, buffer, captured, capture_first=_leads_on(node, needed, accumulating))
             if needed is not None and id(node) not in needed:
                 continue  # a single root that leads to no input: its hooks have run
             edges, applied = _apply(node, buffer, needed, accumulating, deliver)
@@ -113,8 +113,20 @@ def _survey(roots: Sequence[Node], targets: set[int] | None) -> tuple[dict[int, 
     return dependencies, needed
 
 
-def _run_hooks(node: Node, buffer: _Buffer, captured: dict[tuple[int, int], Any]) -> None:
-    """Tensor hooks may replace a gradient; then it is captured for `autograd.grad` and for `retain_grad`."""
+def _leads_on(node: Node, needed: set[int] | None, accumulating: set[int]) -> bool:
+    """Whether a node has to run: an input that is to accumulate runs like any, one that is only asked for does not."""
+    if needed is None or id(node) in accumulating:
+        return True
+    return any(edge is not None and id(edge[0]) in needed for edge in node.next_edges)
+
+
+def _run_hooks(node: Node, buffer: _Buffer, captured: dict[tuple[int, int], Any], *, capture_first: bool) -> None:
+    """Tensor hooks may replace a gradient, then `retain_grad` keeps it.
+
+    What `autograd.grad` asked for is captured before the hooks of a node that runs, after those of one that does not.
+    """
+    if capture_first:
+        _capture(node, buffer, captured)
     for nr, hooks in node.tensor_hooks.items():
         for hook in list(hooks.values()):
             replaced = hook(buffer.grads[nr])
@@ -128,6 +140,11 @@ def _run_hooks(node: Node, buffer: _Buffer, captured: dict[tuple[int, int], Any]
     for nr, retain in node.retain_hooks.items():
         if buffer.grads[nr] is not None:
             retain(buffer.grads[nr])
+    if not capture_first:
+        _capture(node, buffer, captured)
+
+
+def _capture(node: Node, buffer: _Buffer, captured: dict[tuple[int, int], Any]) -> None:
     for nr, grad in enumerate(buffer.grads):
         if (id(node), nr) in captured:
             captured[(id(node), nr)] = grad
@@ -159,9 +176,7 @@ def _apply(
             node.accumulate(buffer.grads[0], owned=not buffer.shared[0])
         return [], True
     edges = [edge for edge in node.next_edges if edge is not None]
-    # An input that is to accumulate runs like any node; one whose gradient is only asked for does not.
-    wanted = needed is None or id(node) in accumulating or any(id(edge[0]) in needed for edge in edges)
-    if not wanted:
+    if not _leads_on(node, needed, accumulating):
         return edges, False
     outputs = node.apply(buffer.grads)
     kept_by_user = {id(g) for g, shared in zip(buffer.grads, buffer.shared, strict=True) if shared and g is not None}

@@ -15,7 +15,6 @@ from engine import functions as F
 from engine.call import Result
 from engine.dtypes import BOOL, INTEGER, dtype
 from engine.ops.creation import OPTIONS, check_place, finish
-from engine.ops.memory import is_injective
 from engine.registry import COMPOSITE, GENERAL, MUTATION, op
 from engine.tensor import Tensor
 
@@ -116,7 +115,7 @@ def _triangle(name: str, cut: Callable[..., np.ndarray]) -> None:
     def in_place(input: Tensor, diagonal: int) -> Result:
         values = kernel(input, diagonal)
         # An element that lies in both triangles may or may not be zeroed last.
-        shared = None if is_injective(input._sizes, input._strides) else np.ones(input._sizes, np.bool_)
+        shared = None if layout.is_injective(input._sizes, input._strides) else np.ones(input._sizes, np.bool_)
         return Result(values, None, shared)
 
     derivatives = {"input": lambda grad, diagonal: getattr(F, name)(grad, diagonal)}

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from engine import layout
+from engine.autograd.modes import is_grad_enabled
 from engine.call import Geometry, bump_version, check_inplace
 from engine.ops.memory import _as_strided, _as_strided_grad, strides_for
 from engine.ops.orders import matrix_transposed, transposed
@@ -128,7 +129,7 @@ def _set(input: Tensor, storage: Storage, offset: int, size: Shape, stride: Shap
         raise RuntimeError(
             f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}"
         )
-    check_inplace(input, False)
+    check_inplace(input, is_grad_enabled() and input.requires_grad)
     needed = (offset + layout.extent(size, stride)) * input.dtype.itemsize if layout.numel(size) else 0
     if needed > storage.nbytes():
         storage.resize_(needed)

@@ -153,22 +153,11 @@ def as_strided_backward(grad: Tensor, base: Any, view: Any) -> Tensor:
     places = F.arange(length)
     shown = places.as_strided(view_sizes, view_strides, view_offset - low).reshape(-1)
     flat = flat.index_add(0, shown, grad.reshape(-1))
-    if layout.has_internal_overlap(sizes, strides) or not is_injective(sizes, strides):
+    if layout.has_internal_overlap(sizes, strides) or not layout.is_injective(sizes, strides):
         mine = places.as_strided(sizes, strides, offset - low).reshape(-1)
         count = F.zeros((length,), dtype=grad.dtype).index_add(0, mine, F.ones_like(mine, dtype=grad.dtype))
         flat = flat / count
     return flat.as_strided(sizes, strides, offset - low)
-
-
-def is_injective(sizes: layout.Shape, strides: layout.Shape) -> bool:
-    """Whether different indices surely name different places: each stride steps over all smaller dimensions."""
-    reach = 0
-    for stride, size in sorted(zip(strides, sizes, strict=True)):
-        if size > 1:
-            if stride <= reach:
-                return False
-            reach += (size - 1) * stride
-    return True
 
 
 F.as_strided_backward = as_strided_backward  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ from engine.autograd.modes import is_grad_enabled
 from engine.call import Result
 from engine.dtypes import dtype
 from engine.ops.creation import OPTIONS, blank, check_place, check_sizes, finish
-from engine.ops.memory import is_injective, strides_for
+from engine.ops.memory import strides_for
 from engine.ops.pointwise import not_implemented
 from engine.random import Generator, stream_of
 from engine.registry import COMPOSITE, GENERAL, MUTATION, OPS, Op, op
@@ -42,7 +42,7 @@ def _filled(target: Tensor, source: Generator | None, draw: Draw) -> Result:
     values = draw(stream_of(source), target.numel(), target.dtype.name)
     if target.is_contiguous():
         return Result(values.reshape(target._sizes))
-    lost = None if is_injective(target._sizes, target._strides) else np.ones(target._sizes, np.bool_)
+    lost = None if layout.is_injective(target._sizes, target._strides) else np.ones(target._sizes, np.bool_)
     return Result(generator.arrange(values, target._sizes, target._strides), None, lost)
 
 

@@ -136,9 +136,11 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "cholesky": {"input": _definite},
     "norm": {"p": sometimes(70, pick("2", "1", "inf", "0", "-inf", "3", "'fro'", "0.5"))},
     "dist": {"p": sometimes(60, pick("2", "1", "inf", "0", "3"))},
-    "linalg.norm": {"ord": sometimes(50, pick("2", "1", "inf", "-inf", "0"))},
+    # ord=2 of a matrix is the largest of its singular values, an intermediate result that no name holds: in lock-step the
+    # norm takes the reference's bits and the values it was chosen from do not, so the gradient has nothing to equal.
+    "linalg.norm": {"input": rank(1, 3), "ord": sometimes(50, pick("1", "inf", "-inf"))},
     "linalg.vector_norm": {"ord": sometimes(60, pick("2", "1", "inf", "-inf", "0", "3"))},
-    "linalg.matrix_norm": {"input": rank(2, 3), "ord": sometimes(60, word("fro", "nuc"))},
+    "linalg.matrix_norm": {"input": rank(2, 3), "ord": pick("'fro'", "'nuc'", "1", "inf")},
     "linalg.inv": {"input": square(), "A": square()},
     "linalg.det": {"input": square(), "A": square()},
     "linalg.solve": {"A": square(2, 2), "input": square(2, 2), "B": operand(lambda d: (d.shape[-1], small(d)))},

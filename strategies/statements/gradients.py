@@ -100,12 +100,25 @@ def gradient_text(drawing: Drawing, root: Tensor) -> str:
         shape = choices.pick(((), (2,), (*shape, 1), shape[1:]))
     way = choices.below(8)
     if way < 2:
-        return value_operand(drawing, shape, d)
+        return _apart(drawing, value_operand(drawing, shape, d))
     if way == 2 and root.numel():
         return _one_hot(drawing, shape, d)
     if way < 5:
         return f"torch.ones({_sizes(shape)}{_dtype(d)})"
-    return value_operand(drawing, shape, d)
+    return _apart(drawing, value_operand(drawing, shape, d))
+
+
+def _apart(drawing: Drawing, text: str) -> str:
+    """A gradient that no leaf's memory can be part of.
+
+    A leaf may take a view of what is handed to backward as its gradient; were that the leaf's own memory, accumulating
+    would write to the leaf in an order that nothing prescribes.
+    """
+    scope = drawing.scope
+    given = scope[text] if text in scope.tensors else None
+    if given is None or not any(scope[n].requires_grad and scope[n]._storage is given._storage for n in scope.tensors):
+        return text
+    return f"{text}.clone()"
 
 
 def _one_hot(drawing: Drawing, shape: tuple[int, ...], d: dtype) -> str:
