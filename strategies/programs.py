@@ -23,6 +23,7 @@ from strategies.program import Program, parse
 from strategies.scope import Unavailable
 from strategies.statements import SIMPLE, step
 from strategies.statements.gradients import differentiable, is_deep
+from strategies.variants import other_form
 
 
 def draw_text(block: Callable[[], bytes], profile: Profile) -> str:
@@ -167,6 +168,7 @@ def programs(profile: Profile | str = DEFAULT) -> st.SearchStrategy[Program]:
 def draw_block(seed_: int, block: int, profile: str = "default", size: int = 100) -> list[str]:
     """The `size` programs of block number `block` under a seed: the same in any process, whatever ran before.
 
+    Every second one is the other form (`strategies.variants`) of the one before it, since drawing costs more than running.
     Raises KeyError for an unknown profile.
     """
     chosen = PROFILES[profile]
@@ -174,12 +176,13 @@ def draw_block(seed_: int, block: int, profile: str = "default", size: int = 100
 
     @seed(int.from_bytes(hashlib.sha256(f"{seed_} {block} {profile}".encode()).digest()[:8]))
     @settings(
-        max_examples=size, database=None, phases=[Phase.generate], deadline=None, derandomize=False,
+        max_examples=(size + 1) // 2, database=None, phases=[Phase.generate], deadline=None, derandomize=False,
         suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False, backend="hypothesis",
     )  # fmt: skip
     @given(_seeded_texts(chosen))
     def collect(text: str) -> None:
         texts.append(text)
+        texts.append(other_form(text))
 
     collect()
     return texts[:size]
