@@ -77,21 +77,27 @@ def total_of(ufunc: np.ufunc, input: Tensor, target: dtype, axes: Axes, keepdim:
     return Result(values, None, None if lost is None else np.asarray(lost.any(axes, keepdims=keepdim)))
 
 
-_LONG = 64
+_LONG, _SHORT = 64, 8
+_WIDER = {np.dtype(np.float32): np.dtype(np.float64), np.dtype(np.complex64): np.dtype(np.complex128)}
 
 
 def accumulate(ufunc: np.ufunc, array: np.ndarray, axes: Axes, keepdim: bool) -> np.ndarray:
     """Sum or product, starting from the identity as torch does (so that a sum of negative zeros is positive).
 
-    NumPy adds in pairs only along an innermost axis; a long reduction over outer axes is brought into that form, because
-    torch's cascade has an error that grows as slowly.
+    Up to 8 elements are added in their order, as in torch. Torch adds more in an order that depends on the processor; here
+    single precision is then accumulated in double precision, unless a partial sum could overflow, and double
+    precision in pairs, which NumPy does along an innermost axis only.
     """
     identity = 0 if ufunc is np.add else 1
-    outer = axes is not None and array.ndim > 1 and array.ndim - 1 not in axes and array.dtype.kind in "fc"
-    if outer and reduced_count(array.shape, axes) > _LONG:
-        shape = reduced_sizes(array.shape, axes, keepdim)
-        rows = np.ascontiguousarray(in_rows(array, axes))
-        return np.asarray(ufunc.reduce(rows, -1, array.dtype, initial=identity)).reshape(shape)
+    count = reduced_count(array.shape, axes)
+    if count > _SHORT and array.dtype.kind in "fc" and array.size:
+        wide = _WIDER.get(array.dtype) if ufunc is np.add else None
+        if wide is not None and np.abs(array).max() < np.finfo(array.dtype).max / count:
+            return np.asarray(ufunc.reduce(array, axes, wide, keepdims=keepdim, initial=identity)).astype(array.dtype)
+        if count > _LONG and axes is not None and array.ndim - 1 not in axes:
+            shape = reduced_sizes(array.shape, axes, keepdim)
+            rows = np.ascontiguousarray(in_rows(array, axes))
+            return np.asarray(ufunc.reduce(rows, -1, array.dtype, initial=identity)).reshape(shape)
     return np.asarray(ufunc.reduce(array, axes, array.dtype, keepdims=keepdim, initial=identity))
 
 
@@ -143,6 +149,19 @@ def no_identity_along(name: str, input: Tensor, dims: Sequence[int]) -> None:
     for d in dims:
         if input._sizes[layout.wrap_dim(d, len(input._sizes))] == 0:
             raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+
+
+def of_kind(grad: Any, d: dtype) -> Any:
+    """A gradient on its way to an operand of dtype `d`. Raises RuntimeError for a complex one of a real operand.
+
+    Elementwise operations keep the real part; reductions with a complex `dtype=` have no such step.
+    """
+    if grad.dtype.is_complex and not d.is_complex:
+        raise RuntimeError(
+            "Expected isFloatingType(grad.scalar_type()) || (input_is_complex == grad_is_complex) to be true, but got false.  "
+            "(Could this error message be improved?  If so, please report an enhancement request to PyTorch.)"
+        )
+    return grad
 
 
 def summed_dtype(input: Tensor, wish: dtype | None) -> dtype:
