@@ -213,6 +213,8 @@ def dispatch(
         except signatures.Mismatch as error:
             errors.append(str(error))
             continue
+        if op.warning is not None:
+            warnings.warn(op.warning, UserWarning, stacklevel=3)
         return run(op, values, inplace=inplace, out=out)
     if len(errors) == 1:
         raise TypeError(errors[0])
@@ -228,11 +230,13 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
     """Run a bound call in one of its forms."""
     kind = op.kind
     if kind == COMPOSITE and not inplace:
+        if out is not None and op.out_form is not None:
+            return op.out_form(*values, out)
         result = op.kernel(*values)
         return result if out is None else _write_out(op, values, out, result)
     tensors = _tensors(op, values)
     if out is not None:
-        _refuse_grad_with_out(op, tensors, out)
+        _refuse_grad_with_out(op, tensors if op.derivatives else [], out)
         return _run_out(op, values, tensors, out)
     recorded = _State.grad and not _State.inference and any(t.requires_grad for t in tensors)
     if recorded and all(t._inference for t in tensors):
@@ -303,7 +307,8 @@ def _compute(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | 
         geometries = [(t._sizes, t._strides) for t in seen]
         if any(isinstance(values[position], _NUMBERS) for position in op.wrapped_numbers):
             geometries.append(((), ()))  # torch sees a number as one more operand, without dimensions
-        computed.strides = layout.pointwise_strides(geometries, computed.values.shape)
+        if computed.strides is None:
+            computed.strides = layout.pointwise_strides(geometries, computed.values.shape)
         results: tuple[Result, ...] = (computed,)
     else:
         got = op.kernel(*values)
@@ -351,7 +356,7 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
     if values_.shape != shape:
         values_ = np.broadcast_to(values_, shape)
         lost = None if lost is None else np.broadcast_to(lost, shape)
-    return Result(values_, None, lost)
+    return Result(values_, got.strides, lost)
 
 
 def _unrounded_scalar(value: Any, converted: np.ndarray) -> np.ndarray:
@@ -498,6 +503,8 @@ def _run_view(op: Op, values: list[Any], node: OpNode | None) -> Any:
         made = (make_view(source, got),)
     if node is not None:
         for t in made:
+            if t.dtype.category < dtypes.FLOAT:
+                raise RuntimeError(f"Autograd not support dtype: {t.dtype.legacy}")
             node.add_output(t)
         node.save_outputs(made)
     return made if isinstance(got, list) else made[0]
@@ -713,6 +720,8 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
         raise TypeError(f"{op.name}(): argument 'out' must be a tuple of {len(results)} Tensors")
     for t, result in zip(outs, results, strict=True):
         _require_out_dtype(op, dtypes.BY_NUMPY[result.values.dtype], t)
+        if op.kind == POINTWISE and result.values.dtype != t.dtype.numpy and t._sizes != result.values.shape:
+            _warn_of_resize(t, result.values.shape)  # torch resizes before it casts and again after it
         write_result(t, _depending_on_order(op.memory, result, t, tensors[:1], tensors[1:]))
     return _package(op, tuple(outs), "_out") if len(op.signature.outputs) > 1 else outs[0]
 
@@ -728,7 +737,8 @@ def _write_out(op: Op, values: list[Any], out: Any, result: Any) -> Any:
         check_memory(op.memory, target, tensors[:1], tensors[1:])
         _require_out_dtype(op, value.dtype, target)
         # Products allocate `out` themselves; elementwise steps leave that to the last one, which keeps its layout.
-        strides = None if op.family == "linalg" or any(value is t for t in tensors) else value._strides
+        allocates = op.family == "linalg" and "columns" not in op.memory
+        strides = None if allocates or any(value is t for t in tensors) else value._strides
         written = Result(value._array(), strides, value._undefined_mask())
         write_result(target, _depending_on_order(op.memory, written, target, tensors[:1], tensors[1:]))
     return out
@@ -751,6 +761,12 @@ def resize_output(target: Tensor, shape: layout.Shape) -> bool:
     """Give an `out=` tensor the result's shape, with a warning if it had elements of another. Returns whether it had."""
     if target._sizes == shape:
         return False
+    _warn_of_resize(target, shape)
+    target._resize(shape)
+    return True
+
+
+def _warn_of_resize(target: Tensor, shape: layout.Shape) -> None:
     if layout.numel(target._sizes):
         warnings.warn(
             f"An output with one or more elements was resized since it had shape {list(target._sizes)}, which does not "
@@ -758,7 +774,5 @@ def resize_output(target: Tensor, shape: layout.Shape) -> bool:
             "release outputs will not be resized unless they have zero elements. You can explicitly reuse an out "
             "tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
-    target._resize(shape)
-    return True

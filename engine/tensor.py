@@ -41,10 +41,14 @@ class ViewInfo:
             return
         node, inference = view._grad_fn, self.made_in == ViewInfo.INFERENCE
         written = "its base or another view of its base has been" if indirect else "is being"
-        if node is not None:
+        created = f"view {'which ' if node is not None else ''}was created in {'inference' if inference else 'no_grad'} mode"
+        if node is None:
+            text = f"A {created} and {written} modified inplace"
+        elif self.made_in == ViewInfo.MULTI_OUTPUT:
             text = f"Output {view._output_nr} of {node.operation_name()} is a view and {written} modified inplace"
         else:
-            text = f"A view was created in {'inference' if inference else 'no_grad'} mode and {written} modified inplace"
+            text = f"Output {view._output_nr} of {node.operation_name()} is a view of a {created} and {written} modified inplace"
+        if node is None or self.made_in != ViewInfo.MULTI_OUTPUT:
             text += " in normal mode" if inference else " with grad mode enabled"
         if self.made_in == ViewInfo.MULTI_OUTPUT:
             text += (

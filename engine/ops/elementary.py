@@ -121,8 +121,11 @@ def _sinc_grad(grad: Any, input: Any) -> Any:
     return F.where(square == 0.0, F.zeros((), dtype=grad.dtype), slope)
 
 
-def _no_acosh_in_place(grad: Any) -> Any:
-    raise NotImplementedError("the derivative for 'inplace version of acosh' is not implemented.")
+def _no_derivative_in_place(name: str) -> Any:
+    def refuse(grad: Any) -> Any:
+        raise NotImplementedError(f"the derivative for 'inplace version of {name}' is not implemented.")
+
+    return refuse
 
 
 def _acosh_slope(input: Any) -> Any:
@@ -145,11 +148,11 @@ _table([
     ("cosh", np.cosh, lambda grad, input: grad * conj(input.sinh())),
     ("tanh", np.tanh, _tanh_grad),
     ("asinh arcsinh", np.arcsinh, lambda grad, input: grad * conj((input.pow(2) + 1).rsqrt()),
-     {"inplace_node": "AsinhBackward1"}),
+     {"inplace_node": "AsinhBackward1", "inplace_formula": _no_derivative_in_place("asinh")}),
     ("acosh arccosh", np.arccosh, lambda grad, input: grad * conj(_acosh_slope(input)),
-     {"inplace_node": "AcoshBackward1", "inplace_formula": _no_acosh_in_place}),
+     {"inplace_node": "AcoshBackward1", "inplace_formula": _no_derivative_in_place("acosh")}),
     ("atanh arctanh", np.arctanh, lambda grad, input: grad * conj(1 / (1 - input.pow(2))),
-     {"inplace_node": "AtanhBackward1"}),
+     {"inplace_node": "AtanhBackward1", "inplace_formula": _no_derivative_in_place("atanh")}),
     ("sinc", _sinc, _sinc_grad),
     ("deg2rad", _scaled_by(_PI_180), lambda grad: grad * _PI_180,
      {"rule": no_complex(promote_float, RuntimeError, "deg2rad is not supported for complex tensors."),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.dtypes import INTEGERS
-from engine.ops.pointwise import SAME_OUT, compare, pointwise, promote
+from engine.ops.pointwise import SAME_OUT, compare, no_gradient, pointwise, promote
 from engine.registry import INTEGRAL
 
 # ------------------------------------------------------------------------------------------------------------- logical
@@ -25,9 +25,10 @@ pointwise("logical_not(Tensor input)", lambda input: input == 0, compare, family
 
 def _bits(name: str, kernel: Any, **record: Any) -> None:
     """Two tensors, a tensor and a number, or (as a function without `out`) a number and a tensor."""
-    fields = {"family": "pointwise", "exact": True, **record}
+    # Flat, where anything has a slope at all: so an in-place form is checked like any other of what is recorded.
+    fields = {"family": "pointwise", "exact": True, "derivatives": {"input": no_gradient}, **record}
     pointwise(f"{name}(Tensor input, Tensor other)", kernel, **fields)
-    pointwise(f"{name}(Operand self, Tensor other)", kernel, **{**fields, "forms": "function"})
+    pointwise(f"{name}(Operand self, Tensor other)", kernel, **{**fields, "forms": "function", "derivatives": {}})
     pointwise(f"{name}(Tensor input, Operand other)", kernel, **fields)
 
 
