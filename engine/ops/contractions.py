@@ -120,13 +120,28 @@ for _name, _before_out in (("outer", None), ("ger", _warn_of_ger)):
     )  # fmt: skip
 
 
+def _sharing(input: Any, shape: list[int]) -> Any:
+    """The operand in another shape and, where it goes, on the same memory: what writes change there goes unnoticed."""
+    shown = F._unsafe_view(input, shape)
+    strides = layout.view_strides(input._sizes, input._strides, shown._sizes)
+    if strides is not None:
+        shown._storage, shown._offset, shown._strides = input._storage, input._offset, strides
+    return shown
+
+
 def _kron(input: Any, other: Any) -> Any:
     """The Kronecker product: each element of one tensor times the whole other one."""
     ndim = max(input.dim(), other.dim())
     mine, others = ((1,) * (ndim - t.dim()) + t._sizes for t in (input, other))
-    left = F._unsafe_view(input, [n for size in mine for n in (size, 1)])
-    right = F._unsafe_view(other, [n for size in others for n in (1, size)])
-    return F._unsafe_view(left * right, [n * m for n, m in zip(mine, others, strict=True)])
+    left = _sharing(input, [n for size in mine for n in (size, 1)])
+    right = _sharing(other, [n for size in others for n in (1, size)])
+    product, shape = left * right, [n * m for n, m in zip(mine, others, strict=True)]
+    if layout.view_strides(product._sizes, product._strides, tuple(shape)) is None:
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        )
+    return F._unsafe_view(product, shape)
 
 
 op(
@@ -190,9 +205,10 @@ def _tensordot_dims(input: Any, other: Any, dims: Any) -> Any:
     return _tensordot(input, other, list(range(-dims, 0)), list(range(dims)))
 
 
+_TENSORDOT_OUT = "tensordot: Expected the output tensor to have dtype {result}, but got an output tensor with dtype {out}"
 op(
     "tensordot(Tensor a, Tensor b, object dims=2)", kind=COMPOSITE, kernel=_tensordot_dims, family="linalg",
-    forms="function out",
+    forms="function out", out_dtype_error=_TENSORDOT_OUT,
 )  # fmt: skip
 
 
@@ -208,7 +224,10 @@ def _inner(input: Any, other: Any) -> Any:
     return _tensordot(input, other, [-1], [-1])
 
 
-op("inner(Tensor input, Tensor other)", kind=COMPOSITE, kernel=_inner, family="linalg", forms="function method out")
+op(
+    "inner(Tensor input, Tensor other)", kind=COMPOSITE, kernel=_inner, family="linalg", forms="function method out",
+    out_dtype_error=_TENSORDOT_OUT,
+)  # fmt: skip
 
 
 def _vecdot(x: Any, y: Any, dim: int) -> Any:
@@ -255,7 +274,8 @@ def _linalg_cross(input: Tensor, other: Tensor, dim: int) -> np.ndarray:
 
 op(
     "linalg_cross(Tensor input, Tensor other, *, int dim=-1)", kind=GENERAL, kernel=_linalg_cross, family="linalg",
-    forms="function out", memory="internal partial first others", derivatives={
+    forms="function out", memory="internal partial first others",
+    out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead", derivatives={
         "input": lambda grad, other, dim: F.linalg_cross(conj(other), grad, dim=dim),
         "other": lambda grad, input, dim: F.linalg_cross(grad, conj(input), dim=dim),
     },

@@ -71,6 +71,12 @@ def columns(values: np.ndarray, undefined: np.ndarray | None = None) -> Result:
     return Result(values, lapack.column_major(values.shape), undefined)
 
 
+INTO: dict[str, Any] = {
+    "memory": "columns", "out_dtype_error": "Expected out tensor to have dtype {result}, but got {out} instead"
+}  # fmt: skip
+"""What `out=` must be like, and that it takes LAPACK's layout where it is resized."""
+
+
 # --------------------------------------------------------------------------------------------------------------- inverse
 
 
@@ -105,8 +111,8 @@ def _inv(A: Tensor) -> Tensor:
     return inverse
 
 
-op("linalg_inv(Tensor A)", kind=COMPOSITE, kernel=_inv, family="linalg", forms="function out")
-op("inverse(Tensor input)", kind=COMPOSITE, kernel=_inv, family="linalg", forms="function method out")
+op("linalg_inv(Tensor A)", kind=COMPOSITE, kernel=_inv, family="linalg", forms="function out", **INTO)
+op("inverse(Tensor input)", kind=COMPOSITE, kernel=_inv, family="linalg", forms="function method out", **INTO)
 
 # ----------------------------------------------------------------------------------------------------------------- solve
 
@@ -177,7 +183,7 @@ def _solve(A: Tensor, B: Tensor, left: bool) -> Tensor:
 
 op(
     "linalg_solve(Tensor A, Tensor B, *, bool left=True)", kind=COMPOSITE, kernel=_solve, family="linalg",
-    forms="function out",
+    forms="function out", **INTO,
 )  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------------------- determinants
@@ -220,7 +226,7 @@ def _linalg_det(A: Tensor) -> Tensor:
     return F._linalg_det(A)
 
 
-op("linalg_det(Tensor A)", kind=COMPOSITE, kernel=_linalg_det, family="linalg", forms="function out")
+op("linalg_det(Tensor A)", kind=COMPOSITE, kernel=_linalg_det, family="linalg", forms="function out", **INTO)
 op("det(Tensor input)", kind=COMPOSITE, kernel=_linalg_det, family="linalg")
 
 
@@ -241,7 +247,9 @@ def _slogdet_gradient(given_grads: Any, A: Any, sign: Any) -> Any:
         grad = F.complex(F.zeros_like(sign.real), -F.imag(F.conj(of_sign) * sign)) if of_sign is not None else None
         grad = of_log if grad is None else grad if of_log is None else grad + of_log
     else:  # the sign is flat
-        grad = F.zeros_like(sign) if of_log is None else of_log
+        grad = of_log
+    if grad is None:
+        return None
     n = A._sizes[-1]
     wanted = F.diag_embed(grad.to(A.dtype).unsqueeze(-1).expand(*A._sizes[:-2], n))
     return F.linalg_solve(A.mH, wanted)
@@ -322,5 +330,5 @@ def _cholesky(input: Tensor, upper: bool) -> Tensor:
 
 op(
     "linalg_cholesky(Tensor input, *, bool upper=False)", kind=COMPOSITE, kernel=_cholesky, family="linalg",
-    forms="function out",
+    forms="function out", **INTO,
 )  # fmt: skip

@@ -95,7 +95,7 @@ def _diagflat(input: Tensor, offset: int) -> Tensor:
 
 op(
     "diag(Tensor input, int diagonal=0)", kind=COMPOSITE, kernel=_diag, family="linalg", forms="function method out",
-    exact=True,
+    exact=True, out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead",
 )  # fmt: skip
 op(
     "linalg_diagonal(Tensor A, *, int offset=0, int dim1=-2, int dim2=-1)", kind=COMPOSITE, family="linalg", forms="function",

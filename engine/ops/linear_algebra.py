@@ -235,13 +235,12 @@ def _addmm(input: Tensor, mat1: Tensor, mat2: Tensor, beta: Any, alpha: Any) -> 
 
 
 def _addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, beta: Any, alpha: Any) -> np.ndarray:
-    for t in (batch1, batch2):
-        if t.dim() < 3:
-            raise IndexError(f"Dimension out of range (expected to be in range of [-{t.dim()}, {t.dim() - 1}], but got 2)")
-        if t.dim() > 3:
-            raise RuntimeError(f"{'batch1' if t is batch1 else 'batch2'} must be a 3D tensor")
-    (count, n, k), (others, m, p) = batch1._sizes, batch2._sizes
+    n, p = (t._sizes[layout.wrap_dim(dim, t.dim())] for t, dim in ((batch1, 1), (batch2, 2)))
     summand = _expanded(input, (n, p))
+    for t, name in ((batch1, "batch1"), (batch2, "batch2")):
+        if t.dim() != 3:
+            raise RuntimeError(f"{name} must be a 3D tensor")
+    (count, n, k), (others, m, p) = batch1._sizes, batch2._sizes
     if count != others:
         raise RuntimeError(f"batch1 and batch2 must have same number of batches, got {count} and {others}")
     if k != m:

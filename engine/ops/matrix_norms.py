@@ -11,7 +11,7 @@ from typing import Any
 
 from engine import functions as F
 from engine import layout
-from engine.ops.decompositions import check_inexact, check_matrix, check_square
+from engine.ops.decompositions import INTO, check_inexact, check_matrix, check_square
 from engine.ops.norms import check_wish
 from engine.registry import COMPOSITE, op
 
@@ -71,6 +71,7 @@ for _order in ("Number ord", "str ord='fro'"):
     op(
         f"linalg_matrix_norm(Tensor input, {_order}, int[] dim=[-2,-1], bool keepdim=False, *, dtype? dtype=None)",
         kind=COMPOSITE, kernel=_matrix_norm, family="linalg", forms="function out",
+        out_dtype_error=f"{_NAME} expected out tensor dtype {{result}} but got: {{out}}",
     )  # fmt: skip
 
 
@@ -129,5 +130,5 @@ def _positive_power(matrix: Any, n: int) -> Any:
 for _power, _forms in (("linalg_matrix_power", "function out"), ("matrix_power", "function method out")):
     op(
         f"{_power}(Tensor input, int n)", kind=COMPOSITE, kernel=_matrix_power, family="linalg", forms=_forms,
-        memory="mixes-first",
+        memory="mixes-first", out_dtype_error=INTO["out_dtype_error"],
     )  # fmt: skip

@@ -178,7 +178,9 @@ def _dist(input: Tensor, other: Tensor, p: Any) -> Any:
 
 
 def _negated(grad: Any) -> Any:
-    return None if grad is None else -grad
+    if grad is None:
+        raise RuntimeError("Expected a proper Tensor but got None (or an undefined Tensor in C++) for argument #0 'self'")
+    return -grad
 
 
 op(

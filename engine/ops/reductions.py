@@ -14,7 +14,7 @@ from engine import dtypes, layout
 from engine import functions as F
 from engine.autograd.modes import _State
 from engine.call import Result, require_castable
-from engine.dtypes import FLOAT, HALVES, dtype
+from engine.dtypes import FLOAT, FLOATS, HALVES, dtype
 from engine.ops.pointwise import conj
 from engine.ops.reducing import (
     accumulate,
@@ -22,6 +22,7 @@ from engine.ops.reducing import (
     dtype_of_out,
     folded,
     lost_in,
+    of_kind,
     reduced_axes,
     reduced_count,
     reduced_sizes,
@@ -44,20 +45,24 @@ def _expanded(grad: Any, sizes: Any, dim: Any = None, keepdim: bool = False) -> 
 
 
 def _sum(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
-    target = summed_dtype(input, dtype)
     axes = reduced_axes(dim, len(input._sizes))
+    target = summed_dtype(input, dtype)
     return total_of(np.add, input, target, axes, keepdim)
 
 
 op(
     "sum(Tensor input, *, dtype? dtype=None)",
     kind=GENERAL, kernel=lambda input, dtype: _sum(input, None, False, dtype), family=_FAMILY,
-    derivatives={"input": lambda grad, input_sizes: grad.expand(input_sizes)},
+    derivatives={"input": lambda grad, input_sizes, input_dtype: _expanded(of_kind(grad, input_dtype), input_sizes)},
 )  # fmt: skip
 op(
     "sum(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None)",
     kind=GENERAL, kernel=_sum, family=_FAMILY, forms="function method out", node="SumBackward1", before_out=dtype_from_out(3),
-    derivatives={"input": lambda grad, input_sizes, dim, keepdim: _expanded(grad, input_sizes, dim, keepdim)},
+    derivatives={
+        "input": lambda grad, input_sizes, input_dtype, dim, keepdim: _expanded(
+            of_kind(grad, input_dtype), input_sizes, dim, keepdim
+        )
+    },
 )  # fmt: skip
 
 
@@ -66,8 +71,8 @@ def _nansum(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
         raise RuntimeError("nansum on CPU does not support complex inputs")
     if input.dtype.category < FLOAT:
         return _sum(input, dim, keepdim, dtype)
-    target = summed_dtype(input, dtype)
     axes = reduced_axes(dim, len(input._sizes))
+    target = summed_dtype(input, dtype)
     if target.is_complex:
         raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{target.legacy}'")
     missing = np.isnan(working(input))
@@ -126,12 +131,17 @@ def _mean_grad(grad: Any, sizes: Any, dim: Any = None, keepdim: bool = False) ->
 op(
     "mean(Tensor input, *, dtype? dtype=None)",
     kind=GENERAL, kernel=lambda input, dtype: _mean(input, None, False, dtype), family=_FAMILY, forms="function method out",
-    derivatives={"input": lambda grad, input_sizes: _mean_grad(grad, input_sizes)}, before_out=_mean_out(1),
+    derivatives={"input": lambda grad, input_sizes, input_dtype: _mean_grad(of_kind(grad, input_dtype), input_sizes)},
+    before_out=_mean_out(1),
 )  # fmt: skip
 op(
     "mean(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None)",
     kind=GENERAL, kernel=_mean, family=_FAMILY, forms="function method out", node="MeanBackward1",
-    derivatives={"input": lambda grad, input_sizes, dim, keepdim: _mean_grad(grad, input_sizes, dim, keepdim)},
+    derivatives={
+        "input": lambda grad, input_sizes, input_dtype, dim, keepdim: _mean_grad(
+            of_kind(grad, input_dtype), input_sizes, dim, keepdim
+        )
+    },
     before_out=_mean_out(3),
 )  # fmt: skip
 
@@ -151,9 +161,14 @@ def _nanmean(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Ten
     return F.div(F.nansum(input, dim, keepdim, dtype=dtype), count)
 
 
+def _nanmean_out(values: list[Any], outs: list[Tensor]) -> None:
+    if outs[0].dtype not in FLOATS:
+        raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{outs[0].dtype.legacy}'")
+
+
 op(
     "nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)",
-    kind=COMPOSITE, kernel=_nanmean, family=_FAMILY, forms="function method out",
+    kind=COMPOSITE, kernel=_nanmean, family=_FAMILY, forms="function method out", before_out=_nanmean_out,
 )  # fmt: skip
 
 
@@ -161,8 +176,8 @@ op(
 
 
 def _prod(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
-    target = summed_dtype(input, dtype)
     axes = reduced_axes(dim, len(input._sizes))
+    target = summed_dtype(input, dtype)
     if target is dtypes.bool_:
         return folded(np.logical_and, working(input, target), axes, keepdim)
     if target in HALVES:
@@ -218,14 +233,14 @@ def _others_product(grad: Any, input: Any, dim: int) -> Any:
 op(
     "prod(Tensor input, *, dtype? dtype=None)",
     kind=GENERAL, kernel=lambda input, dtype: _prod(input, None, False, dtype), family=_FAMILY,
-    derivatives={"input": lambda grad, input, result: _prod_grad(grad, input.to(grad.dtype), result)},
+    derivatives={"input": lambda grad, input, result: _prod_grad(of_kind(grad, input.dtype), input.to(grad.dtype), result)},
 )  # fmt: skip
 op(
     "prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None)",
     kind=GENERAL, kernel=_prod, family=_FAMILY, forms="function method out", node="ProdBackward1", before_out=dtype_from_out(3),
     derivatives={
         "input": lambda grad, input, result, dim, keepdim: _prod_dim_grad(
-            grad, input.to(grad.dtype), result, dim, keepdim
+            of_kind(grad, input.dtype), input.to(grad.dtype), result, dim, keepdim
         )
     },
 )  # fmt: skip

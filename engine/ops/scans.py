@@ -20,6 +20,7 @@ from engine.ops.pointwise import conj
 from engine.ops.reducing import (
     dtype_from_out,
     lost_in,
+    of_kind,
     refuse_complex_gradient,
     same_dtypes,
     summed_dtype,
@@ -45,8 +46,8 @@ def _scan(name: str, ufunc: np.ufunc) -> Callable[..., Any]:
     identity = 0 if ufunc is np.add else 1
 
     def kernel(input: Tensor, dim: int, dtype: dtype | None) -> Any:
-        target = summed_dtype(input, dtype)
         axis = layout.wrap_dim(dim, len(input._sizes))
+        target = summed_dtype(input, dtype)
         array = working(input, target)
         if array.ndim == 0 or array.size == 0:
             return array.astype(target.numpy)
@@ -77,10 +78,11 @@ def _cumsum_grad(grad: Any, input_dtype: dtype, dim: int) -> Any:
 
 
 def _cumprod_grad(grad: Any, input: Any, result: Any, dim: int) -> Any:
-    grad, result = grad.to(input.dtype), result.to(input.dtype)
+    grad = grad.to(input.dtype)
     sizes = input._sizes
     if _trivial(sizes, dim):
         return grad
+    result = of_kind(result, input.dtype).to(input.dtype)
     dim = layout.wrap_dim(dim, len(sizes))
     if not (input == 0).any().item():
         return _reversed(F.cumsum, conj(result) * grad, dim) / conj(input)
@@ -117,16 +119,27 @@ def _cumprod_grad_by_element(grad: Any, input: Any, result: Any, dim: int) -> An
     return F.stack(parts, dim)
 
 
-op(
-    "cumsum(Tensor input, int dim, *, dtype? dtype=None)",
-    kind=GENERAL, kernel=_scan("cumsum", np.add), family=_FAMILY, forms="function method inplace-method out",
-    before_out=dtype_from_out(2), derivatives={"input": _cumsum_grad},
-)  # fmt: skip
-op(
-    "cumprod(Tensor input, int dim, *, dtype? dtype=None)",
-    kind=GENERAL, kernel=_scan("cumprod", np.multiply), family=_FAMILY, forms="function method inplace-method out",
-    before_out=dtype_from_out(2), derivatives={"input": _cumprod_grad},
-)  # fmt: skip
+def _in_its_dtype(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    def run(input: Tensor, dim: int, dtype: dtype | None) -> Any:
+        layout.wrap_dim(dim, len(input._sizes))
+        if dtype is not None and dtype is not input.dtype:
+            raise RuntimeError(
+                f"Bad in-place call: input tensor dtype {input.dtype.legacy} and output tensor dtype {dtype.legacy} should match"
+            )
+        return kernel(input, dim, input.dtype)
+
+    return run
+
+
+for _name, _kernel, _formula in (
+    ("cumsum", _scan("cumsum", np.add), _cumsum_grad), ("cumprod", _scan("cumprod", np.multiply), _cumprod_grad),
+):  # fmt: skip
+    for _forms, _run in (("function method out", _kernel), ("inplace-method", _in_its_dtype(_kernel))):
+        op(
+            f"{_name}(Tensor input, int dim, *, dtype? dtype=None)",
+            kind=GENERAL, kernel=_run, family=_FAMILY, forms=_forms, before_out=dtype_from_out(2),
+            derivatives={"input": _formula},
+        )  # fmt: skip
 
 
 # --------------------------------------------------------------------------------------------------------------- extrema
@@ -134,7 +147,7 @@ op(
 
 def _running(name: str, ufunc: np.ufunc) -> None:
     def kernel(input: Tensor, dim: int) -> Any:
-        axis = layout.wrap_dim(dim, len(input._sizes))
+        axis = layout.wrap_dim(dim, len(input._sizes)) if input.numel() else 0
         if not input._sizes or not input.numel():
             refuse_complex_gradient(name, input)
             return input._array().copy(), np.zeros(input._sizes, np.int64)

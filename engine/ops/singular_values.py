@@ -15,7 +15,7 @@ import numpy as np
 from engine import functions as F
 from engine.call import Result
 from engine.ops import lapack
-from engine.ops.decompositions import check_inexact, check_kernel, check_matrix, columns, fail
+from engine.ops.decompositions import INTO, check_inexact, check_kernel, check_matrix, columns, fail
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.return_types import named_tuple
 from engine.tensor import Tensor
@@ -138,4 +138,4 @@ op(
     family="linalg", forms="function",
 )  # fmt: skip
 op("svd(Tensor input, bool some=True, bool compute_uv=True)", kind=COMPOSITE, kernel=_svd, family="linalg")
-op("linalg_svdvals(Tensor A)", kind=COMPOSITE, kernel=_svdvals, family="linalg", forms="function out")
+op("linalg_svdvals(Tensor A)", kind=COMPOSITE, kernel=_svdvals, family="linalg", forms="function out", **INTO)

@@ -145,6 +145,11 @@ def _added(a: Any, b: Any) -> Any:
     return b if a is None else a if b is None else a + b
 
 
+def _real_out(values: list[Any], outs: list[Tensor]) -> None:
+    if outs[0].dtype.is_complex and not values[0].dtype.is_complex:
+        raise NotImplementedError(f"\"std_cpu\" not implemented for '{outs[0].dtype.legacy}'")
+
+
 def _var_like(name: str, node: str, formula: Any, *, root: bool, both: bool) -> None:
     outputs = " -> (spread, mean)" if both else ""
     op(
@@ -162,11 +167,11 @@ def _var_like(name: str, node: str, formula: Any, *, root: bool, both: bool) -> 
     op(
         f"{name}(Tensor input, int[1]? dim, bool unbiased=True, bool keepdim=False)",
         kind=COMPOSITE, family=_FAMILY, forms=forms,
-        kernel=lambda input, dim, unbiased, keepdim: composite(input, dim, int(unbiased), keepdim),
+        kernel=lambda input, dim, unbiased, keepdim: composite(input, dim, int(unbiased), keepdim), before_out=_real_out,
     )  # fmt: skip
     op(
         f"{name}(Tensor input, int[1]? dim=None, *, Number? correction=None, bool keepdim=False)",
-        kind=COMPOSITE, family=_FAMILY, forms=forms, kernel=composite,
+        kind=COMPOSITE, family=_FAMILY, forms=forms, kernel=composite, before_out=_real_out,
     )  # fmt: skip
     op(
         f"{name}(Tensor input, bool unbiased=True)",
@@ -310,6 +315,7 @@ def _quantile_like(name: str, *, skip_nan: bool) -> None:
         op(
             f"{name}(Tensor input, {q}, int? dim=None, bool keepdim=False, *, str interpolation='linear')",
             kind=COMPOSITE, kernel=kernel, family=_FAMILY, forms="function method out",
+            out_dtype_error=f"{name}() out tensor must be same dtype as the input tensor",
         )  # fmt: skip
 
 
@@ -371,7 +377,7 @@ def _at_ranks(ordered: Tensor, q: Any, interpolation: str, skip_nan: bool) -> Te
     got = ordered.gather(-1, below)
     if interpolation in ("linear", "midpoint"):
         weight = F.full_like(ranks, 0.5) if interpolation == "midpoint" else ranks - below
-        got = F.lerp(got, ordered.gather(-1, F.ceil(ranks).to(dtypes.int64)), weight)
+        got.lerp_(ordered.gather(-1, F.ceil(ranks).to(dtypes.int64)), weight)
     return got
 
 
