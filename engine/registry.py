@@ -63,6 +63,8 @@ class Op:
     bound_rule: bool = False
     out_dtype_error: str | None = None
     before_out: Callable[[list[Any], list[Any]], None] | None = None
+    out_form: Callable[..., Any] | None = None
+    warning: str | None = None
     # Derived from the above once, for the hot path:
     tensor_positions: tuple[int, ...] = ()
     number_operands: frozenset[int] = frozenset()
@@ -82,10 +84,12 @@ class Op:
     def __post_init__(self) -> None:
         names = [p.name for p in self.signature.parameters]
         self.tensor_positions = tuple(i for i, p in enumerate(self.signature.parameters) if p.type in signatures.TENSOR_TYPES)
-        self.number_operands = frozenset(i for i, p in enumerate(self.signature.parameters) if p.type == "Operand")
+        self.number_operands = frozenset(
+            i for i, p in enumerate(self.signature.parameters) if p.type in ("Operand", "Scalar")
+        )
         # Optional numbers (the bounds of clamp) are arguments of torch's kernels; others become 0-d operands.
         self.wrapped_numbers = tuple(
-            i for i, p in enumerate(self.signature.parameters) if p.type == "Operand" and not p.optional
+            i for i, p in enumerate(self.signature.parameters) if p.type in ("Operand", "Scalar") and not p.optional
         )
         outputs = self.signature.outputs or ("result",)
         uses: dict[str, set[int]] = {}
@@ -145,6 +149,8 @@ def op(
     bound_rule: bool = False,
     out_dtype_error: str | None = None,
     before_out: Callable[[list[Any], list[Any]], None] | None = None,
+    out_form: Callable[..., Any] | None = None,
+    warning: str | None = None,
     aliases: tuple[str, ...] = (),
     memory: str | None = None,
     last_leads: bool = False,
@@ -169,6 +175,9 @@ def op(
     bound_rule: the rule gets the values of all parameters, not only the operands.
     before_out: called with the bound values and the `out=` tensors; raises for dtypes that torch refuses there, or sets
         what the kernel is to do differently (in the list of values).
+    out_form: the `out=` form of a composite that torch writes through another operation's; called with the bound values
+        and `out`. Other composites copy their result.
+    warning: what a call says (as UserWarning) before anything is checked.
     out_dtype_error: what the operation says if `out` has not exactly the result's dtype; None casts as usual.
     """
     parsed = signatures.parse(signature)
@@ -181,7 +190,7 @@ def op(
         exact=exact, moves=moves, error_name=error_name or parsed.name,
         memory=frozenset((memory if memory is not None else "internal partial" if kind == POINTWISE else "").split()),
         last_leads=last_leads, casts=casts, stepwise=stepwise, wide_scalar=wide_scalar,
-        bound_rule=bound_rule, out_dtype_error=out_dtype_error, before_out=before_out,
+        bound_rule=bound_rule, out_dtype_error=out_dtype_error, before_out=before_out, out_form=out_form, warning=warning,
     )  # fmt: skip
     from engine import call
 

@@ -1,7 +1,7 @@
 """Signatures: the text of an op's parameters, and how a Python call is bound to them.
 
 A signature reads `add(Operand input, Operand other, *, Number alpha=1)`. The types say what torch's argument parser
-accepts: `Tensor`; `Operand` (a tensor or a number); `Number` (a number, or a 0-d tensor read as one); `int`; `float`;
+accepts: `Tensor`; `Operand` (a tensor or a number); `Scalar` (a number that takes part as an operand does); `Number` (a number, or a 0-d tensor read as one); `int`; `float`;
 `bool`; `str`; `int[]` (a list of ints; as the only positional parameter, also the ints themselves); `int[1]` (also one
 int); `Tensor[]`; `dtype`; `device`; `layout`; `memory_format`; `Generator`; `object`. A `?` after the type admits None.
 """
@@ -57,7 +57,7 @@ class Signature:
         return next(i for i, p in enumerate(self.parameters) if p.name == name)
 
 
-TENSOR_TYPES = ("Tensor", "Operand", "Tensor[]")
+TENSOR_TYPES = ("Tensor", "Operand", "Scalar", "Tensor[]")
 _DEFAULTS = {"None": None, "True": True, "False": False, "inf": float("inf"), "[]": ()}
 
 
@@ -142,7 +142,7 @@ def given_list_position(signature: Signature, method: bool) -> int:
 
 def _numpy_spelling(p: Parameter, kwargs: dict[str, Any]) -> Any:
     for spelling in _NUMPY_SPELLINGS.get(p.name, ()):
-        if spelling in kwargs:
+        if spelling in kwargs and not (spelling == "self" and is_tensor(kwargs[spelling])):
             return kwargs.pop(spelling)
     return MISSING
 
@@ -239,7 +239,7 @@ def _instance(kind: type) -> Any:
 
 
 _CHECKS: dict[str, Any] = {
-    "Tensor": _tensor, "Operand": _operand, "Number": _number, "int": _int, "float": _float, "bool": _bool,
+    "Tensor": _tensor, "Operand": _operand, "Scalar": _number, "Number": _number, "int": _int, "float": _float, "bool": _bool,
     "str": _instance(str), "int[]": _ints, "int[1]": _ints_or_one, "Tensor[]": _tensors, "dtype": _dtype,
     "device": _device, "layout": _instance(size.layout), "memory_format": _instance(size.memory_format),
     "Generator": lambda x: x if type(x).__name__ == "Generator" else MISSING, "Storage": _instance(Storage), "object": lambda x: x,

@@ -19,7 +19,6 @@ from engine.ops.pointwise import (
     as_scalar,
     compare,
     conj,
-    deprecated,
     multiply_add,
     no_gradient,
     not_implemented,
@@ -97,7 +96,7 @@ pointwise(
 )  # fmt: skip
 pointwise(
     "add(Operand input, Number alpha, Operand other)", lambda input, alpha, other: _add_scaled(input, other, alpha),
-    deprecated(promote, "add"), stepwise=True, derivatives=_ADD,
+    stepwise=True, warning="This overload of add is deprecated", derivatives=_ADD,
 )  # fmt: skip
 pointwise(
     "sub(Operand input, Operand other)", _subtract, _difference, exact=True, aliases=("subtract",),
@@ -109,15 +108,15 @@ pointwise(
 )  # fmt: skip
 pointwise(
     "sub(Operand input, Number alpha, Operand other)",
-    lambda input, alpha, other: _subtract_scaled(input, other, alpha), deprecated(_difference, "sub"), stepwise=True,
-    derivatives=_SUBTRACT,
+    lambda input, alpha, other: _subtract_scaled(input, other, alpha), _difference, stepwise=True,
+    warning="This overload of sub is deprecated", derivatives=_SUBTRACT,
 )  # fmt: skip
 pointwise(
     "rsub(Tensor input, Tensor other, *, Number alpha=1)", lambda input, other, alpha: _subtract_scaled(other, input, alpha),
     _difference, stepwise=True, forms="function", derivatives=_RSUBTRACT, last_leads=True,
 )  # fmt: skip
 pointwise(
-    "rsub(Tensor input, Operand other, Number alpha=1)", lambda input, other, alpha: _subtract_scaled(other, input, alpha),
+    "rsub(Tensor input, Scalar other, Number alpha=1)", lambda input, other, alpha: _subtract_scaled(other, input, alpha),
     _difference, stepwise=True, forms="function", node="RsubBackward1", derivatives={"input": _RSUBTRACT["input"]},
 )  # fmt: skip
 

@@ -175,21 +175,27 @@ def _where(condition: np.ndarray, input: np.ndarray, other: np.ndarray) -> np.nd
     return np.where(condition != 0, input, other)
 
 
-_WHERE: dict[str, Any] = {
-    "rule": _chosen_dtype, "exact": True, "family": "comparison",
-    "derivatives": {
-        "input": lambda grad, condition: F.where(condition, grad, 0),
-        "other": lambda grad, condition: F.where(condition, 0, grad),
-    },
-}  # fmt: skip
+_WHERE: dict[str, Any] = {"rule": _chosen_dtype, "exact": True, "family": "comparison"}
+_WHERE_GRADIENTS: dict[str, Any] = {
+    "input": lambda grad, condition: F.where(condition, grad, 0),
+    "other": lambda grad, condition: F.where(condition, 0, grad),
+}
 
 op(
     "where(Tensor condition)", kind=COMPOSITE, kernel=lambda condition: F.nonzero(condition, as_tuple=True),
     family="comparison", forms="function", exact=True,
 )  # fmt: skip
-pointwise("where(Tensor condition, Tensor input, Tensor other)", _where, forms="function out", **_WHERE)
-pointwise("where(Tensor condition, Operand input, Tensor other)", _where, forms="function", **_WHERE)
-pointwise("where(Tensor condition, Operand input, Operand other)", _where, forms="function", **_WHERE)
+pointwise(
+    "where(Tensor condition, Tensor input, Tensor other)", _where, forms="function out",
+    out_dtype_error="Expected out type to be {result} but got {out}", **_WHERE, derivatives=_WHERE_GRADIENTS,
+)  # fmt: skip
+for _parameters, _inputs in (
+    ("Scalar self, Tensor other", ("other",)), ("Tensor input, Scalar other", ("input",)), ("Scalar self, Scalar other", ()),
+):  # fmt: skip
+    pointwise(
+        f"where(Tensor condition, {_parameters})", _where, forms="function", **_WHERE,
+        derivatives={name: _WHERE_GRADIENTS[name] for name in _inputs},
+    )  # fmt: skip
 
 
 # The method takes the chosen-from tensor first; as a function these parameters would stand in another order.

@@ -105,18 +105,25 @@ def _outer(input: Any, vec2: Any) -> Any:
     return input.reshape(input._sizes[0], 1) * vec2
 
 
-def _warn_of_ger(values: list[Any], outs: list[Any]) -> None:
+def _outer_into(input: Any, vec2: Any, out: Any) -> Any:
+    if input.dim() != 1 or vec2.dim() != 1:
+        return _outer(input, vec2)
+    return F.mul(input.reshape(input._sizes[0], 1), vec2, out=out)
+
+
+def _ger_into(input: Any, vec2: Any, out: Any) -> Any:
     warnings.warn(
         "torch.ger is deprecated and will be removed in a future PyTorch release. Use torch.outer instead.",
         UserWarning,
-        stacklevel=5,
+        stacklevel=4,
     )
+    return _outer_into(input, vec2, out)
 
 
-for _name, _before_out in (("outer", None), ("ger", _warn_of_ger)):
+for _name, _out_form in (("outer", _outer_into), ("ger", _ger_into)):
     op(
         f"{_name}(Tensor input, Tensor vec2)", kind=COMPOSITE, kernel=_outer, family="linalg",
-        forms="function method out", exact=True, memory="internal partial first others", before_out=_before_out,
+        forms="function method out", exact=True, out_form=_out_form,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.dtypes import FLOAT
-from engine.ops.pointwise import as_scalar, conj, deprecated, multiply_add, of, pointwise, promote
+from engine.ops.pointwise import as_scalar, conj, multiply_add, of, pointwise, promote
 from engine.registry import INEXACT, NUMERIC
 
 # ----------------------------------------------------------------------------------------------------- addcmul, addcdiv
@@ -62,7 +62,7 @@ for _name, _kernel, _rule, _derivatives, _accepts in (
     pointwise(
         f"{_name}(Tensor input, Number value, Tensor tensor1, Tensor tensor2)",
         lambda input, value, tensor1, tensor2, kernel=_kernel: kernel(input, tensor1, tensor2, value),
-        deprecated(_rule, _name), derivatives=_derivatives, accepts=_accepts, error_name=f"{_name}_cpu_out",
+        _rule, warning=f"This overload of {_name} is deprecated", derivatives=_derivatives, accepts=_accepts, error_name=f"{_name}_cpu_out",
     )  # fmt: skip
 
 # --------------------------------------------------------------------------------------------------------------- lerp

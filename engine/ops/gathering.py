@@ -525,7 +525,7 @@ def _masked_fill(input: Tensor, mask: Tensor, value: Any) -> Result:
             )
         value = value.item()
     shape = layout.broadcast_two(input._sizes, mask._sizes)
-    filled = np.where(mask._array(), number_array(value, input.dtype), input._array()).astype(input.dtype.numpy, copy=False)
+    filled = np.where(mask._array(), checked_number(value, input.dtype), input._array()).astype(input.dtype.numpy, copy=False)
     return Result(np.array(np.broadcast_to(filled, shape)))
 
 
@@ -611,8 +611,17 @@ op("argwhere(Tensor input)", kind=COMPOSITE, kernel=lambda input: F._nonzero(inp
 
 def _take_along_dim(input: Tensor, indices: Tensor, dim: int | None) -> Tensor:
     """`gather` with broadcasting; over everything if `dim` is None."""
+    return F.gather(*_along_dim(input, indices, dim))
+
+
+def _take_along_dim_into(input: Tensor, indices: Tensor, dim: int | None, out: Tensor) -> Tensor:
+    return F.gather(*_along_dim(input, indices, dim), out=out)
+
+
+def _along_dim(input: Tensor, indices: Tensor, dim: int | None) -> tuple[Tensor, int, Tensor]:
+    """What `gather` is to take."""
     if dim is None:
-        return F.gather(input.reshape(-1), 0, indices.reshape(-1))
+        return input.reshape(-1), 0, indices.reshape(-1)
     if indices.dtype is not dtypes.int64:
         raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype.legacy}")
     if len(input._sizes) != len(indices._sizes):
@@ -627,10 +636,11 @@ def _take_along_dim(input: Tensor, indices: Tensor, dim: int | None) -> Tensor:
     mine, theirs = list(shape), list(shape)
     mine[dim], theirs[dim] = input._sizes[dim], indices._sizes[dim]
     wrapped = indices.remainder(input._sizes[dim]) if input._sizes[dim] else indices  # out of range wraps around here
-    return F.gather(input.expand(mine), dim, wrapped.expand(theirs))
+    return input.expand(mine), dim, wrapped.expand(theirs)
 
 
 op(
     "take_along_dim(Tensor input, Tensor indices, int? dim=None)",
-    kind=COMPOSITE, kernel=_take_along_dim, family="indexing", forms="function method out", exact=True, memory=_FRESH,
+    kind=COMPOSITE, kernel=_take_along_dim, family="indexing", forms="function method out", exact=True,
+    out_form=_take_along_dim_into,
 )  # fmt: skip

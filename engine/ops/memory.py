@@ -83,14 +83,15 @@ op(
 )  # fmt: skip
 
 
-def _fill(input: Tensor, value: Any) -> np.ndarray:
+def _fill(input: Tensor, value: Any) -> np.ndarray | Result:
     if isinstance(value, Tensor):
         if value._sizes:
             raise RuntimeError(
                 f"fill_ only supports 0-dimension value tensor but got tensor with {len(value._sizes)} dimensions."
             )
         warn_of_lost_imaginary(value, input.dtype)
-        return cast(value._array(), input.dtype, value.dtype)[0]
+        filler, lost = cast(value._array(), input.dtype, value.dtype)
+        return Result(filler, None, None if lost is None else np.broadcast_to(lost, input._sizes))
     return checked_number(value, input.dtype)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -44,16 +43,6 @@ def refusing(rule: Rule, refused: Iterable[dtype], error: type[Exception], text:
 def no_complex(rule: Rule, error: type[Exception], text: str) -> Rule:
     """The rule, but complex operands raise."""
     return refusing(rule, COMPLEXES, error, text)
-
-
-def deprecated(rule: Rule, name: str) -> Rule:
-    """The rule of an overload that still works and warns (UserWarning)."""
-
-    def warned(operands: list[Any]) -> tuple[dtype, dtype]:
-        warnings.warn(f"This overload of {name} is deprecated", UserWarning, stacklevel=6)
-        return rule(operands)
-
-    return warned
 
 
 def to_real(operands: list[Any]) -> tuple[dtype, dtype]:
@@ -171,7 +160,6 @@ __all__ = [
     "as_scalar",
     "compare",
     "conj",
-    "deprecated",
     "multiply_add",
     "no_complex",
     "no_gradient",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from engine import dtypes
+from engine import dtypes, layout
 from engine.dtypes import COMPLEX, INTEGERS
 from engine.ops.pointwise import EVERY, F, as_scalar, conj, of, pointwise, promote, promote_float
 from engine.registry import COMPOSITE, NUMERIC, REAL, op
@@ -115,11 +115,13 @@ pointwise(
 )  # fmt: skip
 
 
-def _number_to_power(self: Any, exponent: np.ndarray) -> np.ndarray:
-    from engine.call import number_array
+def _number_to_power(self: Any, exponent: np.ndarray) -> Any:
+    """The powers, row-major: this form does not look at the layout of the exponent."""
+    from engine.call import Result, number_array
 
     base = number_array(self, dtypes.BY_NUMPY[exponent.dtype])
-    return np.ones_like(exponent) if self == 1 else _power(base, exponent)
+    powers = np.ones_like(exponent) if self == 1 else _power(base, exponent)
+    return Result(powers, layout.contiguous_strides(exponent.shape))
 
 
 pointwise(
@@ -167,7 +169,7 @@ op(
 )  # fmt: skip
 op(
     "square(Tensor input)", kind=COMPOSITE, kernel=lambda input: input.pow(2), family="pointwise", forms="function method out",
-    exact=True,
+    exact=True, out_form=lambda input, out: F.pow(input, 2, out=out),
 )  # fmt: skip
 op(
     "square_(Tensor input)", kind=COMPOSITE, kernel=lambda input: input.pow_(2), family="pointwise",

@@ -144,9 +144,9 @@ def _logspace(start: Any, end: Any, steps: int, base: float, d: dtype | None) ->
         powers = _evenly(call.checked_number(first, d), call.checked_number(last, d), steps, working)
         wide = powers.astype(dtypes.opmath(dtypes.BY_NUMPY[working]))
         values = np.power(wide.dtype.type(base), wide)
-    if d.category == dtypes.INTEGER:
-        return Tensor._fresh(call.cast(values, d, dtypes.float64)[0], d)
-    return Tensor._fresh(values.astype(d.numpy), d)
+        if d.category == dtypes.INTEGER:
+            return Tensor._fresh(call.cast(values, d, dtypes.float64)[0], d)
+        return Tensor._fresh(values.astype(d.numpy), d)
 
 
 factory("linspace(Operand start, Operand end, int steps)", _linspace, exact=False)
