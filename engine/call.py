@@ -19,7 +19,7 @@ from engine import dtypes, functions, layout, promotion, signatures
 from engine.autograd.graph import BACKWARD_TWICE, CopySlices, Node, SavedTensor, gradient_edge
 from engine.autograd.modes import _State
 from engine.dtypes import dtype
-from engine.registry import COMPOSITE, GENERAL, MUTATION, POINTWISE, VIEW, Op
+from engine.registry import COMPOSITE, GENERAL, MUTATION, POINTWISE, VIEW, Op, compare
 from engine.tensor import Tensor, ViewInfo
 
 
@@ -700,6 +700,8 @@ def _refuse_grad_with_out(op: Op, tensors: list[Tensor], out: Any) -> None:
     for t in outs:
         if not isinstance(t, Tensor):
             raise TypeError(f"{op.name}(): argument 'out' must be Tensor, not {type(t).__name__}")
+    if op.rule is compare:  # truth values have no gradients that could be lost
+        return
     if _State.grad and any(t.requires_grad for t in (*tensors, *outs)):
         raise RuntimeError(
             f"{op.name}(): functions with out=... arguments don't support automatic differentiation, but one of the "

@@ -159,7 +159,7 @@ pointwise(
 )  # fmt: skip
 pointwise(
     "clamp(Tensor input, Operand? min=None, Operand? max=None)", _clamp, _clamp_dtype("clamp_scalar_cpu"), bound_rule=True,
-    accepts=REAL, error_name="clamp_scalar_cpu",
+    accepts=REAL, error_name="clamp_scalar_cpu", out_dtype_error=SAME_OUT,
     forms=EVERY, exact=True, aliases=("clip",), node="ClampBackward1", derivatives={"input": _inside},
 )  # fmt: skip
 
@@ -185,6 +185,7 @@ def _one_bound(name: str, bound: str, kernel: Any, other_name: str, keeps: Any, 
     )  # fmt: skip
     pointwise(
         f"{name}(Tensor input, Operand {bound})", kernel, _clamp_dtype(f"{name}_scalar_cpu"), forms=EVERY, exact=True,
+        out_dtype_error=SAME_OUT,
         node=f"{node}Backward0", derivatives={"input": named(kept)},
     )  # fmt: skip
 
