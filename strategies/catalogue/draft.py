@@ -92,8 +92,8 @@ class Draft:
         if not names or (shape is not None and self.choices.chance(4)):
             if shape is None:
                 shape = shapes.draw_shape(self.choices)
-            return self._known(self.new(shape, self._dtype_of(accepted)))
-        return self._known(recent(self.choices, names))
+            return self.known(self.new(shape, self._dtype_of(accepted)))
+        return self.known(recent(self.choices, names))
 
     def _takes_undefined(self) -> bool:
         if self.entry.overwrites and not self.has_tensor:
@@ -104,7 +104,8 @@ class Draft:
         weights = tuple((d, w) for d, w in self.drawing.profile.dtypes if d in accepted)
         return draw_dtype(self.choices, weights) if weights else min(accepted, key=lambda d: d.name)
 
-    def _known(self, name: str) -> str:
+    def known(self, name: str) -> str:
+        """The name, its tensor noted as the value of the current parameter."""
         self.values[self.parameter.name] = self.scope[name]
         return name
 
@@ -120,19 +121,19 @@ class Draft:
         if not self.sloppy():
             names = scope.matching(lambda t: tuple(t.shape) == shape and t.dtype is d)
             if names and choices.chance(75):
-                return self._known(recent(choices, names))
+                return self.known(recent(choices, names))
             derived = self._derived(shape, d) if choices.chance(50) else None
             if derived is not None:
                 return derived
         elif scope.tensors and choices.chance(70):
-            return self._known(choices.pick(scope.tensors))
+            return self.known(choices.pick(scope.tensors))
         else:
             shape = shapes.draw_shape(choices)
         if choices.chance(25) and len(shape) <= 2 and all(n <= 3 for n in shape):
             text = creation.draw_literal(self.drawing, shape, d)
             self.values[self.parameter.name] = self.evaluate(text)
             return text
-        return self._known(self.new(shape, d))
+        return self.known(self.new(shape, d))
 
     def _derived(self, shape: Shape, d: dtype) -> str | None:
         """A view of a live tensor that has the wanted shape."""
@@ -179,7 +180,7 @@ class Draft:
                 undefined=self._takes_undefined(),
             )
             if len(names) > 1 and self.choices.chance(70):
-                return self._known(recent(self.choices, names))
+                return self.known(recent(self.choices, names))
         return self.operand(shapes.draw_partner(self.choices, shape))
 
     def indices(self, count: Shape, bound: int, *, distinct: bool = False) -> str:
@@ -203,7 +204,7 @@ class Draft:
         """A bool tensor of this shape: a live one, a comparison with a number, or new."""
         names = self.scope.matching(lambda t: t.dtype is bool_ and tuple(t.shape) == shape)
         if names and self.choices.chance(60):
-            return self._known(recent(self.choices, names))
+            return self.known(recent(self.choices, names))
         compared = self.scope.matching(
             lambda t: t.dtype.category in (INTEGER, FLOAT) and tuple(t.shape) == shape
         )

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from strategies.catalogue.draft import Argument, Draft
-from strategies.catalogue.relations import first, operand, pick, rank, small, sometimes, square, word
+from strategies.catalogue.relations import (
+    first,
+    is_regular,
+    operand,
+    pick,
+    rank,
+    regular,
+    small,
+    sometimes,
+    square,
+)
 from strategies.scope import recent
 from strategies.shapes import Shape, draw_shape
 
@@ -60,6 +70,11 @@ def _definite(draft: Draft) -> str:
             )
         )
     return draft.drawing.define(text) if draft.choices.chance(50) else text
+
+
+def _order(draft: Draft) -> str | None:
+    """The nuclear norm has no gradient at matrices that lack rank."""
+    return pick("'fro'", "'nuc'" if is_regular(draft.first) else "'fro'", "1", "inf")(draft)
 
 
 _batched: Mapping[str, Argument] = {
@@ -124,12 +139,13 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "triu": {"input": rank(2, 4)},
     "tril": {"input": rank(2, 4)},
     "tensordot": {"a": _matrix, "input": _matrix, "b": operand(_columns), "other": operand(_columns), "dims": pick("1", "0")},
-    "inverse": {"input": square()},
-    "det": {"input": square()},
-    "logdet": {"input": square()},
-    "slogdet": {"input": square()},
+    "inverse": {"input": regular(), "A": regular()},
+    "inv_ex": {"input": regular(), "A": regular()},
+    "det": {"input": regular(), "A": regular()},
+    "logdet": {"input": regular()},
+    "slogdet": {"input": regular(), "A": regular()},
     "matrix_exp": {"input": square()},
-    "matrix_power": {"input": square(), "n": pick("2", "0", "3", "1", "-1")},
+    "matrix_power": {"input": regular(), "n": pick("2", "0", "3", "1", "-1")},
     "svd": {"input": rank(2, 3)},
     "qr": {"input": rank(2, 3)},
     "pinverse": {"input": _matrix},
@@ -140,8 +156,7 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     # norm takes the reference's bits and the values it was chosen from do not, so the gradient has nothing to equal.
     "linalg.norm": {"input": rank(1, 3), "ord": sometimes(50, pick("1", "inf", "-inf"))},
     "linalg.vector_norm": {"ord": sometimes(60, pick("2", "1", "inf", "-inf", "0", "3"))},
-    "linalg.matrix_norm": {"input": rank(2, 3), "ord": pick("'fro'", "'nuc'", "1", "inf")},
-    "linalg.inv": {"input": square(), "A": square()},
-    "linalg.det": {"input": square(), "A": square()},
-    "linalg.solve": {"A": square(2, 2), "input": square(2, 2), "B": operand(lambda d: (d.shape[-1], small(d)))},
+    "linalg.matrix_norm": {"input": rank(2, 3), "ord": _order},
+    "linalg.inv": {"input": regular(), "A": regular()},
+    "linalg.solve": {"A": regular(2, 2), "input": regular(2, 2), "B": operand(lambda d: (d.shape[-1], small(d)))},
 }  # fmt: skip

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.dtypes import dtype
+import numpy as np
+
+from engine import Tensor
+from engine.dtypes import FLOAT, HALVES, dtype
 from strategies import shapes
 from strategies.catalogue.draft import Argument, Draft
 from strategies.scope import Where
@@ -43,6 +46,41 @@ def square(least: int = 2, most: int = 3) -> Argument:
         return (2, n, n) if most > 2 and draft.choices.chance(20) else (n, n)
 
     return first(lambda t: least <= t.dim() <= most and t.shape[-1] == t.shape[-2], shape)
+
+
+def regular(least: int = 2, most: int = 3) -> Argument:
+    """A first operand of square matrices far from singular: what becomes of others is a matter of rounding."""
+    matrices = square(least, most)
+
+    def draw(draft: Draft) -> str:
+        name = matrices(draft)
+        if is_regular(draft.first):
+            return name  # type: ignore[return-value]
+        text = draft.choices.pick(
+            (
+                "torch.tensor([[2.0, 1.0], [0.5, -1.0]]",
+                "torch.tensor([[4.0, 0.0, 1.0], [1.0, 2.0, 0.0], [0.5, -1.0, 3.0]]",
+                "torch.tensor([[1.5, -0.5], [1.0, 2.0]], dtype=torch.float64",
+                "torch.tensor([[1+0j, 2j], [1+1j, 0.5+0j]]",
+            )
+        )
+        grad = draft.drawing.gradient and draft.choices.chance(50)
+        return draft.known(draft.drawing.define(f"{text}, requires_grad=True)" if grad else f"{text})"))
+
+    return draw
+
+
+def is_regular(tensor: Tensor) -> bool:
+    """Whether small errors stay small in what is computed of a matrix: the greatest singular value is finite and less than
+    a thousand times the least. What is no inexact matrix is let through."""
+    if tensor.dtype.category < FLOAT or tensor.dim() < 2 or 0 in tensor.shape or tensor.dtype in HALVES:
+        return True
+    values = tensor.detach()._array().astype(np.complex128 if tensor.dtype.is_complex else np.float64)
+    if not np.isfinite(values).all():
+        return False
+    of_matrices = np.linalg.svd(values, compute_uv=False)
+    greatest, least = of_matrices[..., 0], of_matrices[..., -1]
+    return bool(((greatest < 1e3 * least) & (greatest < 1e6) & (greatest > 1e-6)).all())
 
 
 def operand(shape: ShapeOf) -> Argument:

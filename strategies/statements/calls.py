@@ -6,6 +6,7 @@ from typing import Any
 
 import engine
 from engine import Tensor
+from engine.registry import COMPOSITE
 from engine.signatures import MISSING
 from strategies.catalogue import ENTRIES, Draft, Entry, by_family, draw_argument
 from strategies.choices import Table
@@ -202,7 +203,9 @@ def is_number(text: str) -> bool:
 
 def _out(draft: Draft) -> Expression:
     """The `out=` form: into new empty tensors or a live one of the result's dtype."""
-    if not draft.drawing.mistake and any(
+    # Composite operations name the step at which torch refuses a gradient or dtype: no mistakes with those.
+    composite = draft.entry.op.kind == COMPOSITE
+    if (composite or not draft.drawing.mistake) and any(
         isinstance(v, Tensor) and v.requires_grad for v in draft.values.values()
     ):
         raise Unavailable
@@ -235,6 +238,11 @@ def _target(draft: Draft, result: Any) -> str:
     if live and choices.chance(65):
         return choices.pick(live)
     if draft.sloppy(60) and draft.scope.tensors:
-        return choices.pick(draft.scope.tensors)
+        name = choices.pick(draft.scope.tensors)
+        target, like = draft.scope[name], result.dtype
+        # A target of uint8 changes what these find, in one way for one element and in another for more.
+        risky = draft.entry.op.kind == COMPOSITE or draft.entry.name in ("all", "any")
+        if not risky or (target.dtype is like and not target.requires_grad):
+            return name
     size = "0" if choices.chance(60) or not result.dim() else ", ".join(map(str, result.shape))
     return f"torch.empty({size}, dtype={result.dtype!r})"
