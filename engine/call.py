@@ -638,7 +638,7 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
         _require_shape(target, result.values.shape)
         write(target, _depending_on_order(op.memory, result, target, (), tensors[1:]))
     bump_version(target)
-    if node is not None and not (op.casts and target.dtype.category < dtypes.FLOAT):
+    if node is not None and target.dtype.category >= dtypes.FLOAT:
         rebase_history(target, node)
         node.save_outputs([target])
     return target

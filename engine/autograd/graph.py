@@ -127,9 +127,9 @@ class AccumulateGrad(Node):
 
 def _follows_layout(grad: Tensor, variable: Tensor) -> bool:
     if layout.is_non_overlapping_and_dense(variable._sizes, variable._strides):
-        if len(grad._sizes) != len(variable._sizes):  # `.data` may have given the leaf another shape since
-            return False
-        return all(n == 1 or a == b for n, a, b in zip(grad._sizes, grad._strides, variable._strides, strict=True))
+        # Shapes differ where `.data` or an in-place view has changed one since; then the leading dimensions decide.
+        own = itertools.chain(variable._strides, itertools.repeat(None))
+        return all(a != 0 if n == 1 else a == b for n, a, b in zip(grad._sizes, grad._strides, own, strict=False))
     return layout.is_contiguous(grad._sizes, grad._strides)
 
 
@@ -191,7 +191,8 @@ class SavedTensor:
 
 def _type_text(t: Tensor) -> str:
     """The type as C++ prints it: dtypes younger than the legacy tensor types have names of another form."""
-    return f"CPU{t.dtype.legacy}Type" if t.dtype.is_complex or t.dtype.name == "bfloat16" else t.type()
+    young = t.dtype.is_complex or t.dtype.name in ("bfloat16", "bool")
+    return f"CPU{t.dtype.legacy}Type" if young else t.type()
 
 
 def gradient_edge(tensor: Tensor) -> Edge | None:
