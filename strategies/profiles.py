@@ -35,7 +35,7 @@ class Profile:
 
 _KINDS: Weights = (
     ("call", 30), ("operator", 13), ("create", 7), ("view", 9), ("getitem", 6), ("setitem", 7), ("flag", 6),
-    ("backward", 7), ("grad", 3), ("clear", 3), ("mode", 4), ("loop", 2), ("hook", 3), ("numpy", 4), ("convert", 3),
+    ("backward", 7), ("grad", 3), ("clear", 3), ("mode", 4), ("loop", 2), ("hook", 5), ("numpy", 4), ("convert", 3),
     ("random", 3), ("inspect", 2), ("delete", 1),
 )  # fmt: skip
 _FAMILIES: Weights = (

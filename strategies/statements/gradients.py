@@ -284,7 +284,7 @@ _WRONG_HOOKS = ("lambda g: g.sum()", "lambda g: g.bool()", "lambda g: 1.0", "lam
 def draw_hook(drawing: Drawing) -> Expression | Line:
     """Registering a hook, or taking one away."""
     choices, scope = drawing.choices, drawing.scope
-    if scope.handles and choices.chance(50):
+    if scope.handles and choices.chance(75):
         return Line(f"{choices.pick(scope.handles)}.remove()")
     recorded = scope.matching(lambda t: t.requires_grad)
     if not recorded and not drawing.mistake:
