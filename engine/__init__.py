@@ -15,13 +15,13 @@ from engine.dtypes import (
     ALIASES, bfloat16, complex64, complex128, dtype, finfo, float16, float32, float64, get_default_dtype, iinfo, int8, int16,
     int32, int64, set_default_dtype, uint8,
 )  # fmt: skip
-from engine.ops import (  # noqa: F401 - importing a family registers it
+from engine.ops import (  # importing a family registers it
     arithmetic, comparison, complexes, contractions, conversion, counting, creation, decompositions,
     diagonals, elementary, extrema, from_data, fused, gathering, geometry, indexing, joining, legacy,
     linear_algebra, logic, matrix_norms, memory, norms, orders, parts, powers, ranges, reductions, rounding,
     scans, singular_values, statistics, views,
 )  # fmt: skip
-from engine.ops import random as _random_ops  # noqa: F401 - `random` is torch's namespace of that name
+from engine.ops import random as _random_ops  # `random` is torch's namespace of that name
 from engine.random import (
     Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state,
 )  # fmt: skip

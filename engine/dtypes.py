@@ -14,7 +14,7 @@ BOOL, INTEGER, FLOAT, COMPLEX = range(4)
 """The four categories of promotion, lowest first."""
 
 
-class dtype:  # noqa: N801 - torch spells it so
+class dtype:
     """An element type: a name, a NumPy dtype that holds it and a promotion category."""
 
     __slots__ = ("category", "is_complex", "is_floating_point", "is_signed", "itemsize", "legacy", "name", "numpy")
@@ -112,7 +112,7 @@ def opmath(d: dtype) -> np.dtype:
     return np.dtype(np.float32) if d in HALVES else d.numpy
 
 
-class finfo:  # noqa: N801
+class finfo:
     """Limits of a floating or complex dtype. Source: https://docs.pytorch.org/docs/stable/type_info.html"""
 
     def __init__(self, type: dtype | None = None) -> None:
@@ -126,7 +126,7 @@ class finfo:  # noqa: N801
         self.resolution = 10.0 ** -math.floor(-math.log10(self.eps))
 
 
-class iinfo:  # noqa: N801
+class iinfo:
     """Limits of an integer dtype."""
 
     def __init__(self, type: dtype) -> None:

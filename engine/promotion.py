@@ -59,7 +59,7 @@ def result_dtype(operands: Iterable[object]) -> dtype:
         if d is None:
             d = dtypes.of_number(x)  # type: ignore[arg-type]
             number = d if number is None else promote_types(number, d)
-        elif x._sizes:  # type: ignore[attr-defined]
+        elif x._sizes:
             dimensioned = d if dimensioned is None else promote_types(dimensioned, d)
         else:
             zero_dim = d if zero_dim is None else promote_types(zero_dim, d)

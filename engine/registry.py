@@ -14,9 +14,10 @@ MUTATION    kernel(*values) -> array to be written into the first operand, or No
 COMPOSITE   kernel(*values) -> whatever, written with other operations, recorded by them.
 
 A derivative is a formula for one input (or a tuple of inputs, returning a tuple). Its parameter names say what it uses:
-`grad` (or `grads` of all outputs, zero where none came; `given_grads` has None there), `result` (or the names of the outputs), the operation's own parameters, or one of those with
-`_sizes`, `_strides` or `_dtype` behind it, which keeps the fact and not the tensor. What a formula names is saved for
-backward, and its version is checked: a formula names exactly what torch saves.
+`grad` (or `grads` of all outputs, zero where none came; `given_grads` has None there), `result` (or the names of the
+outputs), the operation's own parameters, or one of those with `_sizes`, `_strides` or `_dtype` behind it, which keeps
+the fact and not the tensor. What a formula names is saved for backward, and its version is checked: a formula names
+exactly what torch saves.
 
 Source of the derivatives' conventions: https://docs.pytorch.org/docs/stable/notes/autograd.html
 """
@@ -227,4 +228,4 @@ NUMERIC = frozenset(ALL) - BOOL_ONLY
 INEXACT = FLOATS | COMPLEXES
 INTEGRAL = INTEGERS | BOOL_ONLY
 
-__all__ = ["functions", "op", "Op", "OPS"]
+__all__ = ["OPS", "Op", "functions", "op"]

@@ -1,9 +1,10 @@
 """Signatures: the text of an op's parameters, and how a Python call is bound to them.
 
 A signature reads `add(Operand input, Operand other, *, Number alpha=1)`. The types say what torch's argument parser
-accepts: `Tensor`; `Operand` (a tensor or a number); `Scalar` (a number that takes part as an operand does); `Number` (a number, or a 0-d tensor read as one); `int`; `float`;
-`bool`; `str`; `int[]` (a list of ints; as the only positional parameter, also the ints themselves); `int[1]` (also one
-int); `Tensor[]`; `dtype`; `device`; `layout`; `memory_format`; `Generator`; `object`. A `?` after the type admits None.
+accepts: `Tensor`; `Operand` (a tensor or a number); `Scalar` (a number that takes part as an operand does); `Number`
+(a number, or a 0-d tensor read as one); `int`; `float`; `bool`; `str`; `int[]` (a list of ints; as the only positional
+parameter, also the ints themselves); `int[1]` (also one int); `Tensor[]`; `dtype`; `device`; `layout`; `memory_format`;
+`Generator`; `object`. A `?` after the type admits None.
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ def bind(signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], *,
             if checked is MISSING:
                 where = f" (position {i + (0 if method else 1)})" if i < given else ""
                 raise Mismatch(
-                    f"{signature.name}(): argument '{p.name}'{where} must be {_WORDS.get(p.type, p.type)}, not {type(value).__name__}"
+                    f"{signature.name}(): argument '{p.name}'{where} must be {_WORDS.get(p.type, p.type)}, "
+                    f"not {type(value).__name__}"
                 )
             values.append(checked)
     if used < given:
@@ -242,7 +244,8 @@ _CHECKS: dict[str, Any] = {
     "Tensor": _tensor, "Operand": _operand, "Scalar": _number, "Number": _number, "int": _int, "float": _float, "bool": _bool,
     "str": _instance(str), "int[]": _ints, "int[1]": _ints_or_one, "Tensor[]": _tensors, "dtype": _dtype,
     "device": _device, "layout": _instance(size.layout), "memory_format": _instance(size.memory_format),
-    "Generator": lambda x: x if type(x).__name__ == "Generator" else MISSING, "Storage": _instance(Storage), "object": lambda x: x,
+    "Generator": lambda x: x if type(x).__name__ == "Generator" else MISSING, "Storage": _instance(Storage),
+    "object": lambda x: x,
 }  # fmt: skip
 _WORDS = {
     "Operand": "Tensor", "int[]": "tuple of ints", "int[1]": "tuple of ints", "Tensor[]": "tuple of Tensors",

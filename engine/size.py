@@ -7,7 +7,6 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-
 _new = tuple.__new__
 
 
@@ -48,7 +47,7 @@ class Size(tuple):
     __str__ = __repr__
 
 
-class device:  # noqa: N801 - torch spells it so
+class device:
     """Where a tensor lives. The engine has memory on 'cpu' only; other names can be spoken of, not used."""
 
     __slots__ = ("index", "type")
@@ -100,11 +99,11 @@ class _Constant:
         return f"torch.{self.name}"
 
 
-class layout(_Constant):  # noqa: N801
+class layout(_Constant):
     """How a tensor's elements are stored; the engine has `strided` alone."""
 
 
-class memory_format(_Constant):  # noqa: N801
+class memory_format(_Constant):
     """A wish for the strides of a result."""
 
 
@@ -119,7 +118,9 @@ def require_cpu(where: device | None) -> None:
     if where is not None and where.type == "cuda":
         raise AssertionError("Torch not compiled with CUDA enabled")
     if where is not None and where.type != "cpu":
-        raise NotImplementedError(f"Could not run 'aten::empty.memory_format' with arguments from the '{where.type.upper()}' backend.")
+        raise NotImplementedError(
+            f"Could not run 'aten::empty.memory_format' with arguments from the '{where.type.upper()}' backend."
+        )
 
 
 def _type_name(x: object) -> str:

@@ -93,6 +93,11 @@ class Tensor:
     __array_priority__ = 1000
 
     _storage: Storage
+    _output_nr: int
+    _retains: bool
+    _hooks: dict[int, Callable[..., Any]] | None
+    _post_accumulate_hooks: dict[int, Callable[..., Any]] | None
+    _accumulator: Any  # a weak reference to the node, or None
     _offset: int
     _sizes: layout.Shape
     _strides: layout.Shape
@@ -647,7 +652,7 @@ def _reflected(name: str) -> Callable[[Any, Any], Any]:
         if name == "sub":
             return functions.rsub(self, other)
         if name == "div":
-            return self.reciprocal() * other  # type: ignore[attr-defined]
+            return self.reciprocal() * other
         if name in ("add", "mul", "bitwise_and", "bitwise_or", "bitwise_xor"):
             return getattr(functions, name)(self, other)
         return getattr(functions, name)(other, self)
@@ -667,9 +672,9 @@ for _symbol, _name in _OPERATORS.items():
     setattr(Tensor, f"__r{_symbol}__", _reflected(_name))
     if _symbol != "matmul":
         setattr(Tensor, f"__i{_symbol}__", _augmented(_name))
-Tensor.layout = property(lambda self: strided, doc="Always strided.")  # type: ignore[attr-defined] - `layout` is a module above
+Tensor.layout = property(lambda self: strided, doc="Always strided.")  # not in the class: `layout` is a module there
 for _name in _COMPARISONS:
     setattr(Tensor, f"__{_name}__", _binary(_name))
-Tensor.__invert__ = _invert  # type: ignore[attr-defined]
+Tensor.__invert__ = _invert  # type: ignore[operator]
 for _symbol, _name in _UNARY.items():
     setattr(Tensor, f"__{_symbol}__", (lambda name: lambda self: getattr(functions, name)(self))(_name))

@@ -61,7 +61,9 @@ def audit(text: str) -> None:
         if isinstance(node, ast.Call):
             called.add(node.func)
             options.update([*node.args, *(keyword.value for keyword in node.keywords)])
-    loops = {node.iter.func for node in ast.walk(tree) if isinstance(node, ast.For)}
+    loops = {
+        node.iter.func for node in ast.walk(tree) if isinstance(node, ast.For) and isinstance(node.iter, ast.Call)
+    }
     roots = {node.value for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
@@ -73,6 +75,7 @@ def audit(text: str) -> None:
                 type(node.value) is str and node in options and re.fullmatch(r"[\w.:,>-]{1,40}", node.value)
             )
         elif isinstance(node, ast.keyword):
+            assert node.arg is not None
             assert re.fullmatch(r"[a-zA-Z][a-z0-9_]*", node.arg)
         elif isinstance(node, ast.arg):
             assert _is_variable(node.arg)

@@ -88,7 +88,9 @@ def grad(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html
     """
     if materialize_grads and allow_unused is False:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
     allow_unused = materialize_grads if allow_unused is None else allow_unused
     roots, wanted = _sequence(outputs), _sequence(inputs)
     if not wanted:
@@ -111,7 +113,10 @@ def grad(
             "this is the desired behavior."
         )
     if materialize_grads:
-        found = [functions.zeros_like(t, requires_grad=create_graph) if g is None else g for g, t in zip(found, wanted, strict=True)]
+        found = [
+            functions.zeros_like(t, requires_grad=create_graph) if g is None else g
+            for g, t in zip(found, wanted, strict=True)
+        ]
     return tuple(found)
 
 

@@ -30,7 +30,8 @@ def _to_copy(input: Tensor, dtype: dtype, memory_format: memory_format | None) -
 
 op(
     "_to_copy(Tensor input, *, dtype dtype, memory_format? memory_format=None)",
-    kind=GENERAL, kernel=_to_copy, family="conversion", forms="function", node="ToCopyBackward0", exact=True, moves=True, casts=True,
+    kind=GENERAL, kernel=_to_copy, family="conversion", forms="function",
+    node="ToCopyBackward0", exact=True, moves=True, casts=True,
     derivatives={"input": lambda grad: grad},
 )  # fmt: skip
 

@@ -57,12 +57,14 @@ for _name, _kernel, _rule, _derivatives, _accepts in (
 ):
     pointwise(
         f"{_name}(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1)", _kernel, _rule,
-        derivatives=_derivatives, accepts=_accepts, error_name=f"{_name}_cpu_out",
+        derivatives=_derivatives, accepts=_accepts,
+        error_name=f"{_name}_cpu_out",
     )  # fmt: skip
     pointwise(
         f"{_name}(Tensor input, Number value, Tensor tensor1, Tensor tensor2)",
         lambda input, value, tensor1, tensor2, kernel=_kernel: kernel(input, tensor1, tensor2, value),
-        _rule, warning=f"This overload of {_name} is deprecated", derivatives=_derivatives, accepts=_accepts, error_name=f"{_name}_cpu_out",
+        _rule, warning=f"This overload of {_name} is deprecated", derivatives=_derivatives, accepts=_accepts,
+        error_name=f"{_name}_cpu_out",
     )  # fmt: skip
 
 # --------------------------------------------------------------------------------------------------------------- lerp

@@ -125,7 +125,8 @@ def _index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: An
         )
     scaled = source._array()
     if alpha != 1:
-        scaled = cast(scaled.astype(dtypes.opmath(source.dtype)) * number_array(alpha, source.dtype), source.dtype, source.dtype)[0]
+        product = scaled.astype(dtypes.opmath(source.dtype)) * number_array(alpha, source.dtype)
+        scaled = cast(product, source.dtype, source.dtype)[0]
         scaled = scaled.astype(source.dtype.numpy, copy=False)
     values = input._array()
     if not input._sizes:
@@ -167,7 +168,10 @@ def _check_source(name: str, input: Tensor, dim: int, index: np.ndarray, source:
 
 
 def _scaled_rows(grad: Any, dim: int, index: Tensor, source_sizes: Any, alpha: Any = 1) -> Tensor:
-    rows = grad.index_select(dim, index).expand(source_sizes) if source_sizes else grad.index_select(dim, index.reshape(-1)).reshape(())
+    if source_sizes:
+        rows = grad.index_select(dim, index).expand(source_sizes)
+    else:
+        rows = grad.index_select(dim, index.reshape(-1)).reshape(())
     return rows if alpha == 1 else rows * alpha
 
 
@@ -250,7 +254,8 @@ def _index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Result:
 
 op(
     "index_fill(Tensor input, int dim, Tensor index, Tensor value)",
-    kind=GENERAL, kernel=_index_fill, family="indexing", forms="function method inplace", exact=True, memory="warns", node="IndexFillBackward1",
+    kind=GENERAL, kernel=_index_fill, family="indexing", forms="function method inplace", exact=True, memory="warns",
+    node="IndexFillBackward1",
     derivatives={
         "input": lambda grad, dim, index: grad.index_fill(dim, index, 0),
         "value": lambda grad, dim, index: grad.index_select(dim, _unique(index)).sum(),

@@ -7,7 +7,7 @@ https://docs.pytorch.org/cppdocs/notes/tensor_indexing.html
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -149,7 +149,7 @@ def _index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool) ->
         ) from None
     result = input._array().copy()
     moved = result.transpose(order)
-    where = (slice(None),) * start + found
+    where: Any = (slice(None),) * start + found
     if accumulate:
         working = moved.astype(dtypes.opmath(input.dtype)) if input.dtype in dtypes.HALVES else moved
         if input.dtype is dtypes.bool_:
@@ -216,7 +216,7 @@ def _index_put_in_place(input: Tensor, indices: Any, values: Tensor, accumulate:
     return result
 
 
-_PUT_DERIVATIVES = {
+_PUT_DERIVATIVES: dict[Any, Callable[..., Any]] = {
     "input": _index_put_input_grad,
     "values": lambda grad, indices: F._index(grad, indices),
 }
@@ -362,8 +362,9 @@ def _bound(value: Any) -> int:
 def getitem(x: Tensor, index: Any) -> Tensor:
     """`x[index]`: a view for ints, slices, `...` and None; a copy where a tensor, list or bool takes part."""
     items = _as_tuple(index)
-    if len(items) == 1 and isinstance(items[0], (int, np.integer)) and not isinstance(items[0], (bool, np.bool_)) and not x._sizes:
-        return _select(x, 0, int(items[0]), x, 0)
+    first = items[0] if len(items) == 1 else None
+    if not x._sizes and isinstance(first, (int, np.integer)) and not isinstance(first, (bool, np.bool_)):
+        return _select(x, 0, int(first), x, 0)
     result, tensors = _apply_basic(x, items)
     if tensors:
         return F._index(result, tensors)
@@ -410,7 +411,7 @@ def _copy_to(target: Tensor, value: Tensor) -> None:
         target.copy_(_without_leading_ones(value).expand(target._sizes))
 
 
-F.getitem = getitem  # type: ignore[attr-defined]
-F.setitem = setitem  # type: ignore[attr-defined]
+F.getitem = getitem
+F.setitem = setitem
 
 

@@ -78,7 +78,8 @@ def _copy(input: Tensor, other: Any, non_blocking: bool) -> Result:
 
 op(
     "copy_(Tensor input, Operand other, bool non_blocking=False)",
-    kind=MUTATION, kernel=_copy, family="view", forms="method inplace", exact=True, node="CopyBackwards", memory="internal partial", casts=True,
+    kind=MUTATION, kernel=_copy, family="view", forms="method inplace", exact=True, node="CopyBackwards",
+    memory="internal partial", casts=True,
     derivatives={"input": lambda grad: F.zeros_like(grad), "other": lambda grad: grad},
 )  # fmt: skip
 
@@ -161,10 +162,14 @@ def as_strided_backward(grad: Tensor, base: Any, view: Any) -> Tensor:
     return flat.as_strided(sizes, strides, offset - low)
 
 
-F.as_strided_backward = as_strided_backward  # type: ignore[attr-defined]
+F.as_strided_backward = as_strided_backward
 
 op(
     "as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None)",
     kind=VIEW, kernel=_as_strided, family="view", exact=True,
-    derivatives={"input": lambda grad, input_layout, size, stride, storage_offset: _as_strided_grad(grad, input_layout, size, stride, storage_offset)},
+    derivatives={
+        "input": lambda grad, input_layout, size, stride, storage_offset: _as_strided_grad(
+            grad, input_layout, size, stride, storage_offset
+        )
+    },
 )  # fmt: skip
