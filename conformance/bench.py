@@ -1,11 +1,15 @@
-"""Programs per second in one process, and where the time goes."""
+"""Programs per second in one process, and where the time goes.
+
+Every text that the draw gives counts as a program: also the other form of a drawn one (`strategies.variants`), which is
+compiled, run, observed and compared like any other.
+"""
 
 from __future__ import annotations
 
 import warnings
 from argparse import Namespace
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from conformance import listing
@@ -19,11 +23,12 @@ BLOCK = 50
 
 @dataclass
 class Measured:
-    """Seconds in all, seconds by stage, and seconds that bare torch takes for the same programs."""
+    """Seconds in all, by stage, of the processor, and what bare torch takes for the same programs."""
 
     programs: int = 0
     statements: int = 0
     seconds: float = 0.0
+    processor: float = 0.0
     bare: float = 0.0
     differences: int = 0
     stages: dict[str, float] = field(default_factory=dict)
@@ -41,11 +46,12 @@ def measure(options: Namespace) -> Measured:
             found = Measured()
             session.timings.clear()
             compiled.clear()
-        start = perf_counter()
+        start, processor = perf_counter(), process_time()
         texts = draw(options.seed, max(block, 0), options.profile, BLOCK)
         session.spend("draw", perf_counter() - start)
         _block(session, texts, size, found, compiled)
         found.seconds += perf_counter() - start
+        found.processor += process_time() - processor
     found.stages = dict(session.timings)
     found.bare = bare(session.reference, compiled)
     return found
@@ -103,6 +109,7 @@ def text(found: Measured) -> str:
     lines = [
         f"{count / max(1e-9, found.seconds):.0f} programs/s, {found.statements / count:.1f} statements a program, "
         f"{found.programs} programs, {found.differences} differences",
+        f"{count / max(1e-9, found.processor):.0f} programs a second of processor time, which waits for no other process",
         "",
         listing.table(rows, ("stage", "microseconds a program", "share")),
     ]

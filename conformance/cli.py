@@ -314,7 +314,8 @@ def _bench(commands: argparse._SubParsersAction) -> None:
 example:
   python -m conformance bench --programs 1000
 
-In one process, without isolation. Bare torch runs the same compiled statements and observes nothing.""",
+In one process, without isolation. Every second program is the other form of the one before it: other dtypes, data, seeds
+and spellings, compared in full like any other. Bare torch runs the same compiled statements and observes nothing.""",
     )
     command.add_argument(
         "--programs", type=positive, default=500, metavar="N", help="how many (default: 500)"

@@ -23,7 +23,7 @@ def follow(run: Any, reference: Step) -> tuple[str, ...]:
     whose bits differed and were written, and gives `run.last` the values that are there now. What the backend does not
     let be written stays as it is.
     """
-    if run.last is None:
+    if run.last is None or run.last.names == reference.names:
         return ()
     written: list[str] = []
     names = dict(run.last.names)

@@ -1,0 +1,68 @@
+"""The other forms of drawn programs: programs of the language, really different, and as meaningful as what they come from."""
+
+from __future__ import annotations
+
+import numpy
+import pytest
+
+import engine
+from strategies.program import Program, parse
+from strategies.programs import PROFILES, draw_block
+from strategies.variants import other_form
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x = torch.tensor([[1.0, -2.0], [nan, 4.0]])", "x = torch.tensor([[4.0, nan], [-2.0, 1.0]])"),
+        ("x = torch.tensor([1-1j, 2+0j], dtype=torch.complex64)", "x = torch.tensor([2+0j, 1-1j], dtype=torch.complex128)"),
+        ("x = torch.ones(2, dtype=torch.float64)", "x = torch.ones(2, dtype=torch.float32)"),
+        ("x = torch.ones(2, dtype=torch.int32)", "x = torch.ones(2, dtype=torch.int32)"),
+        ("torch.manual_seed(7)", "torch.manual_seed(8)"),
+        ("y = torch.sin(x)", "y = x.sin()"),
+        ("y = x.add(x, alpha=2)", "y = torch.add(x, x, alpha=2)"),
+        ("y = a1.t().sum()", "y = torch.t(a1).sum()"),
+        ("y = torch.sum(torch.abs(x))", "y = torch.sum(x.abs())"),
+        ("    x.sum().backward()", "    torch.sum(x).backward()"),
+        ("y = x.permute(0, 1)", "y = x.permute(0, 1)"),  # bare ints stand for a list behind a dot only
+        ("y = x.add_(1)", "y = x.add_(1)"),
+        ("torch.sin(x, out=y)", "torch.sin(x, out=y)"),
+        ("y = x.grad.clone()", "y = x.grad.clone()"),
+        ("n = np.zeros(3, dtype=np.float32)", "n = np.zeros(3, dtype=np.float64)"),
+    ],
+)
+def test_a_line_has_this_other_form(text: str, expected: str) -> None:
+    assert other_form(text).split("\n") == ["torch.set_default_dtype(torch.float64)", expected]
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_every_second_program_is_the_other_form_of_the_one_before(profile: str) -> None:
+    texts = draw_block(5, 0, profile, 30)
+    assert len(texts) == len(set(texts)) == 30
+    assert texts[1::2] == [other_form(text) for text in texts[::2]]
+    assert draw_block(5, 0, profile, 29) == texts[:29]
+
+
+def test_other_forms_raise_about_as_often_and_differ_in_more_than_a_line() -> None:
+    texts = draw_block(6, 0, "default", 200)
+    drawn, other = (sum(map(_raising, texts[start::2])) for start in (0, 1))
+    assert other <= 1.5 * drawn + 5
+    same = sum(second.partition("\n")[2] == first for first, second in zip(texts[::2], texts[1::2], strict=True))
+    assert same < len(texts) // 2 // 10
+
+
+def _raising(text: str) -> int:
+    """How many top-level statements raise on the engine."""
+    program: Program = parse(text)
+    raising = 0
+    default = engine.get_default_dtype()
+    names = {"torch": engine, "np": numpy, "nan": float("nan"), "inf": float("inf")}
+    try:
+        for statement in program.statements:
+            try:
+                exec(compile(statement.text, "<program>", "exec"), names)
+            except Exception:  # mistakes are part of programs
+                raising += 1
+    finally:
+        engine.set_default_dtype(default)
+    return raising
