@@ -62,7 +62,8 @@ def _moments(input: Tensor, axes: Axes, correction: float, keepdim: bool, name: 
     free = max(0.0, count - correction)
     if not input.dtype.is_complex:
         return _variance(array, axes, free).reshape(shape), _mean(array, axes, count).reshape(shape)
-    variance = _variance(array.real, axes, free) + _variance(array.imag, axes, free)
+    single = input.dtype.to_real().numpy  # the parts are rounded before they are added
+    variance = _variance(array.real, axes, free).astype(single) + _variance(array.imag, axes, free).astype(single)
     mean = np.empty(variance.shape, array.dtype)
     mean.real, mean.imag = _mean(array.real, axes, count), _mean(array.imag, axes, count)
     return variance.reshape(shape), mean.reshape(shape)

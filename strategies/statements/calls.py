@@ -229,9 +229,14 @@ def _out(draft: Draft) -> Expression:
 
 def _target(draft: Draft, result: Any) -> str:
     choices = draft.choices
+    # A composite operation may write `out` before it has read its operands.
+    read = list(draft.values.values()) if draft.entry.op.kind == COMPOSITE else []
     live = draft.scope.matching(
         lambda t: (
-            t.dtype is result.dtype and not t.requires_grad and (t.shape == result.shape or t.numel() == 0)
+            t.dtype is result.dtype
+            and not t.requires_grad
+            and (t.shape == result.shape or t.numel() == 0)
+            and not any(v is t for v in read)
         ),
         undefined=True,
     )
@@ -242,7 +247,8 @@ def _target(draft: Draft, result: Any) -> str:
         target, like = draft.scope[name], result.dtype
         # A target of uint8 changes what these find, in one way for one element and in another for more.
         risky = draft.entry.op.kind == COMPOSITE or draft.entry.name in ("all", "any")
-        if not risky or (target.dtype is like and not target.requires_grad):
+        spoilt = target.dtype is not like or target.requires_grad or any(v is target for v in read)
+        if not (risky and spoilt):
             return name
     size = "0" if choices.chance(60) or not result.dim() else ", ".join(map(str, result.shape))
     return f"torch.empty({size}, dtype={result.dtype!r})"
