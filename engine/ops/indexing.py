@@ -25,11 +25,8 @@ _ALLOWED = "only integers, slices (`:`), ellipsis (`...`), None and long or byte
 # ------------------------------------------------------------------------------------------------ advanced indexing
 
 
-def _places(input: Tensor, indices: Sequence[Tensor | None]) -> tuple[list[np.ndarray | None], list[Any]]:
-    """Masks turned into the integer arrays that list where they are true; one entry per dimension of the input.
-
-    Also returns the layouts of the index tensors, which decide the layout of the result.
-    """
+def _places(input: Tensor, indices: Sequence[Tensor | None]) -> tuple[list[np.ndarray | None], layout.Shape]:
+    """Masks turned into the integer arrays that list where they are true, and the shape that all indices broadcast to."""
     if len(indices) > len(input._sizes):
         raise IndexError(f"too many indices for tensor of dimension {len(input._sizes)} (got {len(indices)})")
     arrays: list[np.ndarray | None] = []
@@ -61,6 +58,12 @@ def _places(input: Tensor, indices: Sequence[Tensor | None]) -> tuple[list[np.nd
     except ValueError:
         shapes = ", ".join(str(list(a.shape)) for a in given)
         raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}") from None
+    arrays.extend([None] * (len(input._sizes) - len(arrays)))
+    return arrays, shape
+
+
+def _in_bounds(input: Tensor, arrays: list[np.ndarray | None], shape: layout.Shape) -> list[np.ndarray | None]:
+    """The indices counted from the front. Raises IndexError for one that is out of bounds."""
     checked: list[np.ndarray | None] = []
     for dim, array in enumerate(arrays):
         if array is not None:
@@ -72,8 +75,7 @@ def _places(input: Tensor, indices: Sequence[Tensor | None]) -> tuple[list[np.nd
                 raise IndexError("index is out of bounds for dimension with size 0")
             array = np.where(array < 0, array + size, array)
         checked.append(array)
-    checked.extend([None] * (len(input._sizes) - len(checked)))
-    return checked, [shape]
+    return checked
 
 
 def _others(input: Tensor, arrays: Sequence[np.ndarray | None]) -> list[int]:
@@ -93,7 +95,8 @@ def _grouped(places: list[np.ndarray | None]) -> tuple[list[int], int]:
 
 
 def _index(input: Tensor, indices: Any) -> Result:
-    places, (shape,) = _places(input, indices)
+    arrays, shape = _places(input, indices)
+    places = _in_bounds(input, arrays, shape)
     order, start = _grouped(places)
     array = input._array().transpose(order)
     found = tuple(a for a in places if a is not None)
@@ -130,16 +133,16 @@ def _index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool) ->
     if not accumulate and values.numel() == 1 and _is_one_mask(indices):
         filled = F.masked_fill(input.detach(), _covering(indices, input), values.detach().reshape(()))
         return Result(filled._array(), strides_for(input, None))
-    places, (shape,) = _places(input, indices)
+    arrays, shape = _places(input, indices)
     if values.dtype is not input.dtype:
         raise RuntimeError(
             "Index put requires the source and destination dtypes match, got "
             f"{input.dtype.legacy} for the destination and {values.dtype.legacy} for the source."
         )
-    order, start = _grouped(places)
-    found = tuple(a for a in places if a is not None)
+    order, start = _grouped(arrays)
+    count = sum(a is not None for a in arrays)
     sizes = [input._sizes[i] for i in order]
-    target = (*sizes[:start], *shape, *sizes[start + len(found) :])
+    target = (*sizes[:start], *shape, *sizes[start + count :])
     try:
         source = np.broadcast_to(values._array(), target)
     except ValueError:
@@ -147,6 +150,7 @@ def _index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool) ->
             f"shape mismatch: value tensor of shape {list(values._sizes)} cannot be broadcast to indexing result of shape "
             f"{list(target)}"
         ) from None
+    found = tuple(a for a in _in_bounds(input, arrays, shape) if a is not None)
     result = input._array().copy()
     moved = result.transpose(order)
     where: Any = (slice(None),) * start + found
@@ -202,8 +206,9 @@ def _is_one_mask(indices: Sequence[Tensor | None]) -> bool:
 
 def _covering(indices: Sequence[Tensor | None], input: Tensor) -> Tensor:
     """The mask, of as many dimensions as the input has from where it stands. Raises IndexError for a misfit."""
-    _places(input, indices)
     position, mask = next((p, i) for p, i in enumerate(indices) if i is not None)
+    if mask.dtype is dtypes.bool_:  # a fill refuses any other mask
+        _places(input, indices)
     trailing = len(input._sizes) - position - len(mask._sizes)
     return mask.reshape((*mask._sizes, *(1,) * trailing))
 
@@ -264,7 +269,7 @@ def _consumed(item: Any) -> int:
     return 1
 
 
-def _apply_basic(x: Tensor, items: tuple[Any, ...]) -> tuple[Tensor, list[Tensor | None]]:
+def _apply_basic(x: Tensor, items: tuple[Any, ...], *, writing: bool = False) -> tuple[Tensor, list[Tensor | None]]:
     """Select, slice and unsqueeze as the basic indices say; what remains are the tensor indices by dimension."""
     wanted = sum(_consumed(i) for i in items)
     if wanted > len(x._sizes) and not (len(items) == 1 and isinstance(items[0], slice)):
@@ -280,13 +285,13 @@ def _apply_basic(x: Tensor, items: tuple[Any, ...]) -> tuple[Tensor, list[Tensor
     for position, item in enumerate(items):
         if isinstance(item, (bool, np.bool_)):
             result = F.unsqueeze(result, dim)
-            note(F.tensor(bool(item)).reshape(1))
+            note(_all_or_nothing(bool(item)))
             dim += 1
         elif isinstance(item, (int, np.integer)):
             result = _select(result, dim, int(item), x, position)
         elif isinstance(item, slice):
-            # Among other indices a slice of everything is left out; alone it makes a view of its own.
-            if len(items) == 1 or not _is_full(item, result._sizes[dim]):
+            # Among other indices, and in an assignment, a slice of everything is left out; alone it makes a view of its own.
+            if (len(items) == 1 and not (writing and x._sizes)) or not _is_full(item, result._sizes[dim]):
                 result = _slice(result, dim, item)
             dim += 1
         elif item is Ellipsis:
@@ -301,7 +306,7 @@ def _apply_basic(x: Tensor, items: tuple[Any, ...]) -> tuple[Tensor, list[Tensor
                 continue
             if not index._sizes and index.dtype in (dtypes.bool_, dtypes.uint8):
                 result = F.unsqueeze(result, dim)
-                note((index != 0).reshape(1))
+                note(_all_or_nothing(bool(index.item())))
             else:
                 note(index)
                 # A mask takes the place of all the dimensions that it covers.
@@ -309,6 +314,11 @@ def _apply_basic(x: Tensor, items: tuple[Any, ...]) -> tuple[Tensor, list[Tensor
                     dim += len(index._sizes) - 1
             dim += 1
     return result, tensors
+
+
+def _all_or_nothing(chosen: bool) -> Tensor:
+    """The index of a new dimension of size 1 that a single bool stands for."""
+    return F.zeros(1 if chosen else 0, dtype=dtypes.int64)
 
 
 def _tensor_index(item: Any) -> Tensor:
@@ -384,7 +394,7 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
         value = Tensor._fresh(checked_number(number, x.dtype), x.dtype)
     if len(items) == 1 and items[0] is True:
         items = (None,)
-    result, tensors = _apply_basic(x, items)
+    result, tensors = _apply_basic(x, items, writing=True)
     if not tensors:
         _copy_to(result, value)
         return

@@ -26,7 +26,7 @@ WEIGHTS = {
     "absolute": 3, "arccos": 2, "arcsin": 2, "arctan": 2, "arcsinh": 2, "arccosh": 2, "arctanh": 2, "arctan2": 2,
     "subtract": 3, "multiply": 3, "divide": 3, "true_divide": 3, "negative": 3, "fix": 2, "clip": 4, "swapdims": 2,
     "swapaxes": 2, "moveaxis": 2, "not_equal": 2, "less": 2, "less_equal": 2, "greater": 2, "greater_equal": 2,
-    "concat": 2, "concatenate": 2, "can_cast": 1, "promote_types": 1, "is_same_size": 2, "resolve_conj": 2, "resolve_neg": 1,
+    "concat": 2, "concatenate": 2, "can_cast": 1, "promote_types": 1, "is_same_size": 2, "resolve_neg": 1,
     "is_conj": 1, "is_inference": 1, "cpu": 2, "alias": 0, "numpy": 0, "detach": 0, "detach_": 0, "backward": 0,
     "requires_grad_": 0, "retain_grad": 0, "register_hook": 0, "set_": 0, "manual_seed": 0, "initial_seed": 0, "seed": 0,
     "from_numpy": 0, "data_ptr": 0, "Generator": 0, "is_nonzero": 3, "equal": 5, "tensor": 4,

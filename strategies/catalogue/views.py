@@ -192,7 +192,6 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "permute": {"dims": _permutation},
     "transpose": _swap, "swapaxes": _swap, "swapdims": _swap,
     "t": {"input": rank(0, 2)},
-    "adjoint": {"input": rank(2, 3)},
     "movedim": {"input": _some, "source": _moved, "destination": _moved},
     "moveaxis": {"input": _some, "source": _moved, "destination": _moved},
     "squeeze": {"input": first(lambda t: 1 in t.shape, (1, 3)), "dim": _squeezable},

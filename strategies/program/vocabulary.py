@@ -130,9 +130,9 @@ INDEXING = Names(
 
 VIEW = Names(
     both="""
-        as_strided squeeze unsqueeze permute transpose swapaxes swapdims movedim moveaxis t adjoint
+        as_strided squeeze unsqueeze permute transpose swapaxes swapdims movedim moveaxis t
         narrow select diagonal split split_with_sizes chunk unbind tensor_split hsplit vsplit dsplit
-        broadcast_to unflatten reshape flatten ravel detach conj resolve_conj resolve_neg
+        broadcast_to unflatten reshape flatten ravel detach resolve_neg
     """,
     functions="real imag view_as_real view_as_complex broadcast_tensors",
     methods="view view_as reshape_as expand expand_as unfold numpy",
@@ -234,7 +234,7 @@ FAMILIES: dict[str, tuple[Names, ...]] = {
 ATTRIBUTES = frozenset(
     _words("""
     shape dtype device layout ndim itemsize nbytes data grad grad_fn next_functions requires_grad is_leaf retains_grad
-    output_nr T mT H mH real imag is_cpu is_cuda is_meta is_sparse is_quantized _version _base
+    output_nr T mT real imag is_cpu is_cuda is_meta is_sparse is_quantized _version _base
     values indices logabsdet mantissa exponent U S V Vh Q R L P LU pivots info eigenvalues eigenvectors
     solution residuals rank singular_values hist bin_edges counts inverse_indices strides
     eps tiny smallest_normal resolution bits
