@@ -57,9 +57,13 @@ _CONJ_PHYSICAL = pointwise(
     "_conj_physical(Tensor input)", np.conjugate, forms="", node="ConjPhysicalBackward0", exact=True,
     derivatives={"input": lambda grad: F.conj_physical(grad)},
 )  # fmt: skip
+pointwise(
+    "_conj_physical_into(Tensor input)", np.conjugate, forms="function out", exact=True, error_name="conj_physical",
+    out_dtype_error=SAME_OUT,
+)  # fmt: skip
 op(
     "conj_physical(Tensor input)", kind=COMPOSITE, kernel=_conj_physical, family="pointwise", forms="function method out",
-    exact=True, out_dtype_error=SAME_OUT,
+    exact=True, out_form=lambda input, out: F._conj_physical_into(input, out=out),
 )  # fmt: skip
 def _conjugate_in_place(input: Tensor) -> np.ndarray | None:
     return np.conjugate(input._array()) if input.dtype.category == COMPLEX else None

@@ -22,11 +22,11 @@ from engine.tensor import Tensor
 
 
 def _trace(input: Tensor) -> np.ndarray:
-    if input.dim() != 2:
-        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.dim()}")
     d = input.dtype
     if d.category == BOOL:
         raise NotImplementedError("\"trace\" not implemented for 'Bool'")
+    if input.dim() != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.dim()}")
     if d.category == INTEGER:
         return np.asarray(np.trace(input._array(), dtype=np.int64))
     working = dtypes.opmath(d)

@@ -69,7 +69,8 @@ def _copy(input: Tensor, other: Any, non_blocking: bool) -> Result:
         raise RuntimeError(
             f"output with shape {list(input._sizes)} doesn't match the broadcast shape {list(shape)}"
         )
-    warn_of_lost_imaginary(src, input.dtype)
+    if input.numel():
+        warn_of_lost_imaginary(src, input.dtype)
     values, lost = cast(src._array(), input.dtype, src.dtype)
     mask = src._undefined_mask() if lost is None else lost
     values = values.copy() if src._storage is input._storage else values
@@ -90,7 +91,8 @@ def _fill(input: Tensor, value: Any) -> np.ndarray | Result:
             raise RuntimeError(
                 f"fill_ only supports 0-dimension value tensor but got tensor with {len(value._sizes)} dimensions."
             )
-        warn_of_lost_imaginary(value, input.dtype)
+        if input.numel():
+            warn_of_lost_imaginary(value, input.dtype)
         filler, lost = cast(value._array(), input.dtype, value.dtype)
         return Result(filler, None, None if lost is None else np.broadcast_to(lost, input._sizes))
     return checked_number(value, input.dtype)
