@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from typing import Any
 
 
@@ -14,5 +15,5 @@ def named_tuple(operation: str, names: tuple[str, ...]) -> Any:
         inside = ",\n".join(f"{n}={v!r}" for n, v in zip(names, self, strict=True))
         return f"torch.return_types.{operation}(\n{inside})"
 
-    fields = {n: property(lambda self, i=i: self[i], doc=f"The {n}.") for i, n in enumerate(names)}
+    fields = {n: property(operator.itemgetter(i), doc=f"The {n}.") for i, n in enumerate(names)}
     return type(operation, (tuple,), {"__slots__": (), "__repr__": show, "__module__": "torch.return_types", **fields})

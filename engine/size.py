@@ -51,6 +51,8 @@ class device:
     """Where a tensor lives. The engine has memory on 'cpu' only; other names can be spoken of, not used."""
 
     __slots__ = ("index", "type")
+    type: str
+    index: int | None
     _TYPES = ("cpu", "cuda", "meta", "mps", "xpu")
 
     def __init__(self, type: Any = "cpu", index: int | None = None) -> None:

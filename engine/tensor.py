@@ -176,7 +176,7 @@ class Tensor:
             return None
         item = self.dtype.itemsize
         strides = [*(s * item for s in self._strides), 1]
-        mask = np.ndarray((*self._sizes, item), np.bool_, marks, self._offset * item, strides).any(-1)
+        mask: Any = np.ndarray((*self._sizes, item), np.bool_, marks, self._offset * item, strides).any(-1)
         return mask if mask.any() else None
 
     def _mark_undefined(self, mask: Any) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import partial
 
 import pytest
 
+from conformance.judge import Discrepancy
 from conformance.judged import Judging
 from conformance.ledger import Entry, load, stale, within
+from conformance.session import Session
 
 
 @pytest.mark.parametrize("entry", load().entries, ids=lambda entry: entry.id)
@@ -20,10 +23,14 @@ def test_a_ledger_entry_still_shows_itself(entry: Entry, judging: Judging) -> No
     names = [one.name for one in session.candidates if fnmatchcase(one.name, entry.candidate)]
     if not names:
         pytest.skip(f"the entry is about {entry.candidate}, which is no candidate of this run")
-    reasons = [stale(entry, lambda text, _, name=name: session.show(text, name), versions) for name in names]
+    reasons = [stale(entry, partial(_shown, session, name), versions) for name in names]
     # An entry for several candidates (shell wildcards) is needed as long as one of them shows it.
     if None not in reasons:
         pytest.fail("\n".join(filter(None, reasons)), pytrace=False)
+
+
+def _shown(session: Session, candidate: str, text: str, _: str) -> list[Discrepancy]:
+    return session.show(text, candidate)
 
 
 def test_the_ledger_can_be_read() -> None:

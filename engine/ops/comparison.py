@@ -189,12 +189,13 @@ pointwise(
     "where(Tensor condition, Tensor input, Tensor other)", _where, forms="function out",
     out_dtype_error="Expected out type to be {result} but got {out}", **_WHERE, derivatives=_WHERE_GRADIENTS,
 )  # fmt: skip
-for _parameters, _inputs in (
+_MIXED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Scalar self, Tensor other", ("other",)), ("Tensor input, Scalar other", ("input",)), ("Scalar self, Scalar other", ()),
-):  # fmt: skip
+)  # fmt: skip
+for _parameters, _differentiable in _MIXED:
     pointwise(
         f"where(Tensor condition, {_parameters})", _where, forms="function", **_WHERE,
-        derivatives={name: _WHERE_GRADIENTS[name] for name in _inputs},
+        derivatives={name: _WHERE_GRADIENTS[name] for name in _differentiable},
     )  # fmt: skip
 
 

@@ -640,7 +640,7 @@ def _along_dim(input: Tensor, indices: Tensor, dim: int | None) -> tuple[Tensor,
     shape = layout.broadcast_two(input._sizes, tuple(at))
     mine, theirs = list(shape), list(shape)
     mine[dim], theirs[dim] = input._sizes[dim], indices._sizes[dim]
-    wrapped = indices.remainder(input._sizes[dim]) if input._sizes[dim] else indices  # out of range wraps around here
+    wrapped: Any = indices.remainder(input._sizes[dim]) if input._sizes[dim] else indices  # out of range wraps around here
     return input.expand(mine), dim, wrapped.expand(theirs)
 
 

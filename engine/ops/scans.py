@@ -360,14 +360,14 @@ op(
         "output": lambda grad, slope, output, dim: -(slope.sum(dim, True) * F.exp(output) * grad),
     },
 )  # fmt: skip
-for _name, _node, _compute, _formula in (
+for _name, _node, _compute, _gradient in (
     ("softmax", "SoftmaxBackward0", _softmax_of, _softmax_grad),
     ("log_softmax", "LogSoftmaxBackward0", _log_softmax_of, _log_softmax_grad),
 ):
     op(
         f"_{_name}(Tensor input, int dim)",
         kind=GENERAL, kernel=_softmax_kernel(_name, _compute), family=_FAMILY, forms="function", node=_node,
-        derivatives={"input": _formula},
+        derivatives={"input": _gradient},
     )  # fmt: skip
     op(
         f"{_name}(Tensor input, int dim, dtype? dtype=None)",
