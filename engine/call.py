@@ -312,7 +312,8 @@ def _compute(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | 
         results: tuple[Result, ...] = (computed,)
     else:
         got = op.kernel(*values)
-        results = tuple(r if isinstance(r, Result) else Result(np.asarray(r)) for r in (got if isinstance(got, tuple) else (got,)))
+        outputs = got if isinstance(got, tuple) else (got,)
+        results = tuple(r if isinstance(r, Result) else Result(np.asarray(r)) for r in outputs)
     if any(t._storage.undefined is not None for t in tensors):
         results = tuple(_spread_undefined(op, values, tensors, r) for r in results)
     return results
@@ -321,6 +322,7 @@ def _compute(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | 
 def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | None) -> Result:
     shape = layout.broadcast_shapes([t._sizes for t in tensors]) if tensors else ()
     operands = [values[i] for i in op.tensor_positions if values[i] is not None]
+    assert op.rule is not None  # every pointwise record has one
     compute, result = op.rule(values if op.bound_rule else operands)
     if target is not None:
         _require_out_dtype(op, result, target)

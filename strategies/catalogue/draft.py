@@ -30,9 +30,7 @@ class Draft:
         self.scope = drawing.scope
         self.values: dict[str, Any] = {}
         self.texts: list[tuple[Parameter, str]] = []
-        self.parameter: Parameter = (
-            entry.op.signature.parameters[0] if entry.op.signature.parameters else None
-        )  # type: ignore[assignment]
+        self.parameter: Parameter  # the one that is being drawn
 
     # ---------------------------------------------------------------------------------------- what is known of the first
 
