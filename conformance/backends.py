@@ -57,6 +57,7 @@ class Backend:
     undefined_mask: Callable[[Any], Any] | None = None
     overwrite_bits: Callable[[Any, bytes], None] | None = None
     settings: Callable[[], None] | None = None  # applied before every program
+    tables: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # kept by its observers
     _found: list[tuple[Callable[..., Any], Any]] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:

@@ -83,6 +83,19 @@ def raised(error: BaseException, prefix: str = "") -> Raised:
     return Raised(type(error).__name__, text)
 
 
+def _tables(namespace: Any) -> dict[str, Any]:
+    """What is looked up for every tensor and is the same in all runs on a namespace."""
+    dtypes = {getattr(namespace, name, None): (name, _ITEM_SIZES[name]) for name in DTYPES}
+    return {
+        "namespace": namespace,
+        "dtypes": dtypes,
+        "complex": frozenset(dtype for dtype, (name, _) in dtypes.items() if name.startswith("complex")),
+        "devices": _Devices(),
+        "shapes": _Shapes(),
+        "array dtypes": {},
+    }
+
+
 class Observer:
     """Observes one run of a program on one backend; it remembers the versions first seen.
 
@@ -94,13 +107,13 @@ class Observer:
         self._backend = backend
         self._tensor_type: Any = namespace.Tensor
         tensor_type = self._tensor_type
-        self._dtypes = {getattr(namespace, name, None): (name, _ITEM_SIZES[name]) for name in DTYPES}
-        self._complex = frozenset(
-            getattr(namespace, name) for name in DTYPES if "complex" in name and hasattr(namespace, name)
-        )
-        self._devices = _Devices()
-        self._shapes = _Shapes()
-        self._array_dtypes: dict[np.dtype[Any], str] = {}
+        if backend.tables.get("namespace") is not namespace:
+            backend.tables.update(_tables(namespace))
+        self._dtypes: dict[Any, tuple[str, int]] = backend.tables["dtypes"]
+        self._complex: frozenset[Any] = backend.tables["complex"]
+        self._devices: _Devices = backend.tables["devices"]
+        self._shapes: _Shapes = backend.tables["shapes"]
+        self._array_dtypes: dict[np.dtype[Any], str] = backend.tables["array dtypes"]
         self._prefix = getattr(namespace, "__name__", "")
         self._undefined: Any = backend.undefined_mask
         self._has_storage = hasattr(tensor_type, "untyped_storage")
