@@ -160,8 +160,8 @@ def _abs_(input: Tensor) -> np.ndarray:
 
 
 _ABS["memory"] = "internal partial"
-op("abs_(Tensor input)", kind=MUTATION, kernel=_abs_, family="pointwise", forms="function method inplace", **_ABS)
-op("absolute_(Tensor input)", kind=MUTATION, kernel=_abs_, family="pointwise", forms="method inplace-method", **_ABS)
+op("abs_(Tensor input)", kind=MUTATION, kernel=_abs_, family="pointwise", forms="function method inplace", **_ABS)  # fmt: skip
+op("absolute_(Tensor input)", kind=MUTATION, kernel=_abs_, family="pointwise", forms="method inplace-method", **_ABS)  # fmt: skip
 
 
 def _sgn(input: np.ndarray) -> np.ndarray:
@@ -205,5 +205,7 @@ def _angle_grad(grad: Any, input: Any) -> Any:
     return F.where(input == 0.0, F.zeros((), dtype=input.dtype), turned)
 
 
-pointwise("angle(Tensor input)", _angle, _angle_dtype, forms="function method out", derivatives={"input": _angle_grad})
+pointwise(
+    "angle(Tensor input)", _angle, _angle_dtype, forms="function method out", derivatives={"input": _angle_grad},
+)  # fmt: skip
 

@@ -40,7 +40,7 @@ def _bincount(input: Tensor, weights: Tensor | None, minlength: int) -> Any:
     return total
 
 
-op("bincount(Tensor input, Tensor? weights=None, int minlength=0)", kind=GENERAL, kernel=_bincount, family=_FAMILY)
+op("bincount(Tensor input, Tensor? weights=None, int minlength=0)", kind=GENERAL, kernel=_bincount, family=_FAMILY)  # fmt: skip
 
 
 # --------------------------------------------------------------------------------------------------------------- unique

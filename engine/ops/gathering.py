@@ -596,7 +596,7 @@ def _nonzero(input: Tensor) -> Result:
     return Result(places, (1, places.shape[0]))
 
 
-op("_nonzero(Tensor input)", kind=GENERAL, kernel=_nonzero, family="indexing", forms="function out", exact=True)
+op("_nonzero(Tensor input)", kind=GENERAL, kernel=_nonzero, family="indexing", forms="function out", exact=True)  # fmt: skip
 
 
 def _nonzero_form(input: Tensor, as_tuple: bool) -> Any:
@@ -611,7 +611,7 @@ op(
     kind=COMPOSITE, kernel=_nonzero_form, family="indexing", forms="function method out", exact=True,
     out_dtype_error="nonzero: Expected out tensor to have scalar type {result} but got scalar type{out}",
 )  # fmt: skip
-op("argwhere(Tensor input)", kind=COMPOSITE, kernel=lambda input: F._nonzero(input), family="indexing", exact=True)
+op("argwhere(Tensor input)", kind=COMPOSITE, kernel=lambda input: F._nonzero(input), family="indexing", exact=True)  # fmt: skip
 
 
 def _take_along_dim(input: Tensor, indices: Tensor, dim: int | None) -> Tensor:

@@ -139,8 +139,12 @@ _in_place(
     derivatives={**_FLAT, "p": lambda grad, p_sizes: grad.new_zeros(p_sizes)},
 )  # fmt: skip
 _in_place("bernoulli_(Tensor input, float p=0.5)", _bernoulli_number, node="BernoulliBackward2", exact=True)
-_in_place("exponential_(Tensor input, float lambd=1.0)", _distribution(generator.exponential), node="ExponentialBackward0")
-_in_place("geometric_(Tensor input, float p)", _distribution(generator.geometric), node="GeometricBackward0", exact=True)
+_in_place(
+    "exponential_(Tensor input, float lambd=1.0)", _distribution(generator.exponential), node="ExponentialBackward0",
+)  # fmt: skip
+_in_place(
+    "geometric_(Tensor input, float p)", _distribution(generator.geometric), node="GeometricBackward0", exact=True,
+)  # fmt: skip
 _in_place(
     "cauchy_(Tensor input, float median=0.0, float sigma=1.0)", _distribution(generator.cauchy), node="CauchyBackward0",
 )  # fmt: skip
