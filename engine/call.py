@@ -101,7 +101,8 @@ class OpNode(Node):
         """Save the outputs that the formulas use, once they exist."""
         assert self.saved is not None
         for want, index in self.op.saved_outputs:
-            self.saved[want] = SavedTensor(results[index], self)
+            made = results[index]  # indices have no history, so they are kept as they are
+            self.saved[want] = SavedTensor(made, self if made.dtype.category >= dtypes.FLOAT else None)
 
     def release(self) -> None:
         if self.saved:

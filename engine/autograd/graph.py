@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from engine import dtypes, layout
+from engine import layout
 from engine.autograd.modes import _State
 
 if TYPE_CHECKING:
@@ -173,8 +173,7 @@ class SavedTensor:
             )
         if self.is_output:
             tensor = self.tensor._alias()
-            if tensor.dtype.category >= dtypes.FLOAT:  # indices have no history
-                tensor._grad_fn, tensor._output_nr = node, self.output_nr
+            tensor._grad_fn, tensor._output_nr = node, self.output_nr
             return tensor
         return self.tensor
 

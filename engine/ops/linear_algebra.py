@@ -36,8 +36,13 @@ def multiply(a: Tensor, b: Tensor, name: str) -> np.ndarray:
     return product
 
 
-def _rounded(values: np.ndarray, d: dtype) -> np.ndarray:
-    return values.astype(d.numpy, copy=False)
+def _rounded(values: np.ndarray, d: dtype) -> Any:
+    """The result in its dtype. Which parts of a complex sum of products are NaN and which infinite is left open, since it
+    depends on how the products are made of real ones."""
+    made = values.astype(d.numpy, copy=False)
+    if made.dtype.kind != "c" or np.isfinite(made).all():
+        return made
+    return Result(made, None, ~np.isfinite(made))
 
 
 def _unlike(a: Tensor, b: Tensor, text: str) -> None:

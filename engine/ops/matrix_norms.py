@@ -14,6 +14,7 @@ from engine import layout
 from engine.ops.decompositions import INTO, check_inexact, check_matrix, check_square
 from engine.ops.norms import check_wish
 from engine.registry import COMPOSITE, op
+from engine.size import contiguous_format
 
 _NAME = "linalg.matrix_norm"
 
@@ -104,9 +105,9 @@ def _matrix_power(input: Any, n: int) -> Any:
     check_square(input, "linalg.matrix_power")
     if n == 0:
         size = input._sizes[-1]
-        return input.clone().copy_(F.eye(size, size, dtype=input.dtype))
+        return input.clone(memory_format=contiguous_format).copy_(F.eye(size, size, dtype=input.dtype))
     if n == 1:
-        return input.clone()
+        return input.clone(memory_format=contiguous_format)
     if n < 0:
         inverse = F.linalg_inv(input)
         return inverse if n == -1 else _positive_power(inverse, -n)

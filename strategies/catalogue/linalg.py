@@ -16,7 +16,7 @@ from strategies.catalogue.relations import (
     sometimes,
     square,
 )
-from strategies.scope import recent
+from strategies.scope import Unavailable, recent
 from strategies.shapes import Shape, draw_shape
 
 _matrix = rank(2)
@@ -62,6 +62,8 @@ def _definite(draft: Draft) -> str:
     if matrices and draft.choices.chance(50):
         name = recent(draft.choices, matrices)
         text = f"{name} @ {name}.t() + torch.eye({draft.scope[name].shape[0]})"
+        if not is_regular(draft.evaluate(text)):
+            raise Unavailable
     else:
         text = draft.choices.pick(
             (
