@@ -237,6 +237,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         f"{counts['documented']} differences, {counts['ledger']} known by the ledger, "
         f"{counts['rounding']} rounding, {counts['incidental']} incidental"
     )
+    for why in config.stash.get(SKIPPED, []):
+        terminalreporter.write_line(f"left out: {why}")
     if options.records is not None:
         terminalreporter.write_line(f"records: {options.records / judging.run}*.jsonl")
     if options.html is not None:

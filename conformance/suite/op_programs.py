@@ -154,7 +154,7 @@ class Call(Draft):
         elif not self.has_tensor and layout == "empty":
             at = choices.below(max(len(shape), 1))
             shape = (*shape[:at], 0, *shape[at + 1 :])
-        return self._known(self.new(shape, self._dtype_of(among or self.entry.accepted)))
+        return self.known(self.new(shape, self._dtype_of(among or self.entry.accepted)))
 
     def _dtype_of(self, accepted: frozenset[dtype]) -> dtype:
         """The sheet's dtype, accepted or not; another one for some operands of operations that promote."""
@@ -248,7 +248,10 @@ def plain(call: Call) -> str:
 
 
 def _spellings(sheet: Sheet, call: Call) -> None:
-    """All spellings of a call. What a spelling writes is a fresh copy, and in the end the operand itself."""
+    """All spellings of a call. What a spelling writes is a fresh copy, and in the end the operand itself.
+
+    A call that raises is written as function, method and operator only.
+    """
     entry, forms, receiver = call.entry, call.entry.forms, call.receiver
     name, value = sheet.fresh(plain(call))
     if "function" in forms and "method" in forms and receiver is not None:
@@ -256,6 +259,8 @@ def _spellings(sheet: Sheet, call: Call) -> None:
     operator = call.operator()
     if operator is not None:
         sheet.fresh(operator)
+    if value is None:  # a mistake already: with another one on top, which of the two is told is nowhere stated
+        return
     if "out" in forms and not {"requires_grad", "out"} & {parameter.name for parameter, _ in call.texts}:
         _out(sheet, call, name, value)
     if receiver is None or not forms & {"inplace", "inplace function"}:
@@ -284,8 +289,6 @@ def _out(sheet: Sheet, call: Call, name: str, value: Any) -> None:
         sheet.fresh(f"{text}({', '.join(targets)}))")
         return
     if not isinstance(value, Tensor):
-        target, _ = sheet.fresh("torch.empty(0)")
-        sheet.fresh(f"{text}{target})")
         return
     grown, _ = sheet.fresh(f"torch.empty(0, dtype={value.dtype!r})")
     sheet.fresh(f"{text}{grown})")

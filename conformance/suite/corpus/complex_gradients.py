@@ -1,6 +1,6 @@
 # The gradient of a real function of complex numbers is the conjugate one; views as real share memory.
 z = torch.tensor([1 + 2j, -0.5 + 1j], requires_grad=True)
-a = (z * z.conj()).real.sum()
+a = (z * z.conj_physical()).real.sum()
 a.backward()
 g = z.grad.clone()
 z.grad = None
