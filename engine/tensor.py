@@ -407,8 +407,9 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The same memory with no history and a version counter of its own: writes through it go unnoticed."""
-        other = self._alias()
-        other._counter = VersionCounter()
+        other = Tensor._make(self._storage, self._offset, self._sizes, self._strides, self.dtype)
+        if self._inference:
+            other._inference, other._counter = True, None
         return other
 
     @data.setter
