@@ -124,6 +124,8 @@ def start(records, *more):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell ignores Ctrl-C for what it runs in the background, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -171,9 +173,13 @@ def test_sigkill_loses_at_most_the_program_in_flight(tmp_path):
 
 def test_ctrl_c_stops_and_keeps_the_records(tmp_path):
     process = start(tmp_path)
-    wait_for_programs(tmp_path, 5)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    try:
+        wait_for_programs(tmp_path, 5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
     assert process.returncode == 130, err
     assert "stopped by Ctrl-C" in out
     assert "Traceback" not in err
