@@ -294,7 +294,9 @@ def _out(sheet: Sheet, call: Call, name: str, value: Any) -> None:
     sheet.fresh(f"{text}{grown})")
     ready, _ = sheet.fresh(f"torch.zeros_like({name})")
     sheet.put(f"{text}{ready})")
-    other = sheet.choices.pick((float64, int64, bool_))
+    # An integer operand is computed in float32; what float64 holds of that is no float64 result to the last bit.
+    computed = sheet.dtype.category < FLOAT <= value.dtype.category
+    other = sheet.choices.pick((int64, bool_) if computed else (float64, int64, bool_))
     cast, _ = sheet.fresh(f"torch.zeros_like({name}, dtype={other!r})")
     sheet.put(f"{text}{cast})")
 
