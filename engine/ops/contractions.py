@@ -293,15 +293,27 @@ def _cross(input: Any, other: Any, dim: int | None) -> Any:
     """The cross products of vectors of three elements along a dimension; without one, the first of size 3, with a warning."""
     if dim is None:
         warnings.warn("Using torch.cross without specifying the dim arg is deprecated.", UserWarning, stacklevel=4)
-        if input.dim() != other.dim():
-            raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
-        dim = next((i for i, n in enumerate(input._sizes) if n == 3), None)
-        if dim is None:
-            raise RuntimeError("no dimension of size 3 in input")
+        dim = _default_dim(input, other)
     return F.linalg_cross(input, other, dim=dim)
+
+
+def _default_dim(input: Any, other: Any) -> int:
+    if input.dim() != other.dim():
+        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    dim = next((i for i, n in enumerate(input._sizes) if n == 3), None)
+    if dim is None:
+        raise RuntimeError("no dimension of size 3 in input")
+    return dim
+
+
+def _cross_into(input: Any, other: Any, dim: int | None, out: Any) -> Any:
+    """The form that writes does not warn where `dim` is missing."""
+    if dim is None:
+        dim = _default_dim(input, other)
+    return F.linalg_cross(input, other, dim=dim, out=out)
 
 
 op(
     "cross(Tensor input, Tensor other, int? dim=None)", kind=COMPOSITE, kernel=_cross, family="linalg",
-    forms="function method out", memory="internal partial first others",
+    forms="function method out", out_form=_cross_into,
 )  # fmt: skip

@@ -123,6 +123,11 @@ def _is_vector(A: Tensor, B: Tensor) -> bool:
     return B.dim() == 1 or (A.dim() - 1 == B.dim() and B._sizes == A._sizes[:-1])
 
 
+def _check_right(B: Tensor) -> None:
+    if B.dim() < 2:
+        raise RuntimeError("linalg.solve: The input tensor B must have at least 2 dimensions.")
+
+
 def _solve_ex(A: Tensor, B: Tensor, left: bool, check_errors: bool) -> tuple[Result, np.ndarray]:
     check_inexact(A, "linalg.solve", halves=True)
     check_square(A, "linalg.solve")
@@ -132,6 +137,8 @@ def _solve_ex(A: Tensor, B: Tensor, left: bool, check_errors: bool) -> tuple[Res
             f"{A.dtype.legacy} and B of type {B.dtype.legacy} instead"
         )
     vector = _is_vector(A, B)
+    if not vector:
+        _check_right(B)
     right = B._array()[..., None] if vector else B._array()
     n, (rows, width) = A._sizes[-1], right.shape[-2:]
     if n != (rows if left else width) or (vector and not left):

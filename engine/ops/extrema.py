@@ -171,6 +171,7 @@ def _max_like(name: str, ufunc: np.ufunc, pick: Any, other: str) -> None:
     op(
         f"{name}(Tensor input, Tensor other)",
         kind=COMPOSITE, kernel=lambda input, other_: getattr(F, other)(input, other_), family=_FAMILY,
+        out_form=lambda input, other_, out: getattr(F, other)(input, other_, out=out),
         forms="function method out", exact=True,
     )  # fmt: skip
     op(

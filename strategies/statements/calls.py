@@ -6,7 +6,7 @@ from typing import Any
 
 import engine
 from engine import Tensor
-from engine.registry import COMPOSITE
+from engine.registry import COMPOSITE, POINTWISE
 from engine.signatures import MISSING
 from strategies.catalogue import ENTRIES, Draft, Entry, by_family, draw_argument
 from strategies.choices import Table
@@ -229,14 +229,15 @@ def _out(draft: Draft) -> Expression:
 
 def _target(draft: Draft, result: Any) -> str:
     choices = draft.choices
-    # A composite operation may write `out` before it has read its operands.
-    read = list(draft.values.values()) if draft.entry.op.kind == COMPOSITE else []
+    # Only elementwise operations are sure to read their operands before they write.
+    tensors = [] if draft.entry.op.kind == POINTWISE else draft.values.values()
+    read = [v._storage for v in tensors if isinstance(v, Tensor)]
     live = draft.scope.matching(
         lambda t: (
             t.dtype is result.dtype
             and not t.requires_grad
             and (t.shape == result.shape or t.numel() == 0)
-            and not any(v is t for v in read)
+            and t._storage not in read
         ),
         undefined=True,
     )
@@ -247,8 +248,8 @@ def _target(draft: Draft, result: Any) -> str:
         target, like = draft.scope[name], result.dtype
         # A target of uint8 changes what these find, in one way for one element and in another for more.
         risky = draft.entry.op.kind == COMPOSITE or draft.entry.name in ("all", "any")
-        spoilt = target.dtype is not like or target.requires_grad or any(v is target for v in read)
-        if not (risky and spoilt):
+        spoilt = target.dtype is not like or target.requires_grad
+        if target._storage not in read and not (risky and spoilt):
             return name
     size = "0" if choices.chance(60) or not result.dim() else ", ".join(map(str, result.shape))
     return f"torch.empty({size}, dtype={result.dtype!r})"
