@@ -14,6 +14,13 @@ BOOL, INTEGER, FLOAT, COMPLEX = range(4)
 """The four categories of promotion, lowest first."""
 
 
+class LacksError(NotImplementedError):
+    """Something of torch's that the engine does not have; programs that need it are not drawn."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the engine has no {what}")
+
+
 class dtype:
     """An element type: a name, a NumPy dtype that holds it and a promotion category."""
 
@@ -41,8 +48,10 @@ class dtype:
         return {"complex64": float32, "complex128": float64}.get(self.name, self)
 
     def to_complex(self) -> dtype:
-        """The complex dtype whose parts have this dtype."""
-        return {"float32": complex64, "float64": complex128, "bfloat16": complex64, "float16": complex64}.get(self.name, self)
+        """The complex dtype whose parts have this dtype. Raises LacksError for float16: the engine has no complex32."""
+        if self.name == "float16":
+            raise LacksError("torch.complex32")
+        return {"float32": complex64, "float64": complex128, "bfloat16": complex64}.get(self.name, self)
 
 
 bool_ = dtype("bool", np.bool_, BOOL, "Bool")

@@ -37,6 +37,8 @@ POINTWISE, GENERAL, VIEW, MUTATION, COMPOSITE = "pointwise", "general", "view", 
 Formula = Callable[..., Any]
 Rule = Callable[[list[Any]], tuple[dtype, dtype]]
 
+_MEMORY = {POINTWISE: "internal partial", "reduction": "mixes-first"}
+"""The usual `memory` rules of a kind or family."""
 _FACTS = {"sizes": "_sizes", "strides": "_strides", "dtype": "dtype", "layout": "_layout"}
 
 
@@ -189,7 +191,7 @@ def op(
         signature=parsed, kind=kind, kernel=kernel, family=family, rule=rule, accepts=frozenset(accepts),
         derivatives=derivatives or {}, forms=frozenset(words), node_name=node or camel(parsed.name) + "Backward0",
         exact=exact, moves=moves, error_name=error_name or parsed.name,
-        memory=frozenset((memory if memory is not None else "internal partial" if kind == POINTWISE else "").split()),
+        memory=frozenset((memory if memory is not None else _MEMORY.get(kind, _MEMORY.get(family, ""))).split()),
         last_leads=last_leads, casts=casts, stepwise=stepwise, wide_scalar=wide_scalar,
         bound_rule=bound_rule, out_dtype_error=out_dtype_error, before_out=before_out, out_form=out_form, warning=warning,
     )  # fmt: skip

@@ -346,6 +346,10 @@ class Tensor:
             return self._grad_fn
         if view.version != self._counter.value:
             view.check_rewritable(self, indirect=True)
+            if self.dtype is not view.base.dtype and not view.base.requires_grad:
+                # A view as other elements is made anew from its base as it is now, and has that history or none.
+                self._grad_fn, view.version = None, self._counter.value
+                return None
             node = AsStridedBackward0(view.base, self)
             node.metadata.append((self._sizes, self.dtype))
             self._set_history(node, 0)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine import Tensor
+from engine.dtypes import LacksError
 from strategies.choices import Choices
 from strategies.profiles import Profile
 from strategies.scope import Scope, Unavailable
@@ -82,6 +83,8 @@ class Drawing:
         self.count += 1
 
     def _kept(self, error: Exception) -> bool:
+        if isinstance(error, LacksError):
+            return False
         return self.mistake or not isinstance(error, _EXPECTED) or isinstance(error, np.exceptions.AxisError)
 
     def _line(self, line: Line) -> bool:

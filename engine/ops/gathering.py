@@ -21,6 +21,7 @@ from engine.tensor import Tensor
 
 _BOTH = "function method inplace out"
 _APART = "internal partial others"
+_OUT_DTYPE = "Expected out tensor to have dtype {result}, but got {out} instead"
 _FRESH = "internal first others"
 _INDEX_DTYPES = (dtypes.int32, dtypes.int64)
 
@@ -106,6 +107,7 @@ def _bounded(index: np.ndarray, size: int) -> np.ndarray:
 op(
     "index_select(Tensor input, int dim, Tensor index)",
     kind=GENERAL, kernel=_index_select, family="indexing", forms="function method out", exact=True, moves=True, memory=_FRESH,
+    out_dtype_error="index_select(): self and result must have the same scalar type",
     derivatives={
         "input": lambda grad, input_sizes, dim, index: F.zeros(input_sizes, dtype=grad.dtype).index_add(dim, index, grad)
     },
@@ -178,6 +180,7 @@ def _scaled_rows(grad: Any, dim: int, index: Tensor, source_sizes: Any, alpha: A
 op(
     "index_add(Tensor input, int dim, Tensor index, Tensor source, *, Number alpha=1)",
     kind=GENERAL, kernel=_index_add, family="indexing", forms=_BOTH, exact=True, memory=_APART,
+    out_dtype_error=_OUT_DTYPE,
     derivatives={
         "input": lambda grad: grad,
         "source": lambda grad, dim, index, source, alpha: _scaled_rows(grad, dim, index, source._sizes, alpha),
@@ -220,6 +223,7 @@ def _copy_bounded(index: np.ndarray, size: int) -> np.ndarray:
 op(
     "index_copy(Tensor input, int dim, Tensor index, Tensor source)",
     kind=GENERAL, kernel=_index_copy, family="indexing", forms=_BOTH, exact=True, memory=_APART,
+    out_dtype_error=_OUT_DTYPE,
     derivatives={
         "input": lambda grad, dim, index: grad.index_fill(dim, index, 0),
         "source": lambda grad, dim, index, source: _scaled_rows(grad, dim, index, source._sizes),
@@ -318,6 +322,7 @@ def _gather(input: Tensor, dim: int, index: Tensor, sparse_grad: bool) -> Any:
 op(
     "gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False)",
     kind=GENERAL, kernel=_gather, family="indexing", forms="function method out", exact=True, moves=True, memory=_FRESH,
+    out_dtype_error=_OUT_DTYPE,
     derivatives={
         "input": lambda grad, input, dim, index: F.zeros(input._sizes, dtype=grad.dtype).scatter_add(dim, index, grad)
     },
@@ -367,6 +372,7 @@ def _scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Result:
 op(
     "scatter(Tensor input, int dim, Tensor index, Tensor src)",
     kind=GENERAL, kernel=_scatter, family="indexing", forms=_BOTH, exact=True, memory=_APART,
+    out_dtype_error=_OUT_DTYPE,
     derivatives={
         "input": lambda grad, dim, index: grad.scatter(dim, index, 0),
         "src": lambda grad, dim, index: grad.gather(dim, index),
@@ -374,7 +380,8 @@ op(
 )  # fmt: skip
 op(
     "scatter(Tensor input, int dim, Tensor index, Number value)",
-    kind=GENERAL, kernel=_scatter, family="indexing", forms=_BOTH, exact=True, memory=_APART, node="ScatterBackward1",
+    kind=GENERAL, kernel=_scatter, family="indexing", forms=_BOTH, exact=True, memory=_APART,
+    out_dtype_error=_OUT_DTYPE, node="ScatterBackward1",
     derivatives={"input": lambda grad, dim, index: grad.scatter(dim, index, 0)},
 )  # fmt: skip
 
@@ -425,6 +432,7 @@ def _scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Result:
 op(
     "scatter_add(Tensor input, int dim, Tensor index, Tensor src)",
     kind=GENERAL, kernel=_scatter_add, family="indexing", forms=_BOTH, exact=True, memory=_APART,
+    out_dtype_error=_OUT_DTYPE,
     derivatives={"input": lambda grad: grad, "src": lambda grad, dim, index: grad.gather(dim, index)},
 )  # fmt: skip
 
@@ -452,6 +460,7 @@ def _flat_places(places: np.ndarray, count: int) -> np.ndarray:
 op(
     "take(Tensor input, Tensor index)",
     kind=GENERAL, kernel=_take, family="indexing", forms="function method out", exact=True, moves=True, memory=_FRESH,
+    out_dtype_error="take(): self and out expected to have the same dtype, but got self.dtype = {result} and out.dtype = {out}",
     derivatives={"input": lambda grad, input, index: F.zeros(input._sizes, dtype=grad.dtype).put(index, grad, True)},
 )  # fmt: skip
 
@@ -512,6 +521,7 @@ def _masked_select(input: Tensor, mask: Tensor) -> Any:
 op(
     "masked_select(Tensor input, Tensor mask)",
     kind=GENERAL, kernel=_masked_select, family="indexing", forms="function method out", exact=True, moves=True, memory=_FRESH,
+    out_dtype_error="masked_select(): self and result must have the same scalar type",
     derivatives={
         "input": lambda grad, input, mask: F.zeros(
             layout.broadcast_two(input._sizes, mask._sizes), dtype=grad.dtype
@@ -576,7 +586,7 @@ def _masked_scatter_source_grad(grad: Any, mask: Any, source_sizes: Any) -> Tens
 
 op(
     "masked_scatter(Tensor input, Tensor mask, Tensor source)",
-    kind=GENERAL, kernel=_masked_scatter, family="indexing", forms="function method inplace", exact=True, memory="internal",
+    kind=GENERAL, kernel=_masked_scatter, family="indexing", forms="function method inplace", exact=True, memory="internal mixes-others",
     derivatives={
         "input": lambda grad, mask: grad.masked_fill(mask, 0),
         "source": lambda grad, mask, source_sizes: _masked_scatter_source_grad(grad, mask, source_sizes),

@@ -128,12 +128,18 @@ op(
 )  # fmt: skip
 
 
-def _index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool) -> Result:
+def _index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool, in_place: bool = False) -> Result:
     indices = [None if i is None else _as_index(i) for i in indices]
     if not accumulate and values.numel() == 1 and _is_one_mask(indices):
-        filled = F.masked_fill(input.detach(), _covering(indices, input), values.detach().reshape(()))
+        mask = _covering(indices, input)
+        if in_place:
+            _check_memory(input, [values, mask])
+            call.check_memory(frozenset(("warns",)), input, (), ())  # the fill warns too
+        filled = F.masked_fill(input.detach(), mask, values.detach().reshape(()))
         return Result(filled._array(), strides_for(input, None))
     arrays, shape = _places(input, indices)
+    if in_place:
+        _check_memory(input, [values, *(i for i in indices if i is not None)])
     if values.dtype is not input.dtype:
         raise RuntimeError(
             "Index put requires the source and destination dtypes match, got "
@@ -214,8 +220,7 @@ def _covering(indices: Sequence[Tensor | None], input: Tensor) -> Tensor:
 
 
 def _index_put_in_place(input: Tensor, indices: Any, values: Tensor, accumulate: bool) -> Result:
-    _check_memory(input, [values, *(_as_index(i) for i in indices if i is not None)])
-    result = _index_put(input, indices, values, accumulate)
+    result = _index_put(input, indices, values, accumulate, in_place=True)
     if layout.has_internal_overlap(input._sizes, input._strides):
         result.undefined = np.ones(result.values.shape, np.bool_)
     return result
