@@ -25,6 +25,9 @@ from strategies.statements import SIMPLE, step
 from strategies.statements.gradients import differentiable, is_deep
 from strategies.variants import other_form
 
+TEXTS_AN_EXAMPLE = 5
+"""Programs that a campaign draws from one example of Hypothesis."""
+
 
 def draw_text(block: Callable[[], bytes], profile: Profile) -> str:
     """The text of a program whose statements are drawn from the blocks of bytes that `block` gives one by one."""
@@ -143,19 +146,20 @@ def program_texts(draw: st.DrawFn, profile: Profile = DEFAULT) -> str:
 
 
 @st.composite
-def _seeded_texts(draw: st.DrawFn, profile: Profile) -> str:
-    """As `program_texts`, of one draw: the blocks are hashes of a drawn seed.
+def _seeded_texts(draw: st.DrawFn, profile: Profile, count: int) -> list[str]:
+    """`count` texts as of `program_texts`, of one draw: their blocks are hashes of a drawn seed.
 
-    For campaigns, which reduce texts and shrink nothing. A draw for each statement costs more, and Hypothesis then makes
-    most examples by repeating parts of earlier ones. The example of zeros, with which it starts, is a plain one like many.
+    For campaigns, which reduce texts and shrink nothing. An example takes Hypothesis as long as a short program takes to
+    draw, a draw for each statement costs more, and most examples of many draws repeat parts of earlier ones.
     """
     seed = draw(st.binary(min_size=8, max_size=8))
-    count = itertools.count()
+    return [draw_text(_hashes(seed + bytes([number])), profile) for number in range(count)]
 
-    def block() -> bytes:
-        return hashlib.blake2b(seed + next(count).to_bytes(2)).digest()
 
-    return draw_text(block, profile)
+def _hashes(seed: bytes) -> Callable[[], bytes]:
+    """A function that gives another block at each call."""
+    counter = itertools.count()
+    return lambda: hashlib.blake2b(seed + next(counter).to_bytes(2)).digest()
 
 
 def programs(profile: Profile | str = DEFAULT) -> st.SearchStrategy[Program]:
@@ -172,17 +176,20 @@ def draw_block(seed_: int, block: int, profile: str = "default", size: int = 100
     Raises KeyError for an unknown profile.
     """
     chosen = PROFILES[profile]
+    drawn = (size + 1) // 2
+    count = min(TEXTS_AN_EXAMPLE, max(1, drawn))
     texts: list[str] = []
 
     @seed(int.from_bytes(hashlib.sha256(f"{seed_} {block} {profile}".encode()).digest()[:8]))
     @settings(
-        max_examples=(size + 1) // 2, database=None, phases=[Phase.generate], deadline=None, derandomize=False,
+        max_examples=-(-drawn // count), database=None, phases=[Phase.generate], deadline=None, derandomize=False,
         suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False, backend="hypothesis",
     )  # fmt: skip
-    @given(_seeded_texts(chosen))
-    def collect(text: str) -> None:
-        texts.append(text)
-        texts.append(other_form(text))
+    @given(_seeded_texts(chosen, count))
+    def collect(example: list[str]) -> None:
+        for text in example:
+            texts.append(text)
+            texts.append(other_form(text))
 
     collect()
     return texts[:size]
