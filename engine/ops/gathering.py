@@ -416,6 +416,7 @@ for _source in ("Tensor src", "Number value"):
     op(
         f"scatter(Tensor input, int dim, Tensor index, {_source}, *, str reduce)",
         kind=GENERAL, kernel=_scatter_reduced, family="indexing", forms=_BOTH, node="NotImplemented", memory=_APART,
+        out_dtype_error=_OUT_DTYPE,
         derivatives=not_implemented("scatter", "input", *(["src"] if "src" in _source else [])),
     )  # fmt: skip
 
