@@ -220,10 +220,11 @@ def compare(options: Namespace) -> int:
 
 
 def report(options: Namespace) -> int:
-    from reports import write
+    from reports import load, merge, write_merged
 
-    print(write(list(options.records), options.html))
-    return 0
+    merged = merge(load(list(options.records)))
+    print(write_merged(merged, options.html))
+    return 1 if merged.differs else 0
 
 
 # --- coverage, bench ------------------------------------------------------------------------------------------------

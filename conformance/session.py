@@ -270,7 +270,9 @@ def families() -> dict[str, str]:
     table = {
         opnames.canonical_op(name): family_of(name) for name in sorted(names) if not name.startswith("np.")
     }
-    return table | {"getitem": "indexing", "setitem": "indexing"}
+    modes = dict.fromkeys(map(opnames.canonical_op, vocabulary.GRAD_MODES), "autograd")
+    assigned = dict.fromkeys(vocabulary.ASSIGNABLE, "autograd")
+    return modes | assigned | table | {"getitem": "indexing", "setitem": "indexing", "pos": "pointwise"}
 
 
 def open_session(

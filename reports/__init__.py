@@ -4,10 +4,20 @@ This package imports neither the engine nor any tensor library; it needs the rec
 made later, elsewhere, from the files of many machines.
 """
 
-from reports.html import render, write
+from reports.html import render, render_merged, write, write_merged
 from reports.load import load
 from reports.merge import merge
 from reports.records import RecordError, ReportError
 from reports.summaries import Merged
 
-__all__ = ["Merged", "RecordError", "ReportError", "load", "merge", "render", "write"]
+__all__ = [
+    "Merged",
+    "RecordError",
+    "ReportError",
+    "load",
+    "merge",
+    "render",
+    "render_merged",
+    "write",
+    "write_merged",
+]

@@ -22,6 +22,7 @@ from reports import text, view
 from reports.load import PathLike, load
 from reports.merge import merge
 from reports.records import ReportError
+from reports.summaries import Merged
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -31,7 +32,12 @@ def render(records_paths: PathLike | Iterable[PathLike]) -> str:
 
     The same records give the same text, in whatever order or however many files. Raises `RecordError`.
     """
-    page = view.page(merge(load(records_paths)))
+    return render_merged(merge(load(records_paths)))
+
+
+def render_merged(merged: Merged) -> str:
+    """The report about a summary, as HTML text."""
+    page = view.page(merged)
     style, script = _asset("style.css"), _asset("report.js")
     return _template().render(
         page=page,
@@ -49,7 +55,12 @@ def write(records_paths: PathLike | Iterable[PathLike], out: PathLike) -> Path:
 
     Raises `RecordError` for the records, `ReportError` where `out` cannot be written.
     """
-    content = render(records_paths).encode("utf-8")
+    return write_merged(merge(load(records_paths)), out)
+
+
+def write_merged(merged: Merged, out: PathLike) -> Path:
+    """`write` for a summary that is at hand. Raises `ReportError`."""
+    content = render_merged(merged).encode("utf-8")
     out = Path(out)
     try:
         _replace(out, content)

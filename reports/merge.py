@@ -343,6 +343,8 @@ def family_of(op: str, families: Mapping[str, str]) -> str:
         return families[op]
     if op.startswith("operator."):
         return "operator"
+    if op.startswith("np."):
+        return "other"  # of NumPy, beside the library under test
     return "indexing" if op in ("getitem", "setitem") else UNCLASSIFIED
 
 

@@ -103,3 +103,8 @@ class Merged:
     ledger: tuple[LedgerSummary, ...]
     runs: tuple[RunSummary, ...]
     notices: tuple[Notice, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything counts against a candidate: not what is known, rounding or incidental."""
+        return any(each.findings.get(kind) for each in self.candidates for kind in ("documented", "crash"))

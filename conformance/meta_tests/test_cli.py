@@ -118,7 +118,7 @@ def test_run_records_and_reports(capsys, tmp_path):
     assert status == 0
     assert "implemented, not drawn: " in out
     status, out, _ = here(capsys, "report", tmp_path / "r", "--html", tmp_path / "again.html")
-    assert status == 0
+    assert status == 1
     assert (tmp_path / "again.html").read_bytes() == html.read_bytes()
 
 
