@@ -99,6 +99,11 @@ class Tally:
             self.findings.setdefault((finding["candidate"], finding["fingerprint"]), finding)
 
     @property
+    def distinct(self) -> Counter[str]:
+        """The same by tier ("ledger" for what is known), each fingerprint once however many programs show it."""
+        return Counter("ledger" if row["ledger"] else row["tier"] for row in self.findings.values())
+
+    @property
     def differences(self) -> int:
         """Differences of the documented tier that no ledger entry explains."""
         return self.tiers["documented"]

@@ -87,8 +87,7 @@ def totals(outcome: Outcome) -> str:
     rate = tally.programs / max(1e-9, outcome.seconds)
     lines = [
         f"{tally.programs} programs, {mean:.1f} statements each, {outcome.seconds:.1f} s ({rate:.0f} programs/s)",
-        f"{tally.differences} differences of the documented tier, {tally.tiers['ledger']} known by the ledger, "
-        f"{tally.tiers['rounding']} rounding, {tally.tiers['incidental']} incidental",
+        listing.counts(tally),
     ]
     if tally.lost:
         lines.append(f"{tally.lost} programs were not drawn, because drawing ended the process")

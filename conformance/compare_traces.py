@@ -156,11 +156,7 @@ class _Comparison:
         tally = self.tally
         print(listing.summary(tally) or "no difference")
         print()
-        print(
-            f"{tally.programs} programs compared, {tally.differences} differences of the documented tier, "
-            f"{tally.tiers['ledger']} known by the ledger, {tally.tiers['rounding']} rounding, "
-            f"{tally.tiers['incidental']} incidental"
-        )
+        print(f"{tally.programs} programs compared, {listing.counts(tally)}")
         if self.options.html:
             from reports import write
 

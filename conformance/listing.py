@@ -65,6 +65,20 @@ def summary(tally: Any, shown: int = 20) -> str:
     return "\n\n".join(parts)
 
 
+def counts(tally: Any) -> str:
+    """How many distinct differences there are, and how often they showed themselves."""
+    distinct = tally.distinct
+    times = {
+        tier: f" ({tally.tiers[tier]} times)" if tally.tiers[tier] > distinct[tier] else ""
+        for tier in distinct
+    }
+    words = {"documented": "differences of the documented tier", "ledger": "known by the ledger"}
+    return ", ".join(
+        f"{distinct[tier]} {words.get(tier, tier)}{times.get(tier, '')}"
+        for tier in ("documented", "ledger", "rounding", "incidental")
+    )
+
+
 def table(rows: Iterable[tuple[Any, ...]], header: tuple[str, ...]) -> str:
     """Columns aligned: text to the left, numbers to the right."""
     cells = [header, *(tuple(map(str, row)) for row in rows)]

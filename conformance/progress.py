@@ -12,10 +12,11 @@ PLAIN_EVERY = 10.0  # seconds
 
 def words(tally: Any) -> str:
     """What was found so far, in a few words."""
-    parts = [f"{tally.differences} differences"]
+    distinct = tally.distinct
+    parts = [f"{distinct['documented']} difference{'' if distinct['documented'] == 1 else 's'}"]
     for tier in ("rounding", "incidental", "ledger"):
-        if tally.tiers[tier]:
-            parts.append(f"{tally.tiers[tier]} {'known' if tier == 'ledger' else tier}")
+        if distinct[tier]:
+            parts.append(f"{distinct[tier]} {'known' if tier == 'ledger' else tier}")
     return ", ".join(parts)
 
 
