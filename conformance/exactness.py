@@ -18,7 +18,9 @@ ALWAYS = frozenset(
 )
 # IEEE 754 prescribes the result of + - * / for one format; the 16-bit formats are computed in a wider one by some and
 # complex products are sums of products, whose order is open.
-ARITHMETIC = frozenset("add sub mul div true_divide subtract multiply divide rsub square reciprocal outer ger kron".split())
+ARITHMETIC = frozenset(
+    "add sub mul div true_divide subtract multiply divide rsub square reciprocal outer ger kron".split()
+)
 COMPLEX_TOO = frozenset("add sub subtract rsub".split())
 
 IsExact = Callable[[tuple[str, ...], str], bool]
