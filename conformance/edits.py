@@ -12,7 +12,14 @@ import copy
 import functools
 from collections.abc import Iterator
 
-from conformance.expression_edits import SIMPLE, is_module, literal_cost, names_in, statement_edits
+from conformance.expression_edits import (
+    SIMPLE,
+    VIEW_ATTRIBUTES,
+    is_module,
+    literal_cost,
+    names_in,
+    statement_edits,
+)
 
 Texts = list[str]
 
@@ -26,15 +33,17 @@ def _score_of(text: str) -> tuple[int, int, int, int, int]:
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt):
             statements += 1
+            operations += 4 * isinstance(node, ast.AugAssign)
             spelling += 2 * isinstance(node, ast.AugAssign)
             cost += 4 * (isinstance(node, ast.Assign) and not isinstance(node.targets[0], ast.Name))
+            operations += 2 * (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute))
         elif isinstance(node, ast.Call):
             operations += 2
             name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
             operations += name not in SIMPLE
-            spelling += (
-                isinstance(node.func, ast.Attribute) and not is_module(node.func.value) and name != "backward"
-            )
+            if isinstance(node.func, ast.Attribute) and not is_module(node.func.value):
+                operations -= 1  # the method itself, which is counted as an attribute
+                spelling += name != "backward"
             arguments += len(node.args) + 2 * len(node.keywords)
         elif isinstance(node, (ast.BinOp, ast.Compare)) or (
             isinstance(node, ast.UnaryOp) and not isinstance(node.operand, ast.Constant)
@@ -45,7 +54,7 @@ def _score_of(text: str) -> tuple[int, int, int, int, int]:
             operations += 3
             spelling += 1
         elif isinstance(node, ast.Attribute) and not is_module(node.value):
-            operations += 1
+            operations += 3 if node.attr in VIEW_ATTRIBUTES else 1
         elif isinstance(node, (ast.List, ast.Tuple)):
             arguments += len(node.elts) + 1
         elif isinstance(node, ast.Constant):
@@ -84,7 +93,10 @@ def blocks(texts: Texts) -> Iterator[Texts]:
         if not isinstance(statement, (ast.With, ast.For)):
             continue
         before, after = texts[:position], texts[position + 1 :]
-        yield before + [ast.unparse(inner) for inner in statement.body] + after
+        body = [ast.unparse(inner) for inner in statement.body]
+        yield before + body + after
+        if isinstance(statement, ast.For):
+            yield before + body * 2 + after
         for bodies in _bodies(statement.body):
             fewer = copy.copy(statement)
             fewer.body = bodies
@@ -141,6 +153,73 @@ def merged_names(texts: Texts) -> Iterator[Texts]:
             for other in earlier[: earlier.index(name)]:
                 yield [*texts[:position], renamed(text, {name: other}), *texts[position + 1 :]]
         earlier.extend(name for name in bound_names(ast.parse(text).body[0]) if name not in earlier)
+
+
+# A tensor that is not row-major, whatever made it so.
+_TRANSPOSED = "torch.transpose(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), 0, 1)"
+
+
+def joined_statements(texts: Texts) -> Iterator[Texts]:
+    """Several statements as one: a tensor that requires grad from the start, a backward pass from its root's own values,
+    and all that leads to a tensor which is not row-major."""
+    for position in range(len(texts) - 1, 0, -1):
+        statement = ast.parse(texts[position]).body[0]
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            yield [f"{statement.targets[0].id} = {_TRANSPOSED}", *texts[position + 1 :]]
+    for position, text in enumerate(texts):
+        statement = ast.parse(text).body[0]
+        name = _made_differentiable(statement)
+        for earlier in range(position - 1, -1, -1) if name else ():
+            if bound_names(ast.parse(texts[earlier]).body[0]) == [name]:
+                for wanted in _differentiable(texts[earlier]):
+                    yield [*texts[:earlier], wanted, *texts[earlier + 1 : position], *texts[position + 1 :]]
+                break
+        gradient = _gradient(statement)
+        if gradient is None:
+            continue
+        call, given = gradient
+        own = f"{ast.unparse(call.func)}({ast.unparse(call.func.value)})"  # type: ignore[attr-defined]
+        for earlier in range(position - 1, -1, -1):
+            if bound_names(ast.parse(texts[earlier]).body[0]) == [given]:
+                yield [*texts[:earlier], *texts[earlier + 1 : position], own, *texts[position + 1 :]]
+        yield [*texts[:position], own, *texts[position + 1 :]]
+
+
+def _made_differentiable(statement: ast.stmt) -> str | None:
+    """The variable of `x.requires_grad_()` or `x.requires_grad = True`."""
+    node: ast.AST | None = None
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        node = statement.value.func
+    elif isinstance(statement, ast.Assign):
+        node = statement.targets[0]
+    if isinstance(node, ast.Attribute) and node.attr.startswith("requires_grad"):
+        return node.value.id if isinstance(node.value, ast.Name) else None
+    return None
+
+
+def _differentiable(text: str) -> Iterator[str]:
+    """An assignment of a new tensor with `requires_grad=True`."""
+    statement = ast.parse(text).body[0]
+    assert isinstance(statement, ast.Assign)
+    if isinstance(statement.value, ast.Call) and not names_in(statement.value):
+        yield f"{text[:-1]}, requires_grad=True)"
+    for data in ("1.0", "[1.0]", "[1.0, 2.0]", "[[1.0, 2.0]]"):
+        yield f"{ast.unparse(statement.targets[0])} = torch.tensor({data}, requires_grad=True)"
+
+
+def _gradient(statement: ast.stmt) -> tuple[ast.Call, str | None] | None:
+    """The call `x.backward(G)` with a gradient that is not x, and the variable G if it is one."""
+    call = statement.value if isinstance(statement, (ast.Expr, ast.Assign)) else None
+    if (
+        not isinstance(call, ast.Call)
+        or not isinstance(call.func, ast.Attribute)
+        or is_module(call.func.value)
+    ):
+        return None
+    given = [*call.args, *(one.value for one in call.keywords if one.arg == "gradient")]
+    if call.func.attr != "backward" or not given or ast.unparse(given[0]) == ast.unparse(call.func.value):
+        return None
+    return call, given[0].id if isinstance(given[0], ast.Name) else None
 
 
 def bound_names(statement: ast.stmt) -> list[str]:

@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterator
 
 # The simplest operation of each kind, in the spelling that a replacement gets: what keeps a difference under one of
 # these is no fault of the operation that was replaced.
-UNARY, BINARY, UNARY_IN_PLACE, BINARY_IN_PLACE = "neg", "add", "neg_", "add_"
-SIMPLE = frozenset({UNARY, BINARY, UNARY_IN_PLACE, BINARY_IN_PLACE, "sum", "tensor", "ones", "backward"})
+UNARY, BINARY, UNARY_IN_PLACE, BINARY_IN_PLACE, VIEW = "neg", "add", "neg_", "add_", "transpose"
+SAVING = "exp"  # keeps something for backward, which those do not
+SIMPLE = frozenset(
+    {UNARY, BINARY, UNARY_IN_PLACE, BINARY_IN_PLACE, VIEW, SAVING, "sum", "tensor", "ones", "backward"}
+)
+VIEW_ATTRIBUTES = frozenset({"T", "mT", "H", "mH"})  # operations in the spelling of an attribute
 
 BINARY_OPERATORS = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floor_divide",
@@ -117,8 +121,21 @@ def _statement_forms(statement: ast.stmt) -> Iterator[tuple[ast.stmt, str | None
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Tuple):
         for target in statement.targets[0].elts:
             yield ast.Assign([target], statement.value), None
+            for operand in _tensor_operands(statement.value):
+                for name in (UNARY, SAVING, "sum"):
+                    yield ast.Assign([target], torch_call(name, operand)), name
+    written = _written(statement)
+    if written is not None:
+        load = ast.Name(written, ast.Load())
+        yield ast.Assign([ast.Name(written, ast.Store())], torch_call(SAVING, load)), SAVING
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Attribute):
+        owner = ast.parse(ast.unparse(statement.targets[0].value), mode="eval").body
+        if statement.targets[0].attr == "grad":  # a gradient, however it came about
+            yield ast.Expr(_method(owner, "backward")), "backward"
+            yield ast.Expr(_method(owner, "backward", owner)), "backward"
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
         target = ast.parse(ast.unparse(statement.targets[0].value), mode="eval").body
+        yield ast.Expr(_method(target, UNARY_IN_PLACE)), UNARY_IN_PLACE
         yield ast.Expr(_method(target, BINARY_IN_PLACE, ast.Constant(1))), BINARY_IN_PLACE
     if isinstance(statement, ast.For):
         once = copy.copy(statement)
@@ -126,15 +143,31 @@ def _statement_forms(statement: ast.stmt) -> Iterator[tuple[ast.stmt, str | None
         yield once, None
 
 
+def _written(statement: ast.stmt) -> str | None:
+    """The variable whose tensor a statement writes, by an in-place method or an item assignment."""
+    node: ast.AST | None = None
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        function = statement.value.func
+        if isinstance(function, ast.Attribute) and function.attr.endswith("_"):
+            operands = _tensor_operands(statement.value)
+            node = operands[0] if operands else None
+    elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
+        node = statement.targets[0].value
+    elif isinstance(statement, ast.AugAssign):
+        node = statement.target.value if isinstance(statement.target, ast.Subscript) else statement.target
+    return node.id if isinstance(node, ast.Name) else None
+
+
 def _materialised(statement: ast.stmt) -> Iterator[tuple[ast.stmt, str | None]]:
     """The result of an operation as a tensor of plain data, so that nothing before it is needed."""
     if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
         return
-    if names_in(statement.value):
+    value = statement.value
+    if names_in(value) or (isinstance(value, ast.Call) and _name(value) != "tensor"):
         wanted = ast.keyword("requires_grad", ast.Constant(True))
         for keywords in ([], [wanted]):
             for plain in _plain_tensors(keywords):
-                yield ast.Assign(statement.targets, plain), None
+                yield ast.Assign(statement.targets, plain), "tensor"
 
 
 def _out_of_place(statement: ast.Assign | ast.Expr, call: ast.Call) -> Iterator[tuple[ast.stmt, str | None]]:
@@ -143,6 +176,8 @@ def _out_of_place(statement: ast.Assign | ast.Expr, call: ast.Call) -> Iterator[
             plain = copy.copy(call)
             plain.keywords = [other for other in call.keywords if other is not keyword]
             yield ast.Assign([ast.Name(keyword.value.id, ast.Store())], plain), None
+            target = ast.Name(keyword.value.id, ast.Load())
+            yield ast.Expr(_method(target, UNARY_IN_PLACE)), UNARY_IN_PLACE
     name, function = _name(call), call.func
     if (
         not isinstance(statement, ast.Expr)
@@ -192,6 +227,15 @@ def _tensor_operands(node: ast.expr) -> list[ast.expr]:
     return []
 
 
+def _arguments(node: ast.expr) -> list[ast.expr]:
+    """What an operation is given, in order."""
+    if isinstance(node, ast.BinOp):
+        return [node.left, node.right]
+    if isinstance(node, ast.Compare):
+        return [node.left, *node.comparators]
+    return node.args if isinstance(node, ast.Call) else []
+
+
 def operands(node: ast.expr) -> Edit:
     """An operation replaced by one of its operands."""
     for operand in _tensor_operands(node):
@@ -218,24 +262,34 @@ def spellings(node: ast.expr) -> Edit:
         call = torch_call(node.func.attr, node.func.value, *node.args)
         call.keywords = node.keywords
         yield call, None
-    elif isinstance(node, ast.Call) and _name(node) == "grad" and node.args:
-        yield _method(node.args[0], "backward"), "backward"
+    elif isinstance(node, ast.Call) and _name(node) in ("grad", "backward") and node.args:
+        first = node.args[0]
+        for root in first.elts if isinstance(first, (ast.List, ast.Tuple)) else [first]:
+            yield _method(root, "backward"), "backward"
+            yield _method(root, "backward", root), "backward"
 
 
 def simpler_ops(node: ast.expr) -> Edit:
     """The simplest operation on the same operands: what still differs is no fault of the one replaced."""
     parts = _tensor_operands(node)
     name = _name(node) if isinstance(node, ast.Call) else ""
-    if not parts or name in SIMPLE or name == "backward":
+    if not parts or name in SIMPLE - {BINARY_IN_PLACE}:
         return
     if name.endswith("_"):
         yield _method(parts[0], UNARY_IN_PLACE), UNARY_IN_PLACE
         yield _method(parts[0], BINARY_IN_PLACE, *(parts[1:2] or [ast.Constant(1)])), BINARY_IN_PLACE
-    elif isinstance(node, (ast.Call, ast.BinOp, ast.Compare, ast.UnaryOp)):
+    elif isinstance(node, (ast.Call, ast.BinOp, ast.Compare, ast.UnaryOp, ast.Subscript)):
         yield torch_call(UNARY, parts[0]), UNARY
         if len(parts) > 1:
             yield torch_call(BINARY, *parts[:2]), BINARY
+        for number in (part for part in _arguments(node) if isinstance(part, ast.Constant)):
+            yield torch_call(BINARY, parts[0], number), BINARY
         yield torch_call("sum", parts[0]), "sum"
+    if isinstance(node, (ast.Call, ast.BinOp, ast.Subscript)):
+        yield torch_call(SAVING, parts[0]), SAVING
+    if isinstance(node, (ast.Call, ast.Subscript)) or getattr(node, "attr", "") in VIEW_ATTRIBUTES:
+        for dims in ((0, 1), (0, 0)):
+            yield torch_call(VIEW, parts[0], *map(ast.Constant, dims)), VIEW
     if isinstance(node, ast.Subscript):
         yield ast.Subscript(node.value, ast.Constant(0), node.ctx), None
         yield ast.Subscript(node.value, ast.Constant(Ellipsis), node.ctx), None
@@ -244,10 +298,12 @@ def simpler_ops(node: ast.expr) -> Edit:
 def fewer_arguments(node: ast.expr) -> Edit:
     """Without one keyword, one argument, or one element of a list or tuple."""
     if isinstance(node, ast.Call):
+        # A tensor of plain data shows by itself what is wrong with every tensor.
+        made = "tensor" if _name(node) == "tensor" else None
         for index in range(len(node.keywords) - 1, -1, -1):
             fewer = copy.copy(node)
             fewer.keywords = node.keywords[:index] + node.keywords[index + 1 :]
-            yield fewer, None
+            yield fewer, made
         if node.args:
             fewer = copy.copy(node)
             fewer.args = node.args[:-1]
@@ -284,9 +340,9 @@ def _creations(node: ast.Call) -> Edit:
     """Any way of making a tensor as `torch.tensor` of a few numbers, with the same keywords."""
     text = ast.unparse(node)
     keywords = [keyword for keyword in node.keywords if keyword.arg in ("dtype", "requires_grad")]
-    for data, plain in zip(_PLAIN_DATA, _plain_tensors(keywords)):
-        if data not in text:
-            yield plain, None
+    for plain in _plain_tensors(keywords):
+        if ast.unparse(plain) != text:
+            yield plain, "tensor"
 
 
 def simpler_literals(node: ast.expr) -> Edit:

@@ -5,11 +5,15 @@ aspect (an accumulated gradient's aspects count as the result's, since `backward
 derivative), which side raised what, and the set of operations, creation left out. Names, shapes, dtypes, values, the
 order of statements and spellings are not part of it. Whether there is more than one backward pass is: that tells a
 wrong derivative from a lost accumulation.
+
+Where the candidate raises and should not, or raises something else, its message says which check did it, whatever the
+operation: then the message takes the place of the operations.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -52,6 +56,31 @@ def _number(text: str) -> int:
     return int(text) if text.lstrip("-").isdigit() else -1
 
 
+_SIZES = re.compile(r"[\[(][-\d, ]*[\])]")
+_NUMBER = re.compile(r"(?<![A-Za-z_])-?\d+(\.\d+)?(e[-+]?\d+)?")
+
+
+def complaint(discrepancy: Any) -> str | None:
+    """The candidate's message without sizes and numbers, where it raises what it should not; else None.
+
+    A type of exception that is wrong, or an exception that should not be, is the fault of the check that speaks. A
+    check that is missing is the fault of the operation that should have it.
+    """
+    aspect, got, want = core_aspect(discrepancy.aspect), discrepancy.got, discrepancy.should_be
+    if aspect == "raised" and got != "no exception":
+        return without_numbers(got)
+    if aspect == "error type" and without_numbers(got.partition(":")[2]) == without_numbers(
+        want.partition(":")[2]
+    ):
+        return without_numbers(got)
+    return None
+
+
+def without_numbers(text: str) -> str:
+    """A message without sizes and numbers, so that it is the same wherever it comes from."""
+    return _NUMBER.sub("#", _SIZES.sub("#", text))
+
+
 def canonical_ops(calls: Iterable[str], *, keep: str = "") -> tuple[str, ...]:
     """The set of operations, spellings normalised, creation left out unless nothing or only `keep` is left."""
     names = [SPELLINGS.get(call, opnames.canonical_op(call)) for call in calls]
@@ -64,11 +93,12 @@ def canonical_ops(calls: Iterable[str], *, keep: str = "") -> tuple[str, ...]:
 
 def fingerprint(discrepancy: Any, calls: Iterable[str]) -> str:
     """12 hexadecimal digits for the discrepancy that the reduced program shows; `calls` are that program's."""
+    said = complaint(discrepancy)
     parts = (
         discrepancy.candidate,
         core_aspect(discrepancy.aspect),
         direction(discrepancy),
-        *canonical_ops(calls, keep=discrepancy.op),
+        *(canonical_ops(calls, keep=discrepancy.op) if said is None else (said,)),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
@@ -83,18 +113,19 @@ def cause_op(discrepancy: Any, calls: Iterable[str]) -> str:
 
 def coarse_key(discrepancy: Any) -> tuple[str, ...]:
     """What two discrepancies must share before one may stand for the other without being reduced."""
-    op = SPELLINGS.get(discrepancy.op, discrepancy.op)
     return (
         discrepancy.candidate,
         core_aspect(discrepancy.aspect),
         discrepancy.tier,
         direction(discrepancy),
-        op,
+        complaint(discrepancy) or SPELLINGS.get(discrepancy.op, discrepancy.op),
     )
 
 
 def pre_key(discrepancy: Any) -> tuple[str, ...]:
     """The coarse key and every operation that the differing name may depend on."""
+    if complaint(discrepancy) is not None:
+        return coarse_key(discrepancy)
     return (*coarse_key(discrepancy), *canonical_ops(discrepancy.ops, keep=discrepancy.op))
 
 

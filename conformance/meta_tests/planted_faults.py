@@ -1,0 +1,309 @@
+"""Twelve faults, each planted in a copy of the engine of its own: candidates that differ from torch in a known way.
+
+    python -m conformance run --candidate conformance.meta_tests.planted_faults:wrong_derivative
+
+The engine that programs are drawn with stays as it is. A fault is a function that is given an engine and yields what to
+replace in it, as (owner, attribute, value); `planted` puts that in place and takes it back.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+import numpy as np
+
+import engine as healthy
+from conformance.backends import Backend, resolve
+
+# --- A copy of the engine -------------------------------------------------------------------------------------------
+
+PREFIX = "engine_with_"
+ROOT = Path(healthy.__file__).parent
+
+
+class _Renamed(ast.NodeTransformer):
+    """`from engine.x import y` as `from COPY.x import y`."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        root, dot, rest = (node.module or "").partition(".")
+        if root == "engine" and not node.level:
+            node.module = self.package + dot + rest
+        return node
+
+
+class _Loader(SourceFileLoader):
+    """Loads a module of the engine as a module of a copy, past the compiled files, which are the engine's own."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        tree = ast.parse(self.get_data(self.path), self.path)
+        return compile(_Renamed(fullname.partition(".")[0]).visit(tree), self.path, "exec")
+
+
+class _Finder:
+    """Finds the modules of every copy where the engine's are."""
+
+    @staticmethod
+    def find_spec(fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if not fullname.startswith(PREFIX):
+            return None
+        place = ROOT.joinpath(*fullname.split(".")[1:])
+        package = place.is_dir()
+        file = place / "__init__.py" if package else place.with_suffix(".py")
+        return importlib.util.spec_from_file_location(
+            fullname,
+            file,
+            loader=_Loader(fullname, str(file)),
+            submodule_search_locations=[str(place)] if package else None,
+        )
+
+
+def copy_of_engine(name: str) -> Any:
+    """The engine once more, as a package called `engine_with_NAME`."""
+    if _Finder not in sys.meta_path:
+        sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type] - a class whose method is static will do
+    return importlib.import_module(PREFIX + name)
+
+
+def modules_of(package: ModuleType) -> Iterator[ModuleType]:
+    """The package and every module below it."""
+    name = package.__name__
+    for loaded, module in list(sys.modules.items()):
+        if loaded == name or loaded.startswith(name + "."):
+            yield module
+
+
+# --- Faults ---------------------------------------------------------------------------------------------------------
+
+Change = tuple[Any, str, Any]
+"""What to replace: owner, attribute, value."""
+
+
+class Fault:
+    """A fault by name. Called without arguments, as a `module:object` backend is, it gives the backend that has it."""
+
+    def __init__(self, changes: Callable[[Any], Iterator[Change]]) -> None:
+        self.changes, self.name, self.__doc__ = changes, changes.__name__, changes.__doc__
+        self.backend = functools.cache(self._backend)
+
+    def __call__(self) -> Backend:
+        return self.backend()
+
+    @contextlib.contextmanager
+    def planted(self, engine: Any) -> Iterator[None]:
+        """The fault in an engine for the time of a `with`."""
+        before: list[Change] = []
+        try:
+            for owner, attribute, value in list(self.changes(engine)):
+                before.append((owner, attribute, vars(owner)[attribute]))
+                setattr(owner, attribute, value)
+            yield
+        finally:
+            for owner, attribute, value in reversed(before):
+                setattr(owner, attribute, value)
+
+    def _backend(self) -> Backend:
+        engine = copy_of_engine(self.name)
+        for owner, attribute, value in list(self.changes(engine)):
+            setattr(owner, attribute, value)
+        known = resolve("engine")
+        return replace(
+            known,
+            name=f"{__name__}:{self.name}",
+            namespace=engine,
+            storage_key=None,
+            undefined_mask=None,
+            overwrite_bits=None,
+        )
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(changes: Callable[[Any], Iterator[Change]]) -> Fault:
+    made = FAULTS[changes.__name__] = Fault(changes)
+    return made
+
+
+def everywhere(engine: Any, name: str, old: Any, new: Any) -> Iterator[Change]:
+    """A function replaced in every module that knows it by this name."""
+    for module in modules_of(engine):
+        if vars(module).get(name) is old:
+            yield module, name, new
+
+
+@fault
+def wrong_derivative(engine: Any) -> Iterator[Change]:
+    """The derivative of `exp` is twice what it should be."""
+    (exp,) = engine.registry.OPS["exp"]
+    ((inputs, formula, wants),) = exp.formulas
+    yield exp, "formulas", [(inputs, lambda *known: formula(*known) * 2, wants)]
+
+
+@fault
+def missing_version_bump(engine: Any) -> Iterator[Change]:
+    """What `mul_` and `*=` write is not counted."""
+    run_inplace, bump = engine.call._run_inplace, engine.call.bump_version
+    uncounted = []
+
+    def run(op: Any, values: list[Any], tensors: list[Any], node: Any) -> Any:
+        uncounted.append(op.name == "mul")
+        try:
+            return run_inplace(op, values, tensors, node)
+        finally:
+            uncounted.pop()
+
+    def count(target: Any) -> None:
+        if not (uncounted and uncounted[-1]):
+            bump(target)
+
+    yield engine.call, "_run_inplace", run
+    yield engine.call, "bump_version", count
+
+
+@fault
+def view_that_copies(engine: Any) -> Iterator[Change]:
+    """`transpose` gives memory of its own."""
+    run_view = engine.call._run_view
+
+    def copying(op: Any, values: list[Any], node: Any) -> Any:
+        view = run_view(op, values, node)
+        if op.name != "transpose":
+            return view
+        view._storage = engine.storage.Storage(view._storage.buffer.copy())
+        view._counter, view._view = engine.storage.VersionCounter(), None
+        return view
+
+    yield engine.call, "_run_view", copying
+
+
+@fault
+def wrong_promotion(engine: Any) -> Iterator[Change]:
+    """The quotient of integers is of float64, as in NumPy."""
+    for div in engine.registry.OPS["div"]:
+
+        def as_numpy(operands: list[Any], old: Any = div.rule) -> Any:
+            compute, result = old(operands)
+            tensors = [one for one in operands if isinstance(one, engine.Tensor)]
+            whole = not any(one.is_floating_point() for one in tensors)
+            if whole and result is engine.float32 and not any(isinstance(one, float) for one in operands):
+                return engine.float64, engine.float64
+            return compute, result
+
+        yield div, "rule", as_numpy
+
+
+@fault
+def leaf_flag(engine: Any) -> Iterator[Change]:
+    """Only what requires grad counts as a leaf."""
+    yield engine.Tensor, "is_leaf", property(lambda self: self.grad_fn is None and self.requires_grad)
+
+
+@fault
+def lost_accumulation(engine: Any) -> Iterator[Change]:
+    """A second gradient takes the place of the first."""
+    node, modes = engine.autograd.graph.AccumulateGrad, engine.autograd.modes._State
+    old = node.accumulate
+
+    def overwrite(self: Any, grad: Any, *, owned: bool) -> None:
+        first = self.variable._grad
+        if first is not None and modes.grad:  # what is added is a new tensor then
+            self.variable._grad = engine.zeros_like(first)
+        elif first is not None:
+            first._array()[...] = 0
+        old(self, grad, owned=owned)
+
+    yield node, "accumulate", overwrite
+
+
+@fault
+def unfreed_graph(engine: Any) -> Iterator[Change]:
+    """What was saved for backward stays after it."""
+    yield engine.call.OpNode, "release", lambda self: None
+
+
+@fault
+def wrong_error_type(engine: Any) -> Iterator[Change]:
+    """A dimension out of range is a ValueError."""
+    old = engine.layout.wrap_dim
+
+    def wrap_dim(*given: Any, **more: Any) -> int:
+        try:
+            return old(*given, **more)
+        except IndexError as error:
+            raise ValueError(str(error)) from None
+
+    yield from everywhere(engine, "wrap_dim", old, wrap_dim)
+
+
+@fault
+def swapped_stride(engine: Any) -> Iterator[Change]:
+    """The two innermost dimensions of an elementwise result change places where it is not row-major."""
+    layout = engine.layout
+    old = layout.pointwise_strides
+
+    def swapped(operands: Any, shape: Any) -> Any:
+        strides = old(operands, shape)
+        if len(shape) < 2 or layout.is_contiguous(shape, strides):
+            return strides
+        order = sorted(range(len(shape)), key=lambda dim: (strides[dim], -dim))
+        order[0], order[1] = order[1], order[0]
+        return layout._strides_in_order(shape, order)
+
+    yield from everywhere(engine, "pointwise_strides", old, swapped)
+
+
+@fault
+def in_place_without_broadcasting(engine: Any) -> Iterator[Change]:
+    """In-place elementwise operations want operands of the same shape."""
+    old = engine.call._run_inplace
+
+    def strict(op: Any, values: list[Any], tensors: list[Any], node: Any) -> Any:
+        if op.kind == engine.registry.POINTWISE and any(t.shape != values[0].shape for t in tensors):
+            shape = engine.layout.broadcast_shapes([t.shape for t in tensors])
+            engine.call._require_shape(values[0], shape)  # what else is wrong comes first
+            engine.call._compute(op, values, tensors, values[0])
+            raise RuntimeError("operands of an in-place operation must have the same shape")
+        return old(op, values, tensors, node)
+
+    yield engine.call, "_run_inplace", strict
+
+
+@fault
+def nan_lost_in_max(engine: Any) -> Iterator[Change]:
+    """`max` of all elements passes over NaN."""
+    full = next(op for op in engine.registry.OPS["max"] if len(op.signature.parameters) == 1)
+    old = full.kernel
+
+    def kernel(input: Any) -> Any:
+        got = old(input)
+        array = input._array()
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            got.values = np.asarray(np.fmax.reduce(array, None))
+        return got
+
+    yield full, "kernel", kernel
+
+
+@fault
+def data_that_counts_writes(engine: Any) -> Iterator[Change]:
+    """`.data` shares the version counter of what it is taken from."""
+    old = vars(engine.Tensor)["data"]
+    yield engine.Tensor, "data", property(lambda self: self._alias(), old.fset)
+
+
+# Found as `module:object`.
+globals().update(FAULTS)
