@@ -255,6 +255,7 @@ def _vecdot(x: Any, y: Any, dim: int) -> Any:
 
 op(
     "linalg_vecdot(Tensor x, Tensor y, *, int dim=-1)", kind=COMPOSITE, kernel=_vecdot, family="linalg", forms="function out",
+    out_dtype_error="linalg.vecdot: Expected out of dtype{result} but found {out}",
 )  # fmt: skip
 
 # ----------------------------------------------------------------------------------------------------------------- cross

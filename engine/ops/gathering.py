@@ -610,7 +610,7 @@ def _nonzero(input: Tensor) -> Result:
 op("_nonzero(Tensor input)", kind=GENERAL, kernel=_nonzero, family="indexing", forms="function out", exact=True)  # fmt: skip
 
 
-def _nonzero_form(input: Tensor, as_tuple: bool) -> Any:
+def _nonzero_form(input: Tensor, as_tuple: bool = False) -> Any:
     """Where the elements are not zero: one row each, or with `as_tuple` one index tensor per dimension."""
     if as_tuple:
         return F.unbind(F._nonzero(input if input._sizes else input.reshape(1)), 1)
@@ -618,9 +618,13 @@ def _nonzero_form(input: Tensor, as_tuple: bool) -> Any:
 
 
 op(
-    "nonzero(Tensor input, *, bool as_tuple=False)",
+    "nonzero(Tensor input)",
     kind=COMPOSITE, kernel=_nonzero_form, family="indexing", forms="function method out", exact=True,
     out_dtype_error="nonzero: Expected out tensor to have scalar type {result} but got scalar type{out}",
+)  # fmt: skip
+op(
+    "nonzero(Tensor input, *, bool as_tuple)",
+    kind=COMPOSITE, kernel=_nonzero_form, family="indexing", forms="function method", exact=True,
 )  # fmt: skip
 op("argwhere(Tensor input)", kind=COMPOSITE, kernel=lambda input: F._nonzero(input), family="indexing", exact=True)  # fmt: skip
 

@@ -97,6 +97,7 @@ for _order in ("Number? ord=None", "str ord"):
     op(
         f"linalg_norm(Tensor input, {_order}, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)", kind=COMPOSITE,
         kernel=_norm, family="linalg", forms="function out",
+        out_dtype_error=f"{_NAME} expected out tensor dtype {{result}} but got: {{out}}",
     )  # fmt: skip
 
 

@@ -71,6 +71,7 @@ def _round_dtype(values: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
 
 pointwise(
     "round(Tensor input, *, int decimals)", _round_decimals, _round_dtype, bound_rule=True, forms=EVERY,
+    out_dtype_error=SAME_OUT,
     node="RoundBackward1", derivatives={"input": no_gradient},
 )  # fmt: skip
 pointwise(

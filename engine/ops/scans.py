@@ -137,7 +137,7 @@ for _name, _kernel, _formula in (
     for _forms, _run in (("function method out", _kernel), ("inplace-method", _in_its_dtype(_kernel))):
         op(
             f"{_name}(Tensor input, int dim, *, dtype? dtype=None)",
-            kind=GENERAL, kernel=_run, family=_FAMILY, forms=_forms, before_out=dtype_from_out(2),
+            kind=GENERAL, kernel=_run, family=_FAMILY, forms=_forms, before_out=dtype_from_out(2), memory="internal partial",
             derivatives={"input": _formula},
         )  # fmt: skip
 

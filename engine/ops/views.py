@@ -164,7 +164,11 @@ def _unflatten(input: Tensor, dim: int, sizes: Shape) -> Tensor:
     dim = layout.wrap_dim(dim, len(input._sizes))
     if not sizes:
         raise RuntimeError("unflatten: sizes must be non-empty")
-    whole = input._sizes[dim] if input._sizes else 1
+    if not input._sizes:
+        raise RuntimeError(
+            f"unflatten got an unexpected error:\nDimension specified as {dim} but tensor has no dimensions"
+        )
+    whole = input._sizes[dim]
     try:
         parts = infer_shape(sizes, whole)
     except RuntimeError as error:
