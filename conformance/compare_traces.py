@@ -15,6 +15,7 @@ from conformance.fingerprint import fingerprint
 from conformance.judge import Discrepancy, Verdict, judge, statements_of
 from conformance.ledger import Ledger, load
 from conformance.trace import TraceError, read_traces
+from conformance.undefined import with_undefined
 from strategies.program import Program, ProgramError, parse, standalone
 from strategies.program.vocabulary import family_of
 
@@ -95,9 +96,12 @@ class _Comparison:
         except ProgramError as error:
             raise TraceError(f"a trace holds what is no program: {error}") from None
         followed = self.options.followed
+        steps = reference.steps
+        if "engine" not in (reference.backend, trace.backend):
+            steps = with_undefined(program, steps)
         verdict = judge(
             program,
-            reference.steps,
+            steps,
             trace.steps,
             name=_name(trace, self.reference),
             followed=followed,

@@ -22,6 +22,7 @@ from conformance.fingerprint import Attribution, cause_op, fingerprint
 from conformance.judge import OUT_OF_MEMORY, Discrepancy, Verdict, dtypes_in, judge
 from conformance.ledger import Entry, Ledger
 from conformance.runner import Run, follow
+from conformance.undefined import with_undefined
 from strategies.program import Program, ProgramError, parse, standalone
 from strategies.program.vocabulary import family_of
 
@@ -102,7 +103,11 @@ class Session:
             reason = "the reference ran out of memory"
             skipped = tuple(Verdict(backend.name, skipped=reason) for backend in self.candidates)
             return Examined(program, reference, skipped)
-        chosen = self.candidates if candidates is None else candidates
+        chosen = list(self.candidates if candidates is None else candidates)
+        if self.reference.undefined_mask is None and any(one.undefined_mask is None for one in chosen):
+            start = perf_counter()
+            reference = with_undefined(program, reference)
+            self.spend("engine", perf_counter() - start)
         return Examined(program, reference, tuple(self._judge(program, reference, one) for one in chosen))
 
     def _judge(self, program: Program, reference: tuple[Step, ...], backend: Backend) -> Verdict:
