@@ -33,7 +33,7 @@ def _score_of(text: str) -> tuple[int, int, int, int, int]:
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt):
             statements += 1
-            operations += 4 * isinstance(node, ast.AugAssign)
+            operations += 4 * isinstance(node, ast.AugAssign) + 20 * isinstance(node, ast.For)
             spelling += 2 * isinstance(node, ast.AugAssign)
             cost += 4 * (isinstance(node, ast.Assign) and not isinstance(node.targets[0], ast.Name))
             operations += 2 * (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute))
@@ -161,11 +161,14 @@ _TRANSPOSED = "torch.transpose(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), 0, 1)"
 
 def joined_statements(texts: Texts) -> Iterator[Texts]:
     """Several statements as one: a tensor that requires grad from the start, a backward pass from its root's own values,
-    and all that leads to a tensor which is not row-major."""
+    and all that leads to a tensor which is not row-major or is a gradient."""
     for position in range(len(texts) - 1, 0, -1):
         statement = ast.parse(texts[position]).body[0]
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             yield [f"{statement.targets[0].id} = {_TRANSPOSED}", *texts[position + 1 :]]
+        for read in _gradients_read(statement):
+            plain = texts[position].replace(read, "g")
+            yield ["g = torch.tensor(1.0)", plain, *texts[position + 1 :]]
     for position, text in enumerate(texts):
         statement = ast.parse(text).body[0]
         name = _made_differentiable(statement)
@@ -183,6 +186,15 @@ def joined_statements(texts: Texts) -> Iterator[Texts]:
             if bound_names(ast.parse(texts[earlier]).body[0]) == [given]:
                 yield [*texts[:earlier], *texts[earlier + 1 : position], own, *texts[position + 1 :]]
         yield [*texts[:position], own, *texts[position + 1 :]]
+
+
+def _gradients_read(statement: ast.stmt) -> list[str]:
+    """The texts `x.grad` in a statement."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Attribute) and node.attr == "grad" and isinstance(node.value, ast.Name)
+    ]
 
 
 def _made_differentiable(statement: ast.stmt) -> str | None:

@@ -74,7 +74,7 @@ class _Finder:
 def copy_of_engine(name: str) -> Any:
     """The engine once more, as a package called `engine_with_NAME`."""
     if _Finder not in sys.meta_path:
-        sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type] - a class whose method is static will do
+        sys.meta_path.insert(0, _Finder)
     return importlib.import_module(PREFIX + name)
 
 
@@ -220,11 +220,18 @@ def lost_accumulation(engine: Any) -> Iterator[Change]:
 
     def overwrite(self: Any, grad: Any, *, owned: bool) -> None:
         first = self.variable._grad
-        if first is not None and modes.grad:  # what is added is a new tensor then
+        if first is None:
+            return old(self, grad, owned=owned)
+        if modes.grad:  # the sum is a new tensor then
             self.variable._grad = engine.zeros_like(first)
-        elif first is not None:
-            first._array()[...] = 0
-        old(self, grad, owned=owned)
+            return old(self, grad, owned=owned)
+        before = first._array().copy()
+        first._array()[...] = 0
+        try:
+            return old(self, grad, owned=owned)
+        except Exception:
+            first._array()[...] = before
+            raise
 
     yield node, "accumulate", overwrite
 
@@ -284,18 +291,20 @@ def in_place_without_broadcasting(engine: Any) -> Iterator[Change]:
 
 @fault
 def nan_lost_in_max(engine: Any) -> Iterator[Change]:
-    """`max` of all elements passes over NaN."""
-    full = next(op for op in engine.registry.OPS["max"] if len(op.signature.parameters) == 1)
-    old = full.kernel
+    """`max` passes over NaN, of all elements and along a dimension."""
+    for record in engine.registry.OPS["max"]:
+        if record.kind != engine.registry.GENERAL:
+            continue
 
-    def kernel(input: Any) -> Any:
-        got = old(input)
-        array = input._array()
-        if array.dtype.kind == "f" and np.isnan(array).any():
-            got.values = np.asarray(np.fmax.reduce(array, None))
-        return got
+        def kernel(input: Any, *rest: Any, old: Any = record.kernel) -> Any:
+            array = input._array()
+            if array.dtype.kind != "f" or not np.isnan(array).any():
+                return old(input, *rest)
+            return old(
+                engine.Tensor._fresh(np.where(np.isnan(array), -np.inf, array).astype(array.dtype)), *rest
+            )
 
-    yield full, "kernel", kernel
+        yield record, "kernel", kernel
 
 
 @fault
