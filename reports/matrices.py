@@ -11,7 +11,7 @@ from reports.text import plural
 
 FAMILIES = (
     "pointwise", "comparison", "reduction", "creation", "random", "indexing", "view", "shape", "linalg", "autograd",
-    "conversion", "operator", "other",
+    "conversion", "other",
 )  # fmt: skip
 ASPECTS = (
     "dtype", "shape", "strides", "offset", "contiguity", "values", "rounding", "signed zero", "requires_grad",
