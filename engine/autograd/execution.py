@@ -214,6 +214,8 @@ def _expandable(sizes: layout.Shape, target: layout.Shape) -> bool:
 
 def sum_to_size(grad: Tensor, sizes: layout.Shape) -> Tensor:
     """Sum over the dimensions along which `sizes` would be broadcast to the gradient's shape."""
+    if not sizes:
+        return grad.sum()
     if grad._sizes == sizes:
         return grad
     lead = len(grad._sizes) - len(sizes)

@@ -88,10 +88,21 @@ def _batched(input: Any, other: Any) -> Any:
     return F._unsafe_view(product.squeeze(-1) if vector else product, [*shape, *ending])
 
 
+def _matmul_into(input: Any, other: Any, out: Any) -> Any:
+    """A vector times a matrix is written as a matrix of one row, which `out` then loses again."""
+    if (input.dim(), other.dim()) == (1, 2):
+        return F.mm(input.unsqueeze(0), other, out=out).squeeze_(0)
+    return F._matmul(input, other, out=out)
+
+
+op(
+    "_matmul(Tensor input, Tensor other)", kind=COMPOSITE, kernel=_matmul, family="linalg", forms="function out",
+    memory="mixes-first mixes-others",
+    out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead",
+)  # fmt: skip
 op(
     "matmul(Tensor input, Tensor other)", kind=COMPOSITE, kernel=_matmul, family="linalg", forms="function method out",
-    aliases=("linalg_matmul",), memory="mixes-first mixes-others",
-    out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead",
+    aliases=("linalg_matmul",), out_form=_matmul_into,
 )  # fmt: skip
 
 # ----------------------------------------------------------------------------------------------------------- outer, kron
@@ -219,21 +230,32 @@ op(
 )  # fmt: skip
 
 
-def _inner(input: Any, other: Any) -> Any:
-    """The sums of products along the last dimensions; a plain product where an operand is 0-d."""
-    if input.dim() == 0 or other.dim() == 0:
-        return input * other
+def _check_last(input: Any, other: Any) -> None:
     if input._sizes[-1] != other._sizes[-1]:
         raise RuntimeError(
             "inner() the last dimension must match on both input tensors but got shapes "
             f"{list(input._sizes)} and {list(other._sizes)}"
         )
+
+
+def _inner(input: Any, other: Any) -> Any:
+    """The sums of products along the last dimensions; a plain product where an operand is 0-d."""
+    if input.dim() == 0 or other.dim() == 0:
+        return input * other
+    _check_last(input, other)
     return _tensordot(input, other, [-1], [-1])
+
+
+def _inner_into(input: Any, other: Any, out: Any) -> Any:
+    if input.dim() == 0 or other.dim() == 0:
+        return F.mul(input, other, out=out)
+    _check_last(input, other)
+    return F.tensordot(input, other, ([-1], [-1]), out=out)
 
 
 op(
     "inner(Tensor input, Tensor other)", kind=COMPOSITE, kernel=_inner, family="linalg", forms="function method out",
-    out_dtype_error=_TENSORDOT_OUT,
+    out_form=_inner_into,
 )  # fmt: skip
 
 
@@ -264,8 +286,10 @@ op(
 def _linalg_cross(input: Tensor, other: Tensor, dim: int) -> np.ndarray:
     if input.dim() != other.dim():
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    if not input.dim():
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     along = layout.wrap_dim(dim, input.dim())
-    n, m = (t._sizes[along] if t.dim() else 1 for t in (input, other))
+    n, m = (t._sizes[along] for t in (input, other))
     if n != 3 or m != 3:
         raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {n} and {m}")
     sizes = layout.broadcast_two(input._sizes, other._sizes)

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.call import Geometry, Result, cast, checked_number
+from engine.call import Geometry, Result, cast, check_memory, checked_number
 from engine.dtypes import dtype
 from engine.registry import COMPOSITE, GENERAL, MUTATION, VIEW, op
 from engine.size import memory_format
@@ -62,8 +62,13 @@ def warn_of_lost_imaginary(source: Tensor, target: dtype) -> None:
         warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=7)
 
 
+_WRITTEN = frozenset(("internal",))
+
+
 def _copy(input: Tensor, other: Any, non_blocking: bool) -> Result:
     src = other if isinstance(other, Tensor) else F.tensor(other)
+    if src is not input:
+        check_memory(_WRITTEN, input, (), ())
     shape = layout.broadcast_shapes([input._sizes, src._sizes]) if src._sizes != input._sizes else input._sizes
     if shape != input._sizes:
         raise RuntimeError(
@@ -80,7 +85,7 @@ def _copy(input: Tensor, other: Any, non_blocking: bool) -> Result:
 op(
     "copy_(Tensor input, Operand other, bool non_blocking=False)",
     kind=MUTATION, kernel=_copy, family="view", forms="method inplace", exact=True, node="CopyBackwards",
-    memory="internal partial", casts=True,
+    memory="partial", casts=True,
     derivatives={"input": lambda grad: F.zeros_like(grad), "other": lambda grad: grad},
 )  # fmt: skip
 

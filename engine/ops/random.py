@@ -291,12 +291,10 @@ def _normal_tensors_into(out: Tensor, mean: Tensor, std: Tensor, source: Any) ->
 
 
 def _normal_mean_into(out: Tensor, mean: Tensor, std: float, source: Any) -> None:
-    _check_number_std(std)
-    call.resize_output(out, mean._sizes)
+    _check_number_std(std)  # alone among its overloads, this one draws as many numbers as `out` has elements
     steps: Any = out.data
     call.write(steps, _normal(steps, 0.0, std, source))
-    steps.add_(mean.detach())
-    call.bump_version(out)
+    F.add(steps, mean.detach(), out=out)
 
 
 def _check_number_std(std: float) -> None:

@@ -161,14 +161,19 @@ def _nanmean(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Ten
     return F.div(F.nansum(input, dim, keepdim, dtype=dtype), count)
 
 
-def _nanmean_out(values: list[Any], outs: list[Tensor]) -> None:
-    if outs[0].dtype not in FLOATS:
-        raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{outs[0].dtype.legacy}'")
+def _nanmean_into(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None, out: Tensor) -> Tensor:
+    """Two writes: the sum and then the quotient. Without elements any `out` that takes the result will do."""
+    if input.numel() and out.dtype not in FLOATS:
+        raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{out.dtype.legacy}'")
+    count = F.logical_not(F.isnan(input.detach())).sum(dim, keepdim)
+    if input.numel():
+        return F.nansum(input, dim, keepdim, dtype=dtype, out=out).div_(count)
+    return F.add(F.nansum(input, dim, keepdim, dtype=dtype), 0, out=out).div_(count)
 
 
 op(
     "nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)",
-    kind=COMPOSITE, kernel=_nanmean, family=_FAMILY, forms="function method out", before_out=_nanmean_out,
+    kind=COMPOSITE, kernel=_nanmean, family=_FAMILY, forms="function method out", out_form=_nanmean_into,
 )  # fmt: skip
 
 
@@ -199,7 +204,7 @@ def _stepwise_product(array: np.ndarray, axes: Any, keepdim: bool, target: dtype
 
 def _prod_grad(grad: Any, input: Any, result: Any) -> Any:
     if not input._sizes:
-        return grad.clone()
+        return grad
     zeros = int((input == 0).sum().item())
     if zeros == 0:
         return grad * conj(result / input)

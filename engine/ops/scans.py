@@ -145,6 +145,11 @@ for _name, _kernel, _formula in (
 # --------------------------------------------------------------------------------------------------------------- extrema
 
 
+def _extremum_grad(grad: Any, input: Any, dim: int, indices: Any) -> Any:
+    """The gradient at the places of the extrema; the operand itself, history and all, where there are no elements."""
+    return F.zeros(input._sizes, dtype=grad.dtype).scatter_add(dim, indices, grad) if input.numel() else input
+
+
 def _running(name: str, ufunc: np.ufunc) -> None:
     def kernel(input: Tensor, dim: int) -> Any:
         axis = layout.wrap_dim(dim, len(input._sizes)) if input.numel() else 0
@@ -169,7 +174,7 @@ def _running(name: str, ufunc: np.ufunc) -> None:
         f"{name}(Tensor input, int dim) -> (values, indices)",
         kind=GENERAL, kernel=kernel, family=_FAMILY, forms="function method out", exact=True, before_out=before_out,
         derivatives={
-            "input": lambda grad, input, dim, indices: F.zeros(input._sizes, dtype=grad.dtype).scatter_add(dim, indices, grad)
+            "input": lambda grad, input, dim, indices: _extremum_grad(grad, input, dim, indices)
         },
     )  # fmt: skip
 

@@ -125,7 +125,7 @@ def _svd(input: Any, some: bool, compute_uv: bool) -> Any:
     S = F.linalg_svdvals(input)
     *batch, m, n = input._sizes
     U, Vh = (input.new_empty((*batch, k, k)).zero_() for k in (m, n))
-    return made((U, S, Vh.mH))
+    return made((U, S, Vh.mT))
 
 
 def _svdvals(A: Any) -> Any:

@@ -360,7 +360,7 @@ F.broadcast_shapes = broadcast_shapes
 view(
     "expand(Tensor input, int[] size, *, bool implicit=False)",
     expanded,
-    lambda grad: grad,
+    lambda grad, input_sizes: grad if input_sizes else grad.sum(),
     forms="method",
 )  # fmt: skip - the executor sums a gradient to its input's sizes
 composite(
