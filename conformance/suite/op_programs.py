@@ -17,7 +17,7 @@ import numpy as np
 
 import engine
 from engine import Tensor
-from engine.dtypes import ALL, FLOAT, bool_, dtype, float64, int64
+from engine.dtypes import ALL, FLOAT, LacksError, bool_, dtype, float64, int64
 from strategies import creation, shapes
 from strategies.catalogue import ENTRIES, Draft, Entry, draw_argument
 from strategies.choices import BLOCK_SIZE, Choices
@@ -104,13 +104,18 @@ class Sheet(Drawing):
         self.choices = Choices(hashlib.blake2b(key.encode(), digest_size=BLOCK_SIZE).digest())
 
     def put(self, text: str, name: str | None = None) -> Any:
-        """Write a statement, `name = text` where a name is given. Its value on the engine, None where it raises."""
+        """Write a statement, `name = text` where a name is given. Its value on the engine, None where it raises.
+
+        Raises Unavailable where it needs a dtype that the engine lacks.
+        """
         self.add(text if name is None else f"{name} = {text}")
         try:
             if name is None:
                 exec(text, self.scope.names)
                 return None
             self.scope.names[name] = eval(text, self.scope.names)
+        except LacksError:
+            raise Unavailable from None
         except Exception:
             return None
         return self.scope.names[name]
