@@ -1,4 +1,4 @@
-"""What the elementwise families share: spellings, dtype rules with torch's refusals, and derivative helpers."""
+"""What the elementwise families share: spellings, dtype rules with torch's refusals, and the pieces of their derivatives."""
 
 from __future__ import annotations
 
