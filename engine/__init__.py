@@ -10,7 +10,14 @@ from typing import Any
 import numpy
 
 from engine import autograd, cuda, dtypes, functions, linalg
-from engine.autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
+from engine.autograd import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from engine.dtypes import (
     ALIASES, bfloat16, complex64, complex128, dtype, finfo, float16, float32, float64, get_default_dtype, iinfo, int8, int16,
     int32, int64, set_default_dtype, uint8,
@@ -25,7 +32,15 @@ from engine.ops import random as _random_ops  # `random` is torch's namespace of
 from engine.random import (
     Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state,
 )  # fmt: skip
-from engine.size import Size, channels_last, contiguous_format, device, memory_format, preserve_format, strided
+from engine.size import (
+    Size,
+    channels_last,
+    contiguous_format,
+    device,
+    memory_format,
+    preserve_format,
+    strided,
+)
 from engine.tensor import Tensor
 
 tensor = functions.tensor  # torch.tensor; the module of that name stays importable

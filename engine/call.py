@@ -116,7 +116,9 @@ class OpNode(Node):
             return out
         known = dict(self.context)
         for want, saved in self.saved.items():
-            known[want] = [_unpacked(s, self) for s in saved] if isinstance(saved, list) else _unpacked(saved, self)
+            known[want] = (
+                [_unpacked(s, self) for s in saved] if isinstance(saved, list) else _unpacked(saved, self)
+            )
         known["grad"] = grads[0]
         for inputs, formula, wants in self.op.formulas:
             if not self._wanted(inputs):
@@ -195,15 +197,23 @@ def _documentation(overloads: list[Op]) -> str:
 
 
 def dispatch(
-    name: str, overloads: list[Op], args: tuple[Any, ...], kwargs: dict[str, Any], *, inplace: bool, method: bool
+    name: str,
+    overloads: list[Op],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    inplace: bool,
+    method: bool,
 ) -> Any:
     """Run the first overload that takes the arguments. Raises TypeError if none does."""
     out = None
     if "out" in kwargs:
         kwargs = dict(kwargs)
         out = kwargs.pop("out")
-        overloads = [op for op in overloads if "out" in op.forms] if out is not None and not inplace and not method else (
-            [] if out is not None else overloads
+        overloads = (
+            [op for op in overloads if "out" in op.forms]
+            if out is not None and not inplace and not method
+            else ([] if out is not None else overloads)
         )
         if not overloads:
             raise TypeError(f"{name}() got an unexpected keyword argument 'out'")
@@ -219,9 +229,13 @@ def dispatch(
         return run(op, values, inplace=inplace, out=out)
     if len(errors) == 1:
         raise TypeError(errors[0])
-    got = ", ".join([type(a).__name__ for a in args[method:]] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()])
+    got = ", ".join(
+        [type(a).__name__ for a in args[method:]] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()]
+    )
     expected = "\n".join(f" * ({op.signature.text})" for op in overloads)
-    raise TypeError(f"{name}() received an invalid combination of arguments - got ({got}), but expected one of:\n{expected}\n")
+    raise TypeError(
+        f"{name}() received an invalid combination of arguments - got ({got}), but expected one of:\n{expected}\n"
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- running
@@ -300,7 +314,9 @@ def _package(op: Op, made: tuple[Tensor, ...], suffix: str = "") -> Any:
 _NUMBERS = (bool, int, float, complex)
 
 
-def _compute(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | None = None) -> tuple[Result, ...]:
+def _compute(
+    op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | None = None
+) -> tuple[Result, ...]:
     """The results of a POINTWISE or GENERAL kernel, as fresh values with layout and undefined elements."""
     if op.kind == POINTWISE:
         computed = _pointwise(op, values, tensors, target)
@@ -328,9 +344,14 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
     if target is not None:
         _require_out_dtype(op, result, target)
         require_castable(result, target)
-        if compute.category == dtypes.COMPLEX and dtypes.BOOL == result.category < target.dtype.category < dtypes.COMPLEX:
+        if (
+            compute.category == dtypes.COMPLEX
+            and dtypes.BOOL == result.category < target.dtype.category < dtypes.COMPLEX
+        ):
             # torch writes a comparison in the common dtype and casts that.
-            warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=5)
+            warnings.warn(
+                "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=5
+            )
     if compute not in op.accepts:
         raise NotImplementedError(f"\"{op.error_name}\" not implemented for '{compute.legacy}'")
     working = compute.numpy if op.stepwise else dtypes.opmath(compute)
@@ -405,9 +426,15 @@ def checked_number(value: Any, d: dtype) -> np.ndarray:
 
 def _holds(d: dtype, value: Any) -> bool:
     if isinstance(value, complex):
-        return d.category == dtypes.COMPLEX and _holds(d.to_real(), value.real) and _holds(d.to_real(), value.imag)
+        return (
+            d.category == dtypes.COMPLEX
+            and _holds(d.to_real(), value.real)
+            and _holds(d.to_real(), value.imag)
+        )
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
-        raise OverflowError("can't convert negative int to unsigned" if value < 0 else "int too big to convert")
+        raise OverflowError(
+            "can't convert negative int to unsigned" if value < 0 else "int too big to convert"
+        )
     low, high = _limits(d)
     if d.category == dtypes.INTEGER:
         if isinstance(value, float):  # the comparison of C++, which rounds the limit to a float
@@ -444,7 +471,9 @@ def cast(array: np.ndarray, target: dtype, source: dtype) -> tuple[np.ndarray, n
         if target.category == dtypes.BOOL:
             return array != 0, None
         if target.category != dtypes.INTEGER or source.category < dtypes.FLOAT:
-            if target in dtypes.HALVES:  # every conversion to them goes through float32, so it may round twice
+            if (
+                target in dtypes.HALVES
+            ):  # every conversion to them goes through float32, so it may round twice
                 array = array.astype(np.float32)
             return array.astype(target.numpy), None
         limits = np.iinfo(target.numpy)
@@ -471,7 +500,11 @@ def _spread_undefined(op: Op, values: list[Any], tensors: list[Tensor], result: 
             if mask is not None:
                 spread |= mask
     elif op.moves and isinstance(values[0], list):
-        marked = [Tensor._fresh(np.zeros(t._sizes, np.bool_) if m is None else m) for t in tensors for m in (masks[id(t)],)]
+        marked = [
+            Tensor._fresh(np.zeros(t._sizes, np.bool_) if m is None else m)
+            for t in tensors
+            for m in (masks[id(t)],)
+        ]
         moved = op.kernel(marked, *values[1:])
         spread = np.array(moved.values if isinstance(moved, Result) else moved, np.bool_)
     elif op.moves and masks[id(tensors[0])] is not None and all(masks[id(t)] is None for t in tensors[1:]):
@@ -528,7 +561,9 @@ def _run_inplace_view(op: Op, values: list[Any], node: OpNode | None) -> Tensor:
 
 def make_view(source: Tensor, geometry: Geometry, *, multi_output: bool = False) -> Tensor:
     """A tensor on the same storage with the same version counter, which knows its base."""
-    view = Tensor._make(source._storage, geometry.offset, geometry.sizes, geometry.strides, geometry.dtype or source.dtype)
+    view = Tensor._make(
+        source._storage, geometry.offset, geometry.sizes, geometry.strides, geometry.dtype or source.dtype
+    )
     view._counter = source._counter
     view._inference = source._inference
     if not source._inference:
@@ -565,7 +600,9 @@ def check_inplace(target: Tensor, recorded: bool) -> None:
     view = target._view
     if view is not None:
         if target.requires_grad and view.base.is_leaf:
-            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+            raise RuntimeError(
+                "a view of a leaf Variable that requires grad is being used in an in-place operation."
+            )
         view.check_rewritable(target, indirect=False)
     if target.requires_grad and target.is_leaf:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
@@ -581,7 +618,9 @@ OVERLAP = (
 )
 
 
-def check_memory(rules: frozenset[str], target: Tensor, first: Sequence[Tensor], others: Sequence[Tensor]) -> None:
+def check_memory(
+    rules: frozenset[str], target: Tensor, first: Sequence[Tensor], others: Sequence[Tensor]
+) -> None:
     """Raise RuntimeError where a write has no single meaning, as far as an operation's `memory` rules look.
 
     first: the operand that `out=` or an in-place form may stand for; others: the further operands.
@@ -612,13 +651,16 @@ def _depending_on_order(
     before each of its elements is written, unless the operation mixes elements, as products of matrices do.
     """
     if not any(t._storage is target._storage for t in (*first, *others)):
-        mixed = bool(rules & {"mixes-others", "warns"}) and layout.has_internal_overlap(target._sizes, target._strides)
+        mixed = bool(rules & {"mixes-others", "warns"}) and layout.has_internal_overlap(
+            target._sizes, target._strides
+        )
     else:
         across = [
             t
             for word, operands in (("mixes-first", first), ("mixes-others", others))
             for t in operands
-            if t._storage is target._storage and (word in rules or (t is not target and t._layout != target._layout))
+            if t._storage is target._storage
+            and (word in rules or (t is not target and t._layout != target._layout))
         ]
         mixed = any(np.shares_memory(t._array(), target._array()) for t in across)
     if mixed or (result.values.size > 1 and not layout.is_injective(target._sizes, target._strides)):
@@ -649,7 +691,9 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
 
 def _require_shape(target: Tensor, shape: layout.Shape) -> None:
     if shape != target._sizes:
-        raise RuntimeError(f"output with shape {list(target._sizes)} doesn't match the broadcast shape {list(shape)}")
+        raise RuntimeError(
+            f"output with shape {list(target._sizes)} doesn't match the broadcast shape {list(shape)}"
+        )
 
 
 def _require_out_dtype(op: Op, source: dtype, target: Tensor) -> None:
@@ -661,7 +705,9 @@ def _require_out_dtype(op: Op, source: dtype, target: Tensor) -> None:
 def require_castable(source: dtype, target: Tensor) -> None:
     """Raise RuntimeError where a result may not be written to a tensor: its dtype is of a lower category."""
     if not promotion.can_cast(source, target.dtype):
-        raise RuntimeError(f"result type {source.legacy} can't be cast to the desired output type {target.dtype.legacy}")
+        raise RuntimeError(
+            f"result type {source.legacy} can't be cast to the desired output type {target.dtype.legacy}"
+        )
 
 
 def write(target: Tensor, result: Result) -> None:

@@ -24,7 +24,16 @@ class LacksError(NotImplementedError):
 class dtype:
     """An element type: a name, a NumPy dtype that holds it and a promotion category."""
 
-    __slots__ = ("category", "is_complex", "is_floating_point", "is_signed", "itemsize", "legacy", "name", "numpy")
+    __slots__ = (
+        "category",
+        "is_complex",
+        "is_floating_point",
+        "is_signed",
+        "itemsize",
+        "legacy",
+        "name",
+        "numpy",
+    )
 
     def __init__(self, name: str, numpy: object, category: int, legacy: str) -> None:
         self.name = name
@@ -127,10 +136,17 @@ class finfo:
     def __init__(self, type: dtype | None = None) -> None:
         d = (type or _Default.dtype).to_real()
         if not d.is_floating_point:
-            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{d!r}'")
+            raise TypeError(
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{d!r}'"
+            )
         info = ml_dtypes.finfo(d.numpy)
         self.dtype, self.bits = d.name, info.bits
-        self.eps, self.max, self.min, self.tiny = float(info.eps), float(info.max), float(info.min), float(info.tiny)
+        self.eps, self.max, self.min, self.tiny = (
+            float(info.eps),
+            float(info.max),
+            float(info.min),
+            float(info.tiny),
+        )
         self.smallest_normal = self.tiny
         self.resolution = 10.0 ** -math.floor(-math.log10(self.eps))
 
@@ -140,6 +156,8 @@ class iinfo:
 
     def __init__(self, type: dtype) -> None:
         if type not in INTEGERS:
-            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'")
+            raise TypeError(
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'"
+            )
         info = np.iinfo(type.numpy)
         self.dtype, self.bits, self.max, self.min = type.name, info.bits, int(info.max), int(info.min)

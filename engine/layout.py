@@ -67,7 +67,9 @@ def is_non_overlapping_and_dense(sizes: Shape, strides: Shape) -> bool:
     if len(sizes) == 1:
         return sizes[0] < 2 or strides[0] == 1
     step = 1
-    for size, stride in sorted(((n, s) for n, s in zip(sizes, strides, strict=True)), key=lambda p: (p[0] > 1, p[1])):
+    for size, stride in sorted(
+        ((n, s) for n, s in zip(sizes, strides, strict=True)), key=lambda p: (p[0] > 1, p[1])
+    ):
         if size == 0:
             return True
         if size > 1:
@@ -222,7 +224,9 @@ def wrap_dim(dim: int, ndim: int, *, scalar: bool = True) -> int:
     if not -n <= dim < n:
         if n == 0:
             raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
-        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})"
+        )
     return dim + n if dim < 0 else dim
 
 
@@ -247,7 +251,10 @@ def overlaps_partly(a: Any, b: Any) -> bool:
         return False
     if numel(a._sizes) == 0 or numel(b._sizes) == 0:
         return False
-    if not (is_non_overlapping_and_dense(a._sizes, a._strides) and is_non_overlapping_and_dense(b._sizes, b._strides)):
+    if not (
+        is_non_overlapping_and_dense(a._sizes, a._strides)
+        and is_non_overlapping_and_dense(b._sizes, b._strides)
+    ):
         return False
     a0, b0 = a._offset * a.dtype.itemsize, b._offset * b.dtype.itemsize
     a1, b1 = a0 + numel(a._sizes) * a.dtype.itemsize, b0 + numel(b._sizes) * b.dtype.itemsize

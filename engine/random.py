@@ -72,7 +72,9 @@ def _device(where: Any) -> device:
     if isinstance(where, int) and not isinstance(where, bool):
         raise RuntimeError("Cannot access accelerator device when none is available.")
     if not isinstance(where, str):
-        raise TypeError(f"Generator(): argument 'device' (position 1) must be torch.device, not {type(where).__name__}")
+        raise TypeError(
+            f"Generator(): argument 'device' (position 1) must be torch.device, not {type(where).__name__}"
+        )
     return device(where)
 
 

@@ -86,13 +86,17 @@ class Op:
 
     def __post_init__(self) -> None:
         names = [p.name for p in self.signature.parameters]
-        self.tensor_positions = tuple(i for i, p in enumerate(self.signature.parameters) if p.type in signatures.TENSOR_TYPES)
+        self.tensor_positions = tuple(
+            i for i, p in enumerate(self.signature.parameters) if p.type in signatures.TENSOR_TYPES
+        )
         self.number_operands = frozenset(
             i for i, p in enumerate(self.signature.parameters) if p.type in ("Operand", "Scalar")
         )
         # Optional numbers (the bounds of clamp) are arguments of torch's kernels; others become 0-d operands.
         self.wrapped_numbers = tuple(
-            i for i, p in enumerate(self.signature.parameters) if p.type in ("Operand", "Scalar") and not p.optional
+            i
+            for i, p in enumerate(self.signature.parameters)
+            if p.type in ("Operand", "Scalar") and not p.optional
         )
         outputs = self.signature.outputs or ("result",)
         uses: dict[str, set[int]] = {}
@@ -120,7 +124,9 @@ class Op:
             else:
                 base, _, fact = want.rpartition("_")
                 if base not in names or fact not in _FACTS:
-                    raise ValueError(f"{self.signature.text}: a derivative uses {want!r}, which is nothing here")
+                    raise ValueError(
+                        f"{self.signature.text}: a derivative uses {want!r}, which is nothing here"
+                    )
                 self.facts.append((want, names.index(base), _FACTS[fact]))
 
 
@@ -197,7 +203,9 @@ def op(
     )  # fmt: skip
     from engine import call
 
-    record.node_class = type(record.node_name, (call.OpNode,), {"op": record, "__module__": "engine.autograd"})
+    record.node_class = type(
+        record.node_name, (call.OpNode,), {"op": record, "__module__": "engine.autograd"}
+    )
     for name in (parsed.name, *aliases):
         OPS.setdefault(name, []).append(record)
         call.publish(name, OPS[name])

@@ -16,4 +16,6 @@ def named_tuple(operation: str, names: tuple[str, ...]) -> Any:
         return f"torch.return_types.{operation}(\n{inside})"
 
     fields = {n: property(operator.itemgetter(i), doc=f"The {n}.") for i, n in enumerate(names)}
-    return type(operation, (tuple,), {"__slots__": (), "__repr__": show, "__module__": "torch.return_types", **fields})
+    return type(
+        operation, (tuple,), {"__slots__": (), "__repr__": show, "__module__": "torch.return_types", **fields}
+    )

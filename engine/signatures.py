@@ -25,7 +25,12 @@ class Mismatch(TypeError):
 
 
 MISSING = object()
-_NUMPY_SPELLINGS = {"dim": ("axis",), "keepdim": ("keepdims",), "input": ("self", "x", "a", "x1"), "other": ("x2",)}
+_NUMPY_SPELLINGS = {
+    "dim": ("axis",),
+    "keepdim": ("keepdims",),
+    "input": ("self", "x", "a", "x1"),
+    "other": ("x2",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,13 @@ def parse(text: str) -> Signature:
         type_text, parameter = declared.strip().rsplit(" ", 1)
         optional = type_text.endswith("?")
         parameters.append(
-            Parameter(parameter, type_text.rstrip("?"), optional, _default(default) if default else MISSING, keyword_only)
+            Parameter(
+                parameter,
+                type_text.rstrip("?"),
+                optional,
+                _default(default) if default else MISSING,
+                keyword_only,
+            )
         )
     return Signature(name, tuple(parameters), tuple(re.findall(r"\w+", outputs or "")), text.strip())
 
@@ -93,7 +104,9 @@ def _default(text: str) -> Any:
     return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
 
 
-def bind(signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], *, method: bool = False) -> list[Any]:
+def bind(
+    signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], *, method: bool = False
+) -> list[Any]:
     """The values of all parameters, in order. Raises Mismatch that says which argument does not fit.
 
     `method`: the first argument is the tensor before the dot, so that ints alone may stand for a list of ints.
@@ -105,7 +118,12 @@ def bind(signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], *,
     for i, p in enumerate(parameters):
         if i < given and not p.keyword_only:
             value = args[i]
-            if p.type == "int[]" and (method or i == 0) and i == given_list_position(signature, method) and _is_int(value):
+            if (
+                p.type == "int[]"
+                and (method or i == 0)
+                and i == given_list_position(signature, method)
+                and _is_int(value)
+            ):
                 value = args[i:]
                 used = given
             else:
@@ -116,7 +134,7 @@ def bind(signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], *,
             value = MISSING
         if value is MISSING:
             if p.default is MISSING:
-                raise Mismatch(f"{signature.name}() missing 1 required positional arguments: \"{p.name}\"")
+                raise Mismatch(f'{signature.name}() missing 1 required positional arguments: "{p.name}"')
             values.append(p.default)
         elif value is None and p.optional:
             values.append(None)
@@ -130,7 +148,9 @@ def bind(signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], *,
                 )
             values.append(checked)
     if used < given:
-        raise Mismatch(f"{signature.name}() takes {len(parameters)} positional arguments but {given} were given")
+        raise Mismatch(
+            f"{signature.name}() takes {len(parameters)} positional arguments but {given} were given"
+        )
     if kwargs:
         raise Mismatch(f"{signature.name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
     return values
@@ -193,7 +213,11 @@ def _int(x: Any) -> Any:
 
 def _float(x: Any) -> Any:
     if is_tensor(x):
-        return float(x.item()) if not x._sizes and not x.requires_grad and x.dtype.category < COMPLEX else MISSING
+        return (
+            float(x.item())
+            if not x._sizes and not x.requires_grad and x.dtype.category < COMPLEX
+            else MISSING
+        )
     x = as_number(x)
     return x if x is MISSING or isinstance(x, complex) is False else MISSING
 

@@ -64,10 +64,14 @@ class device:
             raise TypeError(f"device(): argument 'type' must be str, not {_type_name(type)}")
         kind, colon, number = type.partition(":")
         if kind not in self._TYPES:
-            raise RuntimeError(f"Expected one of {', '.join(self._TYPES)} device type at start of device string: {kind}")
+            raise RuntimeError(
+                f"Expected one of {', '.join(self._TYPES)} device type at start of device string: {kind}"
+            )
         if colon:
             if index is not None:
-                raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")
+                raise RuntimeError(
+                    f"type (string) must not include an index because index was passed explicitly: {type}"
+                )
             if not number.isdigit():
                 raise RuntimeError(f"Invalid device string: '{type}'")
             index = int(number)
@@ -83,7 +87,11 @@ class device:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __repr__(self) -> str:
-        return f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+        return (
+            f"device(type='{self.type}')"
+            if self.index is None
+            else f"device(type='{self.type}', index={self.index})"
+        )
 
 
 CPU = device("cpu")

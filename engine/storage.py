@@ -58,7 +58,11 @@ def storage_of_array(array: np.ndarray) -> Storage:
 def shared_storage(array: np.ndarray) -> Storage:
     """A storage that shares memory with a user's array, from its first element to its last."""
     item = array.itemsize
-    count = 0 if array.size == 0 else 1 + sum((n - 1) * (s // item) for n, s in zip(array.shape, array.strides, strict=True))
+    count = (
+        0
+        if array.size == 0
+        else 1 + sum((n - 1) * (s // item) for n, s in zip(array.shape, array.strides, strict=True))
+    )
     flat = np.lib.stride_tricks.as_strided(array, shape=(count,), strides=(item,))
     return Storage(flat.view(np.uint8), owner=array)
 

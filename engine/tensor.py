@@ -166,7 +166,11 @@ class Tensor:
         if layout.is_contiguous(self._sizes, self._strides):
             return np.ndarray(self._sizes, self.dtype.numpy, self._storage.buffer, self._offset * item)
         return np.ndarray(
-            self._sizes, self.dtype.numpy, self._storage.buffer, self._offset * item, [s * item for s in self._strides]
+            self._sizes,
+            self.dtype.numpy,
+            self._storage.buffer,
+            self._offset * item,
+            [s * item for s in self._strides],
         )
 
     def _undefined_mask(self) -> np.ndarray | None:
@@ -189,7 +193,9 @@ class Tensor:
         if 0 not in self._sizes:
             item = self.dtype.itemsize
             strides = [*(s * item for s in self._strides), 1]
-            marks = np.ndarray((*self._sizes, item), np.bool_, storage.undefined, self._offset * item, strides)
+            marks = np.ndarray(
+                (*self._sizes, item), np.bool_, storage.undefined, self._offset * item, strides
+            )
             marks[...] = mask[..., None] if isinstance(mask, np.ndarray) else mask
         if not storage.undefined.any():
             storage.undefined = None
@@ -207,7 +213,9 @@ class Tensor:
 
     def data_ptr(self) -> int:
         """The address of the first element."""
-        return self._storage.data_ptr() + self._offset * self.dtype.itemsize if layout.numel(self._sizes) else 0
+        return (
+            self._storage.data_ptr() + self._offset * self.dtype.itemsize if layout.numel(self._sizes) else 0
+        )
 
     # ----------------------------------------------------------------------------------------------------- geometry
 
@@ -318,20 +326,26 @@ class Tensor:
         if not self.is_leaf:
             hint = (
                 " If you want to use a computed variable in a subgraph that doesn't require differentiation use "
-                "var_no_grad = var.detach()." if not value else ""
+                "var_no_grad = var.detach()."
+                if not value
+                else ""
             )
             raise RuntimeError(f"you can only change requires_grad flags of leaf variables.{hint}")
         if value and self.dtype.category < dtypes.FLOAT:
             raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         if value and self._inference and not _State.inference:
-            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
+            )
         self._requires_grad = value
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad` and return the tensor. Raises RuntimeError off leaves and for dtypes without gradients."""
         if not isinstance(requires_grad, bool):
             given = type(requires_grad).__name__
-            raise TypeError(f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {given}")
+            raise TypeError(
+                f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {given}"
+            )
         if self.is_leaf or not requires_grad:
             if requires_grad and self.dtype.category < dtypes.FLOAT:
                 raise RuntimeError("only Tensors of floating point dtype can require gradients")
@@ -386,7 +400,9 @@ class Tensor:
             self._grad = None
             return
         if not isinstance(value, Tensor):
-            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+            raise TypeError(
+                f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+            )
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if value.dtype is not self.dtype:
@@ -421,7 +437,9 @@ class Tensor:
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         if self.requires_grad and value.dtype.category < dtypes.FLOAT:
-            raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
+            raise RuntimeError(
+                "data set to a tensor that requires gradients must be floating point or complex dtype"
+            )
         if value.dtype is not self.dtype:
             self._accumulator = None  # graphs that exist keep accumulating in the former dtype
         self._storage, self._offset = value._storage, value._offset
@@ -493,7 +511,11 @@ class Tensor:
         return _add_hook(self._post_accumulate_hooks, hook)
 
     def backward(
-        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
     ) -> None:
         """Accumulate the gradients of this tensor, weighted by `gradient`, into the leaves that it was computed from.
 
@@ -549,7 +571,9 @@ class Tensor:
     def __bool__(self) -> bool:
         if self.numel() != 1:
             what = "no" if self.numel() == 0 else "more than one"
-            raise RuntimeError(f"Boolean value of Tensor with {what} value{'s' if what == 'no' else ''} is ambiguous")
+            raise RuntimeError(
+                f"Boolean value of Tensor with {what} value{'s' if what == 'no' else ''} is ambiguous"
+            )
         return bool(self.item())
 
     def _scalar(self, c_name: str | None) -> Any:
@@ -677,7 +701,9 @@ for _symbol, _name in _OPERATORS.items():
     setattr(Tensor, f"__r{_symbol}__", _reflected(_name))
     if _symbol != "matmul":
         setattr(Tensor, f"__i{_symbol}__", _augmented(_name))
-Tensor.layout = property(lambda self: strided, doc="Always strided.")  # not in the class: `layout` is a module there
+Tensor.layout = property(
+    lambda self: strided, doc="Always strided."
+)  # not in the class: `layout` is a module there
 for _name in _COMPARISONS:
     setattr(Tensor, f"__{_name}__", _binary(_name))
 Tensor.__invert__ = _invert  # type: ignore[operator]

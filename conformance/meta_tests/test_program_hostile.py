@@ -62,7 +62,9 @@ def audit(text: str) -> None:
             called.add(node.func)
             options.update([*node.args, *(keyword.value for keyword in node.keywords)])
     loops = {
-        node.iter.func for node in ast.walk(tree) if isinstance(node, ast.For) and isinstance(node.iter, ast.Call)
+        node.iter.func
+        for node in ast.walk(tree)
+        if isinstance(node, ast.For) and isinstance(node.iter, ast.Call)
     }
     roots = {node.value for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     for node in ast.walk(tree):

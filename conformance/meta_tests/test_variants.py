@@ -15,7 +15,10 @@ from strategies.variants import other_form
     ("text", "expected"),
     [
         ("x = torch.tensor([[1.0, -2.0], [nan, 4.0]])", "x = torch.tensor([[4.0, nan], [-2.0, 1.0]])"),
-        ("x = torch.tensor([1-1j, 2+0j], dtype=torch.complex64)", "x = torch.tensor([2+0j, 1-1j], dtype=torch.complex128)"),
+        (
+            "x = torch.tensor([1-1j, 2+0j], dtype=torch.complex64)",
+            "x = torch.tensor([2+0j, 1-1j], dtype=torch.complex128)",
+        ),
         ("x = torch.ones(2, dtype=torch.float64)", "x = torch.ones(2, dtype=torch.float32)"),
         ("x = torch.ones(2, dtype=torch.int32)", "x = torch.ones(2, dtype=torch.int32)"),
         ("torch.manual_seed(7)", "torch.manual_seed(8)"),
@@ -47,7 +50,9 @@ def test_other_forms_raise_about_as_often_and_differ_in_more_than_a_line() -> No
     texts = draw_block(6, 0, "default", 200)
     drawn, other = (sum(map(_raising, texts[start::2])) for start in (0, 1))
     assert other <= 1.5 * drawn + 5
-    same = sum(second.partition("\n")[2] == first for first, second in zip(texts[::2], texts[1::2], strict=True))
+    same = sum(
+        second.partition("\n")[2] == first for first, second in zip(texts[::2], texts[1::2], strict=True)
+    )
     assert same < len(texts) // 2 // 10
 
 

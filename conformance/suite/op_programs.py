@@ -264,7 +264,9 @@ def _spellings(sheet: Sheet, call: Call) -> None:
     operator = call.operator()
     if operator is not None:
         sheet.fresh(operator)
-    if value is None:  # a mistake already: with another one on top, which of the two is told is nowhere stated
+    if (
+        value is None
+    ):  # a mistake already: with another one on top, which of the two is told is nowhere stated
         return
     if "out" in forms and not {"requires_grad", "out"} & {parameter.name for parameter, _ in call.texts}:
         _out(sheet, call, name, value)

@@ -38,7 +38,9 @@ def backward(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.backward.html
     """
     if grad_variables is not None:
-        warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
+        warnings.warn(
+            "`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2
+        )
         if grad_tensors is not None:
             raise RuntimeError(
                 "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only use "
@@ -49,7 +51,9 @@ def backward(
     if inputs is not None and not wanted:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     roots = _sequence(tensors)
-    grads = _root_gradients(roots, _sequence(grad_tensors) if grad_tensors is not None else [None] * len(roots), create_graph)
+    grads = _root_gradients(
+        roots, _sequence(grad_tensors) if grad_tensors is not None else [None] * len(roots), create_graph
+    )
     keep = create_graph if retain_graph is None else retain_graph
     edges = [_root_edge(t, i) for i, t in enumerate(roots)]
     into = []
@@ -105,7 +109,9 @@ def grad(
         if not t.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
         targets.append(gradient_edge(t))  # None for a leaf that requires grad only through its base
-    found = run_backward(edges, grads, keep_graph=keep, create_graph=create_graph, inputs=targets, accumulate=False)
+    found = run_backward(
+        edges, grads, keep_graph=keep, create_graph=create_graph, inputs=targets, accumulate=False
+    )
     unused = next((index for index, g in enumerate(found) if g is None), None)
     if not allow_unused and unused is not None:
         raise RuntimeError(
@@ -142,7 +148,9 @@ def _root_gradients(roots: Sequence[Any], grads: Sequence[Any], create_graph: bo
                 if root.numel() != 1:
                     raise RuntimeError("grad can be implicitly created only for scalar outputs")
                 if root.dtype.is_complex or not root.dtype.is_floating_point:
-                    raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {root.dtype!r}")
+                    raise RuntimeError(
+                        f"grad can be implicitly created only for real scalar outputs but got {root.dtype!r}"
+                    )
                 made.append(functions.ones_like(root))
             else:
                 made.append(None)

@@ -47,7 +47,9 @@ def run_backward(
     targets = [edge for edge in inputs if edge is not None]
     captured: dict[tuple[int, int], Any] = {(id(node), nr): None for node, nr in targets}
     accumulating = {id(node) for node, _ in targets} if accumulate else set()
-    dependencies, needed = _survey([node for node, _ in roots], {id(node) for node, _ in targets} if inputs else None)
+    dependencies, needed = _survey(
+        [node for node, _ in roots], {id(node) for node, _ in targets} if inputs else None
+    )
     waiting: dict[int, _Buffer] = {}
     ready: list[tuple[int, int, Node]] = []
 
@@ -120,7 +122,9 @@ def _leads_on(node: Node, needed: set[int] | None, accumulating: set[int]) -> bo
     return any(edge is not None and id(edge[0]) in needed for edge in node.next_edges)
 
 
-def _run_hooks(node: Node, buffer: _Buffer, captured: dict[tuple[int, int], Any], *, capture_first: bool) -> None:
+def _run_hooks(
+    node: Node, buffer: _Buffer, captured: dict[tuple[int, int], Any], *, capture_first: bool
+) -> None:
     """Tensor hooks may replace a gradient, then `retain_grad` keeps it.
 
     What `autograd.grad` asked for is captured before the hooks of a node that runs, after those of one that does not.
@@ -157,7 +161,9 @@ def _check_hook_result(grad: Tensor, replaced: Any, hook: Any) -> None:
     if replaced._sizes != grad._sizes:
         raise RuntimeError(f"hook '{name}' has changed the size of value")
     if replaced.dtype is not grad.dtype:
-        raise RuntimeError(f"hook '{name}' has changed the type of value (was {grad.type()} got {replaced.type()})")
+        raise RuntimeError(
+            f"hook '{name}' has changed the type of value (was {grad.type()} got {replaced.type()})"
+        )
 
 
 def _apply(
@@ -179,7 +185,9 @@ def _apply(
     if not _leads_on(node, needed, accumulating):
         return edges, False
     outputs = node.apply(buffer.grads)
-    kept_by_user = {id(g) for g, shared in zip(buffer.grads, buffer.shared, strict=True) if shared and g is not None}
+    kept_by_user = {
+        id(g) for g, shared in zip(buffer.grads, buffer.shared, strict=True) if shared and g is not None
+    }
     for i, (edge, grad) in enumerate(zip(node.next_edges, outputs, strict=True)):
         if edge is None or grad is None or (needed is not None and id(edge[0]) not in needed):
             continue

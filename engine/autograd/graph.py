@@ -129,7 +129,9 @@ def _follows_layout(grad: Tensor, variable: Tensor) -> bool:
     if layout.is_non_overlapping_and_dense(variable._sizes, variable._strides):
         # Shapes differ where `.data` or an in-place view has changed one since; then the leading dimensions decide.
         own = itertools.chain(variable._strides, itertools.repeat(None))
-        return all(a != 0 if n == 1 else a == b for n, a, b in zip(grad._sizes, grad._strides, own, strict=False))
+        return all(
+            a != 0 if n == 1 else a == b for n, a, b in zip(grad._sizes, grad._strides, own, strict=False)
+        )
     return layout.is_contiguous(grad._sizes, grad._strides)
 
 
@@ -180,7 +182,9 @@ class SavedTensor:
     def _complain(self, node: Node) -> None:
         t = self.tensor
         source = node if self.is_output else t._grad_fn
-        producer = f", which is output {self.output_nr} of {source.operation_name()}," if source is not None else ""
+        producer = (
+            f", which is output {self.output_nr} of {source.operation_name()}," if source is not None else ""
+        )
         raise RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
             f"[{_type_text(t)} {list(t._sizes)}]{producer} is at version {self.counter.value}; expected version "

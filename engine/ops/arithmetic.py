@@ -73,7 +73,8 @@ _MIXED_BOOL = (
     "`logical_not()` operator instead."
 )
 _TWO_BOOLS = (
-    "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
+    "Subtraction, the `-` operator, with two bool tensors is not supported. "
+    "Use the `^` or `logical_xor()` operator instead."
 )
 
 
@@ -165,7 +166,9 @@ def _quotient_dtype(values: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
     if mode is None:
         return promote_float(operands)
     if mode not in ("trunc", "floor"):
-        raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{mode}'")
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{mode}'"
+        )
     d, _ = promote(operands)
     if d not in _ORDERED_NUMBERS:
         raise NotImplementedError(f"\"div_{mode}_cpu\" not implemented for '{d.legacy}'")

@@ -65,6 +65,8 @@ op(
     "conj_physical(Tensor input)", kind=COMPOSITE, kernel=_conj_physical, family="pointwise", forms="function method out",
     exact=True, out_form=lambda input, out: F._conj_physical_into(input, out=out),
 )  # fmt: skip
+
+
 def _conjugate_in_place(input: Tensor) -> np.ndarray | None:
     return np.conjugate(input._array()) if input.dtype.category == COMPLEX else None
 
@@ -100,11 +102,16 @@ def _as_complex(input: Tensor) -> Geometry:
         raise RuntimeError("Tensor must have a last dimension with stride 1")
     if any(s % 2 for s in input._strides[:-1]):
         dim = next(i for i in reversed(range(len(input._sizes) - 1)) if input._strides[i] % 2)
-        raise RuntimeError(f"Tensor must have a stride divisible by 2 for all but last dimension (dimension {dim})")
+        raise RuntimeError(
+            f"Tensor must have a stride divisible by 2 for all but last dimension (dimension {dim})"
+        )
     if input._offset % 2:
         raise RuntimeError("Tensor must have a storage_offset divisible by 2")
     return Geometry(
-        input._sizes[:-1], tuple(s // 2 for s in input._strides[:-1]), input._offset // 2, input.dtype.to_complex()
+        input._sizes[:-1],
+        tuple(s // 2 for s in input._strides[:-1]),
+        input._offset // 2,
+        input.dtype.to_complex(),
     )
 
 
@@ -178,7 +185,9 @@ def _sgn_grad(grad: Any, input: Any, result: Any) -> Any:
     if input.dtype.category != COMPLEX:
         return F.zeros_like(result)
     magnitude = input.abs()
-    return ((grad / magnitude) - (F.real(grad / result) * result / magnitude)).masked_fill(magnitude == 0.0, 0.0)
+    return ((grad / magnitude) - (F.real(grad / result) * result / magnitude)).masked_fill(
+        magnitude == 0.0, 0.0
+    )
 
 
 pointwise("sgn(Tensor input)", _sgn, out_dtype_error=SAME_OUT, derivatives={"input": _sgn_grad})
@@ -208,4 +217,3 @@ def _angle_grad(grad: Any, input: Any) -> Any:
 pointwise(
     "angle(Tensor input)", _angle, _angle_dtype, forms="function method out", derivatives={"input": _angle_grad},
 )  # fmt: skip
-

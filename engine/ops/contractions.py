@@ -223,7 +223,9 @@ def _tensordot_dims(input: Any, other: Any, dims: Any) -> Any:
     return _tensordot(input, other, list(range(-dims, 0)), list(range(dims)))
 
 
-_TENSORDOT_OUT = "tensordot: Expected the output tensor to have dtype {result}, but got an output tensor with dtype {out}"
+_TENSORDOT_OUT = (
+    "tensordot: Expected the output tensor to have dtype {result}, but got an output tensor with dtype {out}"
+)
 op(
     "tensordot(Tensor a, Tensor b, object dims=2)", kind=COMPOSITE, kernel=_tensordot_dims, family="linalg",
     forms="function out", out_dtype_error=_TENSORDOT_OUT,
@@ -298,9 +300,7 @@ def _linalg_cross(input: Tensor, other: Tensor, dim: int) -> np.ndarray:
     if input.dtype is not other.dtype:
         raise RuntimeError(f"expected scalar type {input.dtype.legacy} but found {other.dtype.legacy}")
     a, b = (np.moveaxis(np.broadcast_to(t._array(), sizes), along, 0) for t in (input, other))
-    parts = [
-        multiply_add(a[i], b[j], -(a[j] * b[i])) for i, j in ((1, 2), (2, 0), (0, 1))
-    ]
+    parts = [multiply_add(a[i], b[j], -(a[j] * b[i])) for i, j in ((1, 2), (2, 0), (0, 1))]
     return np.moveaxis(np.stack(parts), 0, along)
 
 
@@ -317,7 +317,9 @@ op(
 def _cross(input: Any, other: Any, dim: int | None) -> Any:
     """The cross products of vectors of three elements along a dimension; without one, the first of size 3, with a warning."""
     if dim is None:
-        warnings.warn("Using torch.cross without specifying the dim arg is deprecated.", UserWarning, stacklevel=4)
+        warnings.warn(
+            "Using torch.cross without specifying the dim arg is deprecated.", UserWarning, stacklevel=4
+        )
         dim = _default_dim(input, other)
     return F.linalg_cross(input, other, dim=dim)
 

@@ -51,7 +51,11 @@ def _unique(input: Tensor, consecutive: bool) -> tuple[Result, ...]:
         raise NotImplementedError(f"\"unique\" not implemented for '{input.dtype.legacy}'")
     rows = working(input).reshape(-1, 1)
     kept, inverse, counts = _distinct(rows, consecutive)
-    return Result(rows[kept, 0].astype(input.dtype.numpy)), Result(inverse.reshape(input._sizes)), Result(counts)
+    return (
+        Result(rows[kept, 0].astype(input.dtype.numpy)),
+        Result(inverse.reshape(input._sizes)),
+        Result(counts),
+    )
 
 
 def _unique_slices(input: Tensor, dim: int, consecutive: bool) -> tuple[Result, ...]:
@@ -60,7 +64,9 @@ def _unique_slices(input: Tensor, dim: int, consecutive: bool) -> tuple[Result, 
         raise NotImplementedError(f"\"{word}\" not implemented for '{input.dtype.legacy}'")
     axis = layout.wrap_dim(dim, len(input._sizes), scalar=False)
     if any(n == 0 and i != axis for i, n in enumerate(input._sizes)):
-        raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
+        raise RuntimeError(
+            "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
+        )
     moved = np.moveaxis(working(input), axis, 0)
     rows = moved.reshape(len(moved), -1) if moved.size else moved.reshape(0, 1)
     kept, inverse, counts = _distinct(rows, consecutive)

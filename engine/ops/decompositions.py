@@ -40,7 +40,9 @@ def check_square(A: Tensor, name: str) -> None:
 def check_inexact(A: Tensor, name: str, *, halves: bool = False) -> None:
     """Raise RuntimeError for integers and bool, and for 16-bit floats unless they may come."""
     if A.dtype.category < FLOAT:
-        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {A.dtype.legacy}")
+        raise RuntimeError(
+            f"{name}: Expected a floating point or complex tensor as input. Got {A.dtype.legacy}"
+        )
     if not halves and A.dtype in HALVES:
         raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {A.dtype.legacy}")
 
@@ -82,9 +84,7 @@ INTO: dict[str, Any] = {
 
 
 def _singular_inverse(place: int) -> str:
-    return (
-        f"The diagonal element {place} is zero, the inversion could not be completed because the input matrix is singular."
-    )
+    return f"The diagonal element {place} is zero, the inversion could not be completed because the input matrix is singular."
 
 
 def _inv_ex(A: Tensor, check_errors: bool) -> tuple[Result, np.ndarray]:
@@ -162,7 +162,9 @@ def _solve_ex(A: Tensor, B: Tensor, left: bool, check_errors: bool) -> tuple[Res
 _NO_SOLUTION = "The solver failed because the input matrix is singular."
 
 
-def _solve_gradient(grad: Any, A: Any, B_sizes: layout.Shape, result: Any, left: bool, needs: tuple[bool, bool]) -> Any:
+def _solve_gradient(
+    grad: Any, A: Any, B_sizes: layout.Shape, result: Any, left: bool, needs: tuple[bool, bool]
+) -> Any:
     """With G the gradient of the right-hand side, A's is minus G times the solution (conjugated)."""
     vector = len(B_sizes) == 1 or B_sizes == A._sizes[:-1]
     # As a matrix, so that the batch of a vector is not taken for its rows.
@@ -211,7 +213,9 @@ def _det_gradient(grad: Any, A: Any, result: Any) -> Any:
     if result.dim():
         parts = [
             _det_gradient(g, a, r)
-            for g, a, r in zip(*(t.flatten(0, -k).unbind() for t, k in ((grad, 1), (A, 3), (result, 1))), strict=True)
+            for g, a, r in zip(
+                *(t.flatten(0, -k).unbind() for t, k in ((grad, 1), (A, 3), (result, 1))), strict=True
+            )
         ]
         return F.stack(parts).view(A._sizes) if parts else F.zeros_like(A)
     n = A._sizes[-1]
@@ -252,7 +256,11 @@ def _slogdet(A: Tensor) -> tuple[np.ndarray, np.ndarray]:
 def _slogdet_gradient(given_grads: Any, A: Any, sign: Any) -> Any:
     of_sign, of_log = given_grads
     if A.dtype.is_complex:
-        grad = F.complex(F.zeros_like(sign.real), -F.imag(F.conj(of_sign) * sign)) if of_sign is not None else None
+        grad = (
+            F.complex(F.zeros_like(sign.real), -F.imag(F.conj(of_sign) * sign))
+            if of_sign is not None
+            else None
+        )
         grad = of_log if grad is None else grad if of_log is None else grad + of_log
     else:  # the sign is flat
         grad = of_log
@@ -287,7 +295,9 @@ op("slogdet(Tensor input)", kind=COMPOSITE, kernel=_sign_and_log("slogdet"), fam
 def _logdet(input: Any) -> Any:
     """The logarithm of the determinant, NaN for a negative one."""
     sign, logabsdet = F._linalg_slogdet(input)
-    return sign.log() + logabsdet if input.dtype.is_complex else F.where(sign == -1.0, float("nan"), logabsdet)
+    return (
+        sign.log() + logabsdet if input.dtype.is_complex else F.where(sign == -1.0, float("nan"), logabsdet)
+    )
 
 
 op("logdet(Tensor input)", kind=COMPOSITE, kernel=_logdet, family="linalg")

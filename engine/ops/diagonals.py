@@ -115,7 +115,9 @@ def _triangle(name: str, cut: Callable[..., np.ndarray]) -> None:
     def in_place(input: Tensor, diagonal: int) -> Result:
         values = kernel(input, diagonal)
         # An element that lies in both triangles may or may not be zeroed last.
-        shared = None if layout.is_injective(input._sizes, input._strides) else np.ones(input._sizes, np.bool_)
+        shared = (
+            None if layout.is_injective(input._sizes, input._strides) else np.ones(input._sizes, np.bool_)
+        )
         return Result(values, None, shared)
 
     derivatives = {"input": lambda grad, diagonal: getattr(F, name)(grad, diagonal)}

@@ -40,7 +40,9 @@ def _table(rows: list[tuple[Any, ...]], **record: Any) -> None:
         node, inplace_node = fields.pop("node", None), fields.pop("inplace_node", None)
         inplace_formula = fields.pop("inplace_formula", formula)
         every, rule = fields.pop("forms"), fields.pop("rule", promote_float)
-        forms = {every: node} if inplace_node is None else {"function method out": node, "inplace": inplace_node}
+        forms = (
+            {every: node} if inplace_node is None else {"function method out": node, "inplace": inplace_node}
+        )
         for spellings, node_name in forms.items():
             used = inplace_formula if spellings == "inplace" else formula
             pointwise(
@@ -183,9 +185,15 @@ def _logaddexp(input: np.ndarray, other: np.ndarray) -> np.ndarray:
     larger = np.where(input.real >= other.real, input, other)
     smaller = np.where(input.real >= other.real, other, input)
     usual = larger + np.log1p(np.exp(smaller - larger))
-    level = ~np.isfinite(larger.real) & (larger.real == smaller.real)  # both infinite, so that their difference is not
-    result = np.where(level, np.where(larger.real < 0, smaller, np.log(np.exp(smaller) + np.exp(larger))), usual)
-    return np.where(np.isnan(input) | np.isnan(other), complex(math.nan, math.nan), result).astype(input.dtype)
+    level = ~np.isfinite(larger.real) & (
+        larger.real == smaller.real
+    )  # both infinite, so that their difference is not
+    result = np.where(
+        level, np.where(larger.real < 0, smaller, np.log(np.exp(smaller) + np.exp(larger))), usual
+    )
+    return np.where(np.isnan(input) | np.isnan(other), complex(math.nan, math.nan), result).astype(
+        input.dtype
+    )
 
 
 _SUMS: dict[str, Any] = {"forms": "function method out", "rule": promote}
@@ -263,7 +271,9 @@ def _logit(x: np.ndarray, eps: float | None) -> np.ndarray:
 def _logit_backward(grad_output: np.ndarray, input: np.ndarray, eps: float | None) -> np.ndarray:
     low = np.asarray(0.0 if eps is None else eps, input.dtype)
     inside = (input >= low) & (input <= 1 - low)
-    return np.where(inside, grad_output / (input * (1 - input)), np.nan if eps is None else 0).astype(input.dtype)
+    return np.where(inside, grad_output / (input * (1 - input)), np.nan if eps is None else 0).astype(
+        input.dtype
+    )
 
 
 _LOGIT_BACKWARD = pointwise(

@@ -103,7 +103,9 @@ def _aminmax(input: Tensor, dim: int | None, keepdim: bool) -> Any:
     axes = reduced_axes(dim, len(input._sizes))
     if not input.numel():
         if dim is None:
-            raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
+            raise RuntimeError(
+                "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+            )
         axis = layout.wrap_dim(dim, len(input._sizes))
         if input._sizes[axis] == 0:
             raise IndexError(f"aminmax: Expected reduction dim {axis} to have non-zero size.")
@@ -212,7 +214,9 @@ def taken(rows: np.ndarray, at: np.ndarray) -> np.ndarray:
     return flat[np.arange(len(flat))[:, None], at.reshape(len(flat), -1)].reshape(at.shape)
 
 
-def picked(input: Tensor, axis: int, keepdim: bool, choose: Any, undefined: Any = None) -> tuple[Result, Result]:
+def picked(
+    input: Tensor, axis: int, keepdim: bool, choose: Any, undefined: Any = None
+) -> tuple[Result, Result]:
     """Values and indices of one element per row. `choose` gives its index, `undefined` whether torch leaves it open."""
     rows = rows_along(input, axis)
     shape = reduced_sizes(input._sizes, (axis,) if input._sizes else None, keepdim)
@@ -225,7 +229,9 @@ def picked(input: Tensor, axis: int, keepdim: bool, choose: Any, undefined: Any 
         marks = np.asarray(undefined(rows, values.reshape(at.shape))).reshape(shape)
         if rows.dtype.kind == "f" and (values == 0).any():
             signs = mixed_zeros(rows, values.reshape(at.shape)).reshape(shape)
-    return Result(values.astype(input.dtype.numpy), None, signs), Result(at.reshape(shape).astype(np.int64), None, marks)
+    return Result(values.astype(input.dtype.numpy), None, signs), Result(
+        at.reshape(shape).astype(np.int64), None, marks
+    )
 
 
 def repeated(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -350,7 +356,9 @@ def _topk(input: Tensor, k: int, dim: int, largest: bool, sorted: bool) -> tuple
     count = k if ndim else 1
     chosen, found, open_ = (_back(a[..., :count], axis, ndim) for a in (ordered, order, marks))
     unordered = None if sorted or k < 2 else np.ones(chosen.shape, np.bool_)
-    signs = open_ & (chosen == 0) if rows.dtype.kind == "f" and np.signbit(chosen[chosen == 0]).any() else None
+    signs = (
+        open_ & (chosen == 0) if rows.dtype.kind == "f" and np.signbit(chosen[chosen == 0]).any() else None
+    )
     values = Result(chosen.astype(input.dtype.numpy), None, signs if unordered is None else unordered)
     return values, Result(found.astype(np.int64), None, open_ if unordered is None else unordered)
 

@@ -34,7 +34,9 @@ _ADDCMUL = {
 _ADDCDIV = {
     "input": lambda grad: grad,
     "tensor1": lambda grad, tensor2, value: grad * conj(value / tensor2),
-    "tensor2": lambda grad, tensor1, tensor2, value: -grad * conj(_times(tensor1, value) / (tensor2 * tensor2)),
+    "tensor2": lambda grad, tensor1, tensor2, value: (
+        -grad * conj(_times(tensor1, value) / (tensor2 * tensor2))
+    ),
 }
 
 
@@ -81,7 +83,9 @@ def _lerp(input: np.ndarray, end: np.ndarray, weight: Any) -> np.ndarray:
     if not isinstance(weight, np.ndarray):
         weight = as_scalar(weight, input)
     way = end - input
-    return np.where(np.abs(weight) < 0.5, multiply_add(weight, way, input), multiply_add(weight - 1, way, end))
+    return np.where(
+        np.abs(weight) < 0.5, multiply_add(weight, way, input), multiply_add(weight - 1, way, end)
+    )
 
 
 def _lerp_dtype(operands: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
@@ -89,7 +93,9 @@ def _lerp_dtype(operands: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
     d = operands[0].dtype
     for name, x in zip(("end", "weight"), operands[1:], strict=False):
         if x.dtype is not d and (name == "end" or x._sizes):
-            raise RuntimeError(f"expected dtype {_C_WORDS[d.name]} for `{name}` but got dtype {_C_WORDS[x.dtype.name]}")
+            raise RuntimeError(
+                f"expected dtype {_C_WORDS[d.name]} for `{name}` but got dtype {_C_WORDS[x.dtype.name]}"
+            )
     return d, d
 
 

@@ -30,7 +30,9 @@ def _checked(index: np.ndarray, size: int, dim: int) -> np.ndarray:
     """Indices that may not be negative. Raises RuntimeError."""
     bad = (index < 0) | (index >= size)
     if bad.any():
-        raise RuntimeError(f"index {index[bad].flat[0]} is out of bounds for dimension {dim} with size {size}")
+        raise RuntimeError(
+            f"index {index[bad].flat[0]} is out of bounds for dimension {dim} with size {size}"
+        )
     return index
 
 
@@ -158,7 +160,9 @@ def _check_source(name: str, input: Tensor, dim: int, index: np.ndarray, source:
         )
     if count != len(index):
         kind = IndexError if name == "index_copy_" else RuntimeError
-        raise kind(f"{name}(): Number of indices ({len(index)}) should be equal to source.size(dim): ({count}), for dim: {dim}")
+        raise kind(
+            f"{name}(): Number of indices ({len(index)}) should be equal to source.size(dim): ({count}), for dim: {dim}"
+        )
     if rank and given:
         mine = (*input._sizes[:dim], *input._sizes[dim + 1 :])
         theirs = (*source._sizes[:dim], *source._sizes[dim + 1 :])
@@ -216,7 +220,9 @@ def _index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Resul
 def _copy_bounded(index: np.ndarray, size: int) -> np.ndarray:
     bad = (index < -size) | (index >= size)
     if bad.any():
-        raise IndexError(f"index_copy_(): index {index[bad].flat[0]} is out of bounds for dimension 0 with size {size}")
+        raise IndexError(
+            f"index_copy_(): index {index[bad].flat[0]} is out of bounds for dimension 0 with size {size}"
+        )
     return np.where(index < 0, index + size, index)
 
 
@@ -402,7 +408,11 @@ def _scatter_reduced(input: Tensor, dim: int, index: Tensor, src: Any, reduce: s
     if places is None:
         return Result(values)
     flat = _at_least_1d(values)
-    source = _source_part(src, index) if is_tensor else np.broadcast_to(number_array(src, input.dtype), places[0].shape)
+    source = (
+        _source_part(src, index)
+        if is_tensor
+        else np.broadcast_to(number_array(src, input.dtype), places[0].shape)
+    )
     if reduce == "add":
         flat = _added(flat, input.dtype, places, source)
     elif input.dtype is dtypes.bool_:
@@ -454,7 +464,9 @@ def _take(input: Tensor, index: Tensor) -> Any:
 def _flat_places(places: np.ndarray, count: int) -> np.ndarray:
     bad = (places < -count) | (places >= count)
     if bad.any():
-        raise IndexError(f"out of range: tried to access index {places[bad].flat[0]} on a tensor of {count} elements.")
+        raise IndexError(
+            f"out of range: tried to access index {places[bad].flat[0]} on a tensor of {count} elements."
+        )
     return np.where(places < 0, places + count, places)
 
 
@@ -485,7 +497,9 @@ def _put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool) -> Resu
     places = _flat_places(index._array().reshape(-1), flat.size)
     terms = source._array().reshape(-1)
     if accumulate:
-        return Result(_added(flat, input.dtype, (places,), terms).reshape(input._sizes), strides_for(input, None))
+        return Result(
+            _added(flat, input.dtype, (places,), terms).reshape(input._sizes), strides_for(input, None)
+        )
     flat[places] = terms
     twice = _twice(flat.shape, (places,))
     undefined = None if twice is None else twice.reshape(input._sizes)
@@ -533,7 +547,9 @@ op(
 
 def _masked_fill(input: Tensor, mask: Tensor, value: Any) -> Result:
     if mask.dtype is not dtypes.bool_:
-        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype!r}")
+        raise RuntimeError(
+            f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype!r}"
+        )
     if isinstance(value, Tensor):
         if value._sizes:
             raise RuntimeError(
@@ -541,7 +557,9 @@ def _masked_fill(input: Tensor, mask: Tensor, value: Any) -> Result:
             )
         value = value.item()
     shape = layout.broadcast_two(input._sizes, mask._sizes)
-    filled = np.where(mask._array(), checked_number(value, input.dtype), input._array()).astype(input.dtype.numpy, copy=False)
+    filled = np.where(mask._array(), checked_number(value, input.dtype), input._array()).astype(
+        input.dtype.numpy, copy=False
+    )
     return Result(np.array(np.broadcast_to(filled, shape)))
 
 
@@ -559,7 +577,9 @@ for _value, _node in (("Tensor value", "MaskedFillBackward1"), ("Number value", 
 
 def _masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Result:
     if mask.dtype is not dtypes.bool_:
-        raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype.legacy}")
+        raise RuntimeError(
+            f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype.legacy}"
+        )
     if input.dtype is not source.dtype:
         raise RuntimeError(
             "masked_scatter: expected self and source to have same dtypes but got "
@@ -587,7 +607,8 @@ def _masked_scatter_source_grad(grad: Any, mask: Any, source_sizes: Any) -> Tens
 
 op(
     "masked_scatter(Tensor input, Tensor mask, Tensor source)",
-    kind=GENERAL, kernel=_masked_scatter, family="indexing", forms="function method inplace", exact=True, memory="internal mixes-others",
+    kind=GENERAL, kernel=_masked_scatter, family="indexing", forms="function method inplace", exact=True,
+    memory="internal mixes-others",
     derivatives={
         "input": lambda grad, mask: grad.masked_fill(mask, 0),
         "source": lambda grad, mask, source_sizes: _masked_scatter_source_grad(grad, mask, source_sizes),
@@ -643,7 +664,9 @@ def _along_dim(input: Tensor, indices: Tensor, dim: int | None) -> tuple[Tensor,
     if dim is None:
         return input.reshape(-1), 0, indices.reshape(-1)
     if indices.dtype is not dtypes.int64:
-        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype.legacy}")
+        raise RuntimeError(
+            f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype.legacy}"
+        )
     if len(input._sizes) != len(indices._sizes):
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
@@ -655,7 +678,9 @@ def _along_dim(input: Tensor, indices: Tensor, dim: int | None) -> tuple[Tensor,
     shape = layout.broadcast_two(input._sizes, tuple(at))
     mine, theirs = list(shape), list(shape)
     mine[dim], theirs[dim] = input._sizes[dim], indices._sizes[dim]
-    wrapped: Any = indices.remainder(input._sizes[dim]) if input._sizes[dim] else indices  # out of range wraps around here
+    wrapped: Any = (
+        indices.remainder(input._sizes[dim]) if input._sizes[dim] else indices
+    )  # out of range wraps around here
     return input.expand(mine), dim, wrapped.expand(theirs)
 
 

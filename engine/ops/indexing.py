@@ -57,12 +57,16 @@ def _places(input: Tensor, indices: Sequence[Tensor | None]) -> tuple[list[np.nd
         shape = np.broadcast_shapes(*(a.shape for a in given))
     except ValueError:
         shapes = ", ".join(str(list(a.shape)) for a in given)
-        raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}") from None
+        raise IndexError(
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
+        ) from None
     arrays.extend([None] * (len(input._sizes) - len(arrays)))
     return arrays, shape
 
 
-def _in_bounds(input: Tensor, arrays: list[np.ndarray | None], shape: layout.Shape) -> list[np.ndarray | None]:
+def _in_bounds(
+    input: Tensor, arrays: list[np.ndarray | None], shape: layout.Shape
+) -> list[np.ndarray | None]:
     """The indices counted from the front. Raises IndexError for one that is out of bounds."""
     checked: list[np.ndarray | None] = []
     for dim, array in enumerate(arrays):
@@ -70,7 +74,9 @@ def _in_bounds(input: Tensor, arrays: list[np.ndarray | None], shape: layout.Sha
             size = input._sizes[dim]
             bad = (array < -size) | (array >= size)
             if bad.any() and 0 not in shape and 0 not in _others(input, arrays):
-                raise IndexError(f"index {array[bad].flat[0]} is out of bounds for dimension {dim} with size {size}")
+                raise IndexError(
+                    f"index {array[bad].flat[0]} is out of bounds for dimension {dim} with size {size}"
+                )
             if bad.any() and size == 0 and 0 not in shape:
                 raise IndexError("index is out of bounds for dimension with size 0")
             array = np.where(array < 0, array + size, array)
@@ -128,7 +134,9 @@ op(
 )  # fmt: skip
 
 
-def _index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool, in_place: bool = False) -> Result:
+def _index_put(
+    input: Tensor, indices: Any, values: Tensor, accumulate: bool, in_place: bool = False
+) -> Result:
     indices = [None if i is None else _as_index(i) for i in indices]
     if not accumulate and values.numel() == 1 and _is_one_mask(indices):
         mask = _covering(indices, input)
@@ -170,7 +178,11 @@ def _index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool, in
             moved[...] = working.astype(moved.dtype)
         return Result(result, strides_for(input, None))
     moved[where] = source
-    return Result(result, strides_for(input, None), _written_twice(result.shape, order, where, np.broadcast_shapes(shape)))
+    return Result(
+        result,
+        strides_for(input, None),
+        _written_twice(result.shape, order, where, np.broadcast_shapes(shape)),
+    )
 
 
 def _check_memory(input: Tensor, others: Sequence[Tensor]) -> None:
@@ -187,7 +199,9 @@ def _check_memory(input: Tensor, others: Sequence[Tensor]) -> None:
             raise RuntimeError(call.OVERLAP)
 
 
-def _written_twice(shape: tuple[int, ...], order: list[int], where: tuple[Any, ...], index_shape: Any) -> np.ndarray | None:
+def _written_twice(
+    shape: tuple[int, ...], order: list[int], where: tuple[Any, ...], index_shape: Any
+) -> np.ndarray | None:
     """Elements that more than one index names: which of the values they get is left open."""
     count = np.zeros(shape, np.int32)
     np.add.at(count.transpose(order), where, 1)
@@ -274,7 +288,9 @@ def _consumed(item: Any) -> int:
     return 1
 
 
-def _apply_basic(x: Tensor, items: tuple[Any, ...], *, writing: bool = False) -> tuple[Tensor, list[Tensor | None]]:
+def _apply_basic(
+    x: Tensor, items: tuple[Any, ...], *, writing: bool = False
+) -> tuple[Tensor, list[Tensor | None]]:
     """Select, slice and unsqueeze as the basic indices say; what remains are the tensor indices by dimension."""
     wanted = sum(_consumed(i) for i in items)
     if wanted > len(x._sizes) and not (len(items) == 1 and isinstance(items[0], slice)):
@@ -306,7 +322,11 @@ def _apply_basic(x: Tensor, items: tuple[Any, ...], *, writing: bool = False) ->
             dim += 1
         else:
             index = _tensor_index(item)
-            if not index._sizes and index.dtype.category == dtypes.INTEGER and index.dtype is not dtypes.uint8:
+            if (
+                not index._sizes
+                and index.dtype.category == dtypes.INTEGER
+                and index.dtype is not dtypes.uint8
+            ):
                 result = _select(result, dim, int(index.item()), x, position)
                 continue
             if not index._sizes and index.dtype in (dtypes.bool_, dtypes.uint8):
@@ -428,5 +448,3 @@ def _copy_to(target: Tensor, value: Tensor) -> None:
 
 F.getitem = getitem
 F.setitem = setitem
-
-

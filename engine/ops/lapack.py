@@ -23,7 +23,11 @@ def column_major(sizes: layout.Shape) -> layout.Shape:
 
 def batches(array: np.ndarray) -> np.ndarray:
     """The matrices of a batch in a row."""
-    return array.reshape((-1, *array.shape[-2:])) if array.size else np.empty((0, *array.shape[-2:]), array.dtype)
+    return (
+        array.reshape((-1, *array.shape[-2:]))
+        if array.size
+        else np.empty((0, *array.shape[-2:]), array.dtype)
+    )
 
 
 def lu(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -50,7 +54,11 @@ def solve(matrices: np.ndarray, right: np.ndarray, left: bool) -> tuple[np.ndarr
     out = np.full_like(right, np.nan)
     for i in np.ndindex(*matrices.shape[:-2]):
         if right[i].size and not info[i]:
-            out[i] = getrs(factors[i], swaps[i], right[i])[0] if left else getrs(factors[i], swaps[i], right[i].T, trans=1)[0].T
+            out[i] = (
+                getrs(factors[i], swaps[i], right[i])[0]
+                if left
+                else getrs(factors[i], swaps[i], right[i].T, trans=1)[0].T
+            )
     return out, info
 
 

@@ -47,7 +47,12 @@ def _rounded(values: np.ndarray, d: dtype) -> Any:
 
 def _unlike(a: Tensor, b: Tensor, text: str) -> None:
     if a.dtype is not b.dtype:
-        known = {"a": a.dtype.legacy, "b": b.dtype.legacy, "ca": C_NAME[a.dtype.name], "cb": C_NAME[b.dtype.name]}
+        known = {
+            "a": a.dtype.legacy,
+            "b": b.dtype.legacy,
+            "ca": C_NAME[a.dtype.name],
+            "cb": C_NAME[b.dtype.name],
+        }
         raise RuntimeError(text.format(**known))
 
 
@@ -211,7 +216,9 @@ def _factor(value: Any, d: dtype) -> np.ndarray:
     return checked_number(value, d)
 
 
-def _combined(summand: np.ndarray, product: np.ndarray, beta: Any, alpha: Any, d: dtype, *, skips: bool) -> np.ndarray:
+def _combined(
+    summand: np.ndarray, product: np.ndarray, beta: Any, alpha: Any, d: dtype, *, skips: bool
+) -> np.ndarray:
     """`beta * summand + alpha * product`. A beta of 0 ignores what is in the summand, as alpha does where it `skips`."""
     by, times = _factor(beta, d), _factor(alpha, d)
     if skips and times == 0 and d not in HALVES:
@@ -232,7 +239,9 @@ _MIXED = "self and mat2 must have the same dtype, but got {a} and {b}"
 
 
 def _addmm(input: Tensor, mat1: Tensor, mat2: Tensor, beta: Any, alpha: Any) -> np.ndarray:
-    _check_matrices(mat1, mat2, ("mat1 must be a matrix, got {n}-D tensor", "mat2 must be a matrix, got {n}-D tensor"))
+    _check_matrices(
+        mat1, mat2, ("mat1 must be a matrix, got {n}-D tensor", "mat2 must be a matrix, got {n}-D tensor")
+    )
     _unlike(input, mat2, _MIXED)
     _unlike(mat1, mat2, _MIXED)
     summand = _expanded(input, (mat1._sizes[0], mat2._sizes[1]))
@@ -291,7 +300,9 @@ def _addr(input: Tensor, vec1: Tensor, vec2: Tensor, beta: Any, alpha: Any) -> R
     d = promotion.result_dtype([input, vec1, vec2])
     for name, value in (("beta", beta), ("alpha", alpha)):
         if d.category < FLOAT and isinstance(value, float):
-            raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
+            raise RuntimeError(
+                f"For integral input tensors, argument {name} must not be a floating point number."
+            )
     sizes = (vec1._sizes[0], vec2._sizes[0])
     shown: Any = input.detach().expand(sizes)
     by, times = checked_number(beta, d), checked_number(alpha, d)
@@ -299,7 +310,11 @@ def _addr(input: Tensor, vec1: Tensor, vec2: Tensor, beta: Any, alpha: Any) -> R
     total = times * column[:, None] * row
     if by != 0:
         total = total + by * summand
-    operands = [(shown._sizes, shown._strides), ((sizes[0], 1), (vec1._strides[0], 1)), (vec2._sizes, vec2._strides)]
+    operands = [
+        (shown._sizes, shown._strides),
+        ((sizes[0], 1), (vec1._strides[0], 1)),
+        (vec2._sizes, vec2._strides),
+    ]
     return Result(total.astype(d.numpy, copy=False), layout.pointwise_strides(operands, sizes))
 
 

@@ -28,7 +28,9 @@ def _bits(name: str, kernel: Any, **record: Any) -> None:
     # Flat, where anything has a slope at all: so an in-place form is checked like any other of what is recorded.
     fields = {"family": "pointwise", "exact": True, "derivatives": {"input": no_gradient}, **record}
     pointwise(f"{name}(Tensor input, Tensor other)", kernel, **fields)
-    pointwise(f"{name}(Operand self, Tensor other)", kernel, **{**fields, "forms": "function", "derivatives": {}})
+    pointwise(
+        f"{name}(Operand self, Tensor other)", kernel, **{**fields, "forms": "function", "derivatives": {}}
+    )
     pointwise(f"{name}(Tensor input, Operand other)", kernel, **fields)
 
 
@@ -47,7 +49,9 @@ def _too_far(other: np.ndarray, width: int) -> np.ndarray:
 def _left_shift(input: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Shifted by the width or more, or by a negative count, nothing is left."""
     far = _too_far(other, 8 * input.dtype.itemsize)
-    return np.where(far, 0, np.left_shift(input, np.where(far, 0, other).astype(other.dtype))).astype(input.dtype)
+    return np.where(far, 0, np.left_shift(input, np.where(far, 0, other).astype(other.dtype))).astype(
+        input.dtype
+    )
 
 
 def _right_shift(input: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -55,10 +59,11 @@ def _right_shift(input: np.ndarray, other: np.ndarray) -> np.ndarray:
     width = 8 * input.dtype.itemsize
     if input.dtype.kind == "u":
         far = _too_far(other, width)
-        return np.where(far, 0, np.right_shift(input, np.where(far, 0, other).astype(other.dtype))).astype(input.dtype)
+        return np.where(far, 0, np.right_shift(input, np.where(far, 0, other).astype(other.dtype))).astype(
+            input.dtype
+        )
     return np.right_shift(input, np.where(_too_far(other, width), width - 1, other).astype(other.dtype))
 
 
 _bits("bitwise_left_shift", _left_shift, accepts=INTEGERS, error_name="lshift_cpu")
 _bits("bitwise_right_shift", _right_shift, accepts=INTEGERS, error_name="rshift_cpu")
-

@@ -80,7 +80,9 @@ def _norm(input: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     """A vector norm, or with an order and two dimensions a matrix norm; without an order, the root of the sum of squares."""
     if dim is not None:
         if len(dim) not in (1, 2):
-            raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dim)}")
+            raise RuntimeError(
+                f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dim)}"
+            )
     elif ord is not None and not isinstance(ord, str) and input.dim() not in (1, 2):
         raise RuntimeError(
             f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {input.dim()}D."

@@ -58,7 +58,11 @@ op(
 
 def warn_of_lost_imaginary(source: Tensor, target: dtype) -> None:
     """Warn where a copy turns complex values into real numbers."""
-    if source.dtype.category == dtypes.COMPLEX and dtypes.BOOL < target.category < dtypes.COMPLEX and source.numel():
+    if (
+        source.dtype.category == dtypes.COMPLEX
+        and dtypes.BOOL < target.category < dtypes.COMPLEX
+        and source.numel()
+    ):
         warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=7)
 
 
@@ -69,7 +73,9 @@ def _copy(input: Tensor, other: Any, non_blocking: bool) -> Result:
     src = other if isinstance(other, Tensor) else F.tensor(other)
     if src is not input:
         check_memory(_WRITTEN, input, (), ())
-    shape = layout.broadcast_shapes([input._sizes, src._sizes]) if src._sizes != input._sizes else input._sizes
+    shape = (
+        layout.broadcast_shapes([input._sizes, src._sizes]) if src._sizes != input._sizes else input._sizes
+    )
     if shape != input._sizes:
         raise RuntimeError(
             f"output with shape {list(input._sizes)} doesn't match the broadcast shape {list(shape)}"
@@ -143,7 +149,9 @@ def _as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | Non
     return Geometry(tuple(size), tuple(stride), offset)
 
 
-def _as_strided_grad(grad: Tensor, input_layout: Any, size: Any, stride: Any, storage_offset: int | None) -> Tensor:
+def _as_strided_grad(
+    grad: Tensor, input_layout: Any, size: Any, stride: Any, storage_offset: int | None
+) -> Tensor:
     offset = input_layout[2] if storage_offset is None else storage_offset
     return F.as_strided_backward(grad, input_layout, (tuple(size), tuple(stride), offset))
 
@@ -157,7 +165,10 @@ def as_strided_backward(grad: Tensor, base: Any, view: Any) -> Tensor:
     sizes, strides, offset = base
     view_sizes, view_strides, view_offset = view
     low = min(offset, view_offset)
-    length = max(offset - low + layout.extent(sizes, strides), view_offset - low + layout.extent(view_sizes, view_strides))
+    length = max(
+        offset - low + layout.extent(sizes, strides),
+        view_offset - low + layout.extent(view_sizes, view_strides),
+    )
     flat = F.zeros((length,), dtype=grad.dtype)
     places = F.arange(length)
     shown = places.as_strided(view_sizes, view_strides, view_offset - low).reshape(-1)

@@ -85,7 +85,9 @@ def _norm_of(size: np.ndarray, p: float, axes: Any, keepdim: bool) -> np.ndarray
         return accumulate(np.add, (size != 0).astype(size.dtype), axes, keepdim)
     if math.isinf(p) and size.size:
         return folded(np.maximum if p > 0 else np.minimum, size, axes, keepdim)
-    if reduced_count(size.shape, axes) == 1 and size.size:  # nothing to add up: no rounding, and no overflow of a power
+    if (
+        reduced_count(size.shape, axes) == 1 and size.size
+    ):  # nothing to add up: no rounding, and no overflow of a power
         return folded(np.maximum, size, axes, keepdim)
     if p == 1 or math.isinf(p):
         return accumulate(np.add, size, axes, keepdim)
@@ -144,7 +146,9 @@ def _matrix_norm(input: Tensor, p: str, dims: Any, keepdim: bool, dtype: dtype |
     if len(input._sizes) < 2:
         raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
     if input.dtype.category < FLOAT:
-        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {input.dtype.legacy}")
+        raise RuntimeError(
+            f"{name}: Expected a floating point or complex tensor as input. Got {input.dtype.legacy}"
+        )
     if len(dims) != 2:
         raise RuntimeError(f"{name}: dim must be a 2-tuple. Got {' '.join(map(str, dims))}")
     if p not in ("fro", "nuc"):
@@ -179,7 +183,9 @@ def _dist(input: Tensor, other: Tensor, p: Any) -> Any:
 
 def _negated(grad: Any) -> Any:
     if grad is None:
-        raise RuntimeError("Expected a proper Tensor but got None (or an undefined Tensor in C++) for argument #0 'self'")
+        raise RuntimeError(
+            "Expected a proper Tensor but got None (or an undefined Tensor in C++) for argument #0 'self'"
+        )
     return -grad
 
 

@@ -18,7 +18,9 @@ from engine.signatures import is_tensor
 
 def _power(input: np.ndarray, exponent: np.ndarray) -> np.ndarray:
     if input.dtype.kind == "c":
-        return np.exp(exponent * np.log(input))  # as C does, so that zeros and infinities give what they give there
+        return np.exp(
+            exponent * np.log(input)
+        )  # as C does, so that zeros and infinities give what they give there
     if input.dtype.kind == "f":
         return np.power(input, exponent)
     # A negative power of an integer is its truncated value: 0 but for 1 and -1. NumPy refuses it.
@@ -51,7 +53,11 @@ def _power_of_number(input: np.ndarray, exponent: Any) -> np.ndarray:
     if kind == "c" and exponent not in (2, 3, -1, -2, 0.5, -0.5):
         return _power(input, as_scalar(exponent, input))
     short = _SPECIAL_POWERS.get(exponent)
-    return short(input) if short is not None and input.dtype != np.float16 else np.power(input, as_scalar(exponent, input))
+    return (
+        short(input)
+        if short is not None and input.dtype != np.float16
+        else np.power(input, as_scalar(exponent, input))
+    )
 
 
 def _integer_power(input: np.ndarray, exponent: int) -> np.ndarray:
@@ -157,7 +163,10 @@ def _float_power_(input: Any, exponent: Any) -> Any:
     return input.pow_(_in_double(exponent, d))
 
 
-for _first, _second, _forms in (("Tensor", "Operand", "function method out"), ("Operand", "Tensor", "function out")):
+for _first, _second, _forms in (
+    ("Tensor", "Operand", "function method out"),
+    ("Operand", "Tensor", "function out"),
+):
     op(
         f"float_power({_first} input, {_second} exponent)", kind=COMPOSITE, kernel=_float_power, family="pointwise",
         forms=_forms,
@@ -195,7 +204,9 @@ def _lcm(input: np.ndarray, other: np.ndarray) -> np.ndarray:
     wide = np.result_type(input, np.int32)
     input_, other_ = input.astype(wide), other.astype(wide)
     divisor = np.gcd(input_, other_)
-    return np.abs(np.where(divisor == 0, 0, input_ // np.where(divisor == 0, 1, divisor)) * other_).astype(input.dtype)
+    return np.abs(np.where(divisor == 0, 0, input_ // np.where(divisor == 0, 1, divisor)) * other_).astype(
+        input.dtype
+    )
 
 
 pointwise(

@@ -126,7 +126,9 @@ def _distribution(draw: Draw) -> Callable[..., Result]:
     return kernel
 
 
-_in_place("uniform_(Tensor input, float from=0.0, float to=1.0)", _uniform, node="UniformBackward0", exact=True)
+_in_place(
+    "uniform_(Tensor input, float from=0.0, float to=1.0)", _uniform, node="UniformBackward0", exact=True
+)
 _in_place("normal_(Tensor input, float mean=0.0, float std=1.0)", _normal, node="NormalBackward0")
 _in_place("random_(Tensor input)", _random_full, node="RandomBackward2", exact=True)
 _in_place("random_(Tensor input, int from, int? to)", _random_range, node="RandomBackward0", exact=True)
@@ -164,13 +166,17 @@ def _write(target: Tensor, result: Result) -> None:
     call.bump_version(target)
 
 
-def _fresh(sizes: layout.Shape, d: dtype, strides: layout.Shape | None, fill: Callable[[Tensor], Result]) -> Tensor:
+def _fresh(
+    sizes: layout.Shape, d: dtype, strides: layout.Shape | None, fill: Callable[[Tensor], Result]
+) -> Tensor:
     made = blank(check_sizes(sizes), d, strides)
     call.write(made, fill(made))
     return made
 
 
-def _factory(signature: str, fill: Callable[..., Result], default: Callable[[], dtype], *, exact: bool) -> None:
+def _factory(
+    signature: str, fill: Callable[..., Result], default: Callable[[], dtype], *, exact: bool
+) -> None:
     """Register a factory: `fill(target, *own parameters without size, generator)`; `size` is the last own parameter."""
 
     def kernel(*values: Any) -> Tensor:
@@ -215,7 +221,9 @@ def _permuted(n: int, source: Generator | None, d: dtype) -> np.ndarray:
     return generator.randperm(stream_of(source), n, d.name)
 
 
-def _randperm(n: int, source: Any, d: Any, _: Any, device: Any, pin_memory: Any, requires_grad: Any) -> Tensor:
+def _randperm(
+    n: int, source: Any, d: Any, _: Any, device: Any, pin_memory: Any, requires_grad: Any
+) -> Tensor:
     """A random permutation of 0 .. n - 1."""
     check_place(device, pin_memory)
     return finish(Tensor._fresh(_permuted(n, source, d or dtypes.int64)), requires_grad)
@@ -243,7 +251,9 @@ def _like(signature: str, fill: Callable[..., Result], *, exact: bool) -> None:
         *given, source, d, _, device, pin_memory, requires_grad, memory_format = values
         check_place(device, pin_memory)
         strides = strides_for(input, memory_format)
-        return finish(_fresh(input._sizes, d or input.dtype, strides, lambda t: fill(t, *given, source)), requires_grad)
+        return finish(
+            _fresh(input._sizes, d or input.dtype, strides, lambda t: fill(t, *given, source)), requires_grad
+        )
 
     op(
         f"{signature[:-1]}, {_GENERATOR}, {OPTIONS}, memory_format? memory_format=None)", kind=COMPOSITE, kernel=kernel,
@@ -259,7 +269,11 @@ def _bound_of(high: Tensor) -> int:
 
 _like("rand_like(Tensor input)", lambda t, source: _uniform(t, 0.0, 1.0, source), exact=True)
 _like("randn_like(Tensor input)", lambda t, source: _normal(t, 0.0, 1.0, source), exact=False)
-_like("randint_like(Tensor input, int high)", lambda t, high, source: _random_range(t, 0, high, source), exact=True)
+_like(
+    "randint_like(Tensor input, int high)",
+    lambda t, high, source: _random_range(t, 0, high, source),
+    exact=True,
+)
 _like(
     "randint_like(Tensor input, Tensor high)", lambda t, high, source: _random_range(t, 0, _bound_of(high), source), exact=True,
 )  # fmt: skip
@@ -315,7 +329,9 @@ def _made(into: Callable[..., None], of: int) -> Callable[..., np.ndarray]:
     def kernel(mean: Any, std: Any, source: Any) -> np.ndarray:
         tensors = [t for t in (mean, std) if isinstance(t, Tensor)]
         if is_grad_enabled() and (mean, std)[of].dtype.is_complex and any(t.requires_grad for t in tensors):
-            raise RuntimeError("normal does not support automatic differentiation for outputs with complex dtype.")
+            raise RuntimeError(
+                "normal does not support automatic differentiation for outputs with complex dtype."
+            )
         out = blank(layout.broadcast_shapes([t._sizes for t in tensors]), (mean, std)[of].dtype)
         into(out, mean, std, source)
         return out._array()
@@ -382,7 +398,11 @@ def _tied(stream: Any, weights: np.ndarray, drawn: np.ndarray) -> np.ndarray | N
     ranked = -np.sort(-quotients, axis=-1)
     same = ranked[..., 1:] == ranked[..., :-1]
     edge = np.zeros((*ranked.shape[:-1], 1), np.bool_)
-    tied = np.concatenate([edge, same], -1) | np.concatenate([same, edge], -1) | np.isnan(quotients).any(-1, keepdims=True)
+    tied = (
+        np.concatenate([edge, same], -1)
+        | np.concatenate([same, edge], -1)
+        | np.isnan(quotients).any(-1, keepdims=True)
+    )
     tied = tied[..., : drawn.shape[-1]]
     return tied if tied.any() else None
 

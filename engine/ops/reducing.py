@@ -93,7 +93,9 @@ def accumulate(ufunc: np.ufunc, array: np.ndarray, axes: Axes, keepdim: bool) ->
     if count > _SHORT and array.dtype.kind in "fc" and array.size:
         wide = _WIDER.get(array.dtype) if ufunc is np.add else None
         if wide is not None and np.abs(array).max() < np.finfo(array.dtype).max / count:
-            return np.asarray(ufunc.reduce(array, axes, wide, keepdims=keepdim, initial=identity)).astype(array.dtype)
+            return np.asarray(ufunc.reduce(array, axes, wide, keepdims=keepdim, initial=identity)).astype(
+                array.dtype
+            )
         if count > _LONG and axes is not None and array.ndim - 1 not in axes:
             shape = reduced_sizes(array.shape, axes, keepdim)
             rows = np.ascontiguousarray(in_rows(array, axes))
@@ -127,7 +129,9 @@ def unreduced(grad: Any, dim: Any, keepdim: bool, sizes: layout.Shape) -> Any:
     return grad
 
 
-def no_identity(name: str, input: Tensor, dim: int | Sequence[int] | None, error: type[Exception] = RuntimeError) -> None:
+def no_identity(
+    name: str, input: Tensor, dim: int | Sequence[int] | None, error: type[Exception] = RuntimeError
+) -> None:
     """Raise where a reduction that has no identity element would reduce nothing."""
     if input.numel():
         return
@@ -175,7 +179,9 @@ def summed_dtype(input: Tensor, wish: dtype | None) -> dtype:
 def refuse_complex_gradient(name: str, input: Tensor) -> None:
     """Raise RuntimeError where an operation that has no complex derivative would be recorded."""
     if input.dtype.is_complex and _State.grad and input.requires_grad:
-        raise RuntimeError(f"{name} does not support automatic differentiation for outputs with complex dtype.")
+        raise RuntimeError(
+            f"{name} does not support automatic differentiation for outputs with complex dtype."
+        )
 
 
 # ------------------------------------------------------------------------------------------------- what `out=` asks for
@@ -193,7 +199,9 @@ def same_dtypes(outs: Sequence[Tensor], *wanted: dtype) -> None:
     """Raise RuntimeError for an `out=` tensor of another dtype than the result's."""
     for t, d in zip(outs, wanted, strict=False):
         if t.dtype is not d:
-            raise RuntimeError(f"Expected out tensor to have dtype {_C_NAMES[d.name]}, but got {_C_NAMES[t.dtype.name]} instead")
+            raise RuntimeError(
+                f"Expected out tensor to have dtype {_C_NAMES[d.name]}, but got {_C_NAMES[t.dtype.name]} instead"
+            )
 
 
 def dtype_from_out(position: int) -> Callable[[list[Any], list[Tensor]], None]:

@@ -79,7 +79,9 @@ def _nansum(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
     array = np.where(missing, 0, working(input, target)).astype(dtypes.opmath(target))
     total = accumulate(np.add, array, axes, keepdim).astype(target.numpy)
     lost = lost_in(input, target)
-    return Result(total, None, None if lost is None else np.asarray((lost & ~missing).any(axes, keepdims=keepdim)))
+    return Result(
+        total, None, None if lost is None else np.asarray((lost & ~missing).any(axes, keepdims=keepdim))
+    )
 
 
 def _nansum_out(values: list[Any], outs: list[Tensor]) -> None:

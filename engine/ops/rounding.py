@@ -65,7 +65,9 @@ def _round_decimals(input: np.ndarray, decimals: int) -> np.ndarray:
 def _round_dtype(values: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
     d = values[0].dtype
     if d not in FLOATS:
-        raise NotImplementedError(f"\"round{'_cpu' if values[1] else '_vml_cpu'}\" not implemented for '{d.legacy}'")
+        raise NotImplementedError(
+            f"\"round{'_cpu' if values[1] else '_vml_cpu'}\" not implemented for '{d.legacy}'"
+        )
     return d, d
 
 
@@ -111,7 +113,9 @@ def _clamp_dtype(name: str, bool_alone: bool = False) -> Any:
 
     def rule(values: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
         operands = [v for v in values if v is not None]
-        if name == "clamp_scalar_cpu" and any(is_tensor(x) and (x._sizes or x.requires_grad) for x in operands[1:]):
+        if name == "clamp_scalar_cpu" and any(
+            is_tensor(x) and (x._sizes or x.requires_grad) for x in operands[1:]
+        ):
             got = ", ".join(type(x).__name__ for x in operands[1:])
             raise TypeError(f"clamp() received an invalid combination of arguments - got ({got})")
         if len(operands) == 1:
@@ -225,16 +229,24 @@ def _nan_to_num(input: Tensor, nan: float | None, posinf: float | None, neginf: 
     """NaN becomes 0, infinities the extremes of the dtype, unless told otherwise; parts of complex numbers alike."""
     array, d = input._array(), input.dtype
     if d.category == COMPLEX and input.requires_grad and is_grad_enabled():
-        raise RuntimeError("nan_to_num does not support automatic differentiation for outputs with complex dtype.")
+        raise RuntimeError(
+            "nan_to_num does not support automatic differentiation for outputs with complex dtype."
+        )
     strides = strides_for(input, None)
     if array.dtype.kind in "iub":
         return Result(array.copy(), strides)
     real = d.to_real()
     most = dtypes.finfo(real).max
-    fill = (0.0 if nan is None else nan, most if posinf is None else posinf, -most if neginf is None else neginf)
+    fill = (
+        0.0 if nan is None else nan,
+        most if posinf is None else posinf,
+        -most if neginf is None else neginf,
+    )
     parts = array.reshape(*array.shape, 1).copy().view(real.numpy) if d.category == COMPLEX else array
     wide = parts.astype(dtypes.opmath(real))
-    clean = np.select([np.isnan(wide), wide == np.inf, wide == -np.inf], [wide.dtype.type(f) for f in fill], wide)
+    clean = np.select(
+        [np.isnan(wide), wide == np.inf, wide == -np.inf], [wide.dtype.type(f) for f in fill], wide
+    )
     clean = clean.astype(real.numpy)
     return Result(clean.view(d.numpy).reshape(array.shape) if d.category == COMPLEX else clean, strides)
 

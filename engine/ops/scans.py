@@ -55,7 +55,9 @@ def _scan(name: str, ufunc: np.ufunc) -> Callable[..., Any]:
             raise NotImplementedError(f"\"{name}_out_cpu\" not implemented for 'Bool'")
         lost = lost_in(input, target)
         array = array.astype(_accumulator(target), copy=True)
-        if array.dtype.kind in "fc":  # the identity takes part: 0 + -0 is 0, and 1 times a complex infinity has NaNs
+        if (
+            array.dtype.kind in "fc"
+        ):  # the identity takes part: 0 + -0 is 0, and 1 times a complex infinity has NaNs
             first = array[(slice(None),) * axis + (slice(0, 1),)]
             ufunc(array.dtype.type(identity), first, out=first)
         values = ufunc.accumulate(array, axis, array.dtype).astype(target.numpy)
@@ -99,7 +101,9 @@ def _cumprod_grad_in_one_pass(grad: Any, input: Any, result: Any, dim: int) -> A
     divided = (_reversed(F.cumsum, weighted, dim) / conj(input)).masked_fill(~before, 0)
     first = between.max(dim, True)[1]
     at_first = F.zeros_like(between).scatter(dim, first, F.ones_like(first, dtype=dtypes.bool_)) & between
-    reach = (conj(input).masked_fill(~(between & ~at_first), 1).cumprod(dim) * grad.masked_fill(~between, 0)).sum(dim, True)
+    reach = (
+        conj(input).masked_fill(~(between & ~at_first), 1).cumprod(dim) * grad.masked_fill(~between, 0)
+    ).sum(dim, True)
     lead = conj(result).gather(dim, (first - 1).clamp(min=0)).masked_fill(first == 0, 1)
     return F.where(at_first, reach * lead, divided)
 
@@ -282,7 +286,9 @@ op(
 # --------------------------------------------------------------------------------------------------------------- softmax
 
 
-def _softmax_kernel(name: str, compute: Callable[[np.ndarray, int, np.dtype], np.ndarray]) -> Callable[..., Any]:
+def _softmax_kernel(
+    name: str, compute: Callable[[np.ndarray, int, np.dtype], np.ndarray]
+) -> Callable[..., Any]:
     def kernel(input: Tensor, dim: int) -> Any:
         axis = layout.wrap_dim(dim, len(input._sizes))
         if input.numel() == 0:
@@ -290,7 +296,9 @@ def _softmax_kernel(name: str, compute: Callable[[np.ndarray, int, np.dtype], np
             return input._array().copy()
         if input.dtype not in FLOATS:
             place = "lastdim_" if axis == max(len(input._sizes), 1) - 1 else ""
-            raise NotImplementedError(f"\"{name}_{place}kernel_impl\" not implemented for '{input.dtype.legacy}'")
+            raise NotImplementedError(
+                f"\"{name}_{place}kernel_impl\" not implemented for '{input.dtype.legacy}'"
+            )
         array = working(input)
         rows = array.reshape(1) if not array.ndim else array
         found = compute(rows - rows.max(axis, keepdims=True), axis, input.dtype.numpy)

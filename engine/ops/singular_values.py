@@ -39,7 +39,9 @@ def _svd_kernel(A: Tensor, full_matrices: bool, compute_uv: bool) -> tuple[Resul
 
 def _svd_gradient(given_grads: Any, U: Any, S: Any, Vh: Any, full_matrices: bool, compute_uv: bool) -> Any:
     if not compute_uv:
-        raise RuntimeError("svd_backward: Setting compute_uv to false in torch.svd doesn't compute singular matrices")
+        raise RuntimeError(
+            "svd_backward: Setting compute_uv to false in torch.svd doesn't compute singular matrices"
+        )
     of_u, of_s, of_vh = given_grads
     k = S._sizes[-1]
     if full_matrices:
@@ -110,14 +112,18 @@ op(
 def _linalg_svd(A: Tensor, full_matrices: bool, driver: str | None) -> Any:
     """Singular vectors and values. U and Vh are unique only up to signs, phases or rotations (see `_linalg_svd`)."""
     if driver is not None:
-        raise RuntimeError("torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.")
+        raise RuntimeError(
+            "torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend."
+        )
     return named_tuple("linalg_svd", ("U", "S", "Vh"))(F._linalg_svd(A, full_matrices))
 
 
 def _svd(input: Any, some: bool, compute_uv: bool) -> Any:
     """Singular vectors (U and V, not its transpose) and values; zeros for the vectors without `compute_uv`."""
     if input.dim() < 2:
-        raise RuntimeError(f"linalg.svd: input should have at least 2 dimensions, but has {input.dim()} dimensions instead")
+        raise RuntimeError(
+            f"linalg.svd: input should have at least 2 dimensions, but has {input.dim()} dimensions instead"
+        )
     made = named_tuple("svd", ("U", "S", "V"))
     if compute_uv:
         U, S, Vh = F._linalg_svd(input, not some)

@@ -46,7 +46,9 @@ _FAMILY = "reduction"
 # -------------------------------------------------------------------------------------------------------------- variance
 
 
-def _moments(input: Tensor, axes: Axes, correction: float, keepdim: bool, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _moments(
+    input: Tensor, axes: Axes, correction: float, keepdim: bool, name: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Variance and mean in double precision, in which torch accumulates them too."""
     count = reduced_count(input._sizes, axes)
     shape = reduced_sizes(input._sizes, axes, keepdim)
@@ -63,7 +65,9 @@ def _moments(input: Tensor, axes: Axes, correction: float, keepdim: bool, name: 
     if not input.dtype.is_complex:
         return _variance(array, axes, free).reshape(shape), _mean(array, axes, count).reshape(shape)
     single = input.dtype.to_real().numpy  # the parts are rounded before they are added
-    variance = _variance(array.real, axes, free).astype(single) + _variance(array.imag, axes, free).astype(single)
+    variance = _variance(array.real, axes, free).astype(single) + _variance(array.imag, axes, free).astype(
+        single
+    )
     mean = np.empty(variance.shape, array.dtype)
     mean.real, mean.imag = _mean(array.real, axes, count), _mean(array.imag, axes, count)
     return variance.reshape(shape), mean.reshape(shape)
@@ -92,10 +96,14 @@ def _variance(array: np.ndarray, axes: Axes, free: float) -> np.ndarray:
 def _std_var(name: str, *, root: bool, both: bool) -> Any:
     def kernel(input: Tensor, dim: Any, correction: Any, keepdim: bool) -> Any:
         if input.dtype.category < FLOAT:
-            raise RuntimeError(f"{name if both else 'std and var'} only support floating point and complex dtypes")
+            raise RuntimeError(
+                f"{name if both else 'std and var'} only support floating point and complex dtypes"
+            )
         axes = reduced_axes(dim, len(input._sizes))
         with np.errstate(all="ignore"):
-            variance, mean = _moments(input, axes, 1.0 if correction is None else float(correction), keepdim, name)
+            variance, mean = _moments(
+                input, axes, 1.0 if correction is None else float(correction), keepdim, name
+            )
         spread = (np.sqrt(variance) if root else variance).astype(input.dtype.to_real().numpy)
         return (spread, mean.astype(input.dtype.numpy)) if both else spread
 
@@ -122,7 +130,9 @@ def _std_grad(grad: Any, input: Any, result: Any, dim: Any, correction: Any, kee
 
 def _mean_part(grad: Any, input: Any, dim: Any, keepdim: bool) -> Any:
     sizes = input._sizes
-    return unreduced(grad, dim, keepdim, sizes).expand(sizes) / reduced_count(sizes, reduced_axes(dim, len(sizes)))
+    return unreduced(grad, dim, keepdim, sizes).expand(sizes) / reduced_count(
+        sizes, reduced_axes(dim, len(sizes))
+    )
 
 
 def _var_mean_grad(given_grads: Any, input: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
@@ -133,7 +143,9 @@ def _var_mean_grad(given_grads: Any, input: Any, dim: Any, correction: Any, keep
     )
 
 
-def _std_mean_grad(given_grads: Any, input: Any, spread: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
+def _std_mean_grad(
+    given_grads: Any, input: Any, spread: Any, dim: Any, correction: Any, keepdim: bool
+) -> Any:
     of_std, of_mean = given_grads
     return _added(
         None if of_std is None else _std_grad(of_std, input, spread, dim, correction, keepdim),
@@ -278,7 +290,9 @@ def _mode_index(rows: np.ndarray) -> np.ndarray:
 def _mode_out(values: list[Any], outs: list[Tensor]) -> None:
     for word, t, d in zip(("values", "indices"), outs, (values[0].dtype, dtypes.int64), strict=False):
         if t.dtype is not d:
-            raise RuntimeError(f"expected scalar type '{d.legacy}' but got '{t.dtype.legacy}' for {word} output")
+            raise RuntimeError(
+                f"expected scalar type '{d.legacy}' but got '{t.dtype.legacy}' for {word} output"
+            )
 
 
 def _mode(input: Tensor, dim: int, keepdim: bool) -> Any:

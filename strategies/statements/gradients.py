@@ -116,7 +116,9 @@ def _apart(drawing: Drawing, text: str) -> str:
     """
     scope = drawing.scope
     given = scope[text] if text in scope.tensors else None
-    if given is None or not any(scope[n].requires_grad and scope[n]._storage is given._storage for n in scope.tensors):
+    if given is None or not any(
+        scope[n].requires_grad and scope[n]._storage is given._storage for n in scope.tensors
+    ):
         return text
     return f"{text}.clone()"
 
