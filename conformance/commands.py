@@ -27,10 +27,23 @@ class UseError(Exception):
     """What was asked for cannot be done; the text is one line."""
 
 
-def _report_error() -> type[Exception]:
-    from reports import ReportError
+def _report_errors() -> tuple[type[Exception], ...]:
+    try:
+        from reports import ReportError
+    except ModuleNotFoundError:  # traces are written and compared where Jinja2 is not installed
+        return ()
+    return (ReportError,)
 
-    return ReportError
+
+def _pages() -> Any:
+    """The package that makes reports. Raises UseError where what it needs is not installed."""
+    try:
+        import reports
+    except ModuleNotFoundError as error:
+        raise UseError(
+            f"a report needs {error.name}, which is not installed (it is in the extra `suite`)"
+        ) from None
+    return reports
 
 
 EXPECTED: tuple[type[BaseException], ...] = (
@@ -43,7 +56,7 @@ EXPECTED: tuple[type[BaseException], ...] = (
     TraceError,
     UseError,
     OSError,
-    _report_error(),
+    *_report_errors(),
 )
 
 
@@ -52,6 +65,7 @@ EXPECTED: tuple[type[BaseException], ...] = (
 
 def run(options: Namespace) -> int:
     _check_draw(options.draw)
+    _pages()
     settings = Settings(
         records=options.records,
         programs=options.programs,
@@ -73,9 +87,7 @@ def run(options: Namespace) -> int:
         return 130 if outcome.interrupted else 0
     print(f"records: {settings.records / campaign.run}*.jsonl")
     out = options.html or settings.records / "report.html"
-    from reports import write
-
-    print(f"report:  {write(list(outcome.files), out)}")
+    print(f"report:  {_pages().write(list(outcome.files), out)}")
     if outcome.interrupted:
         return 130
     return 1 if tally.differences else 0
@@ -219,10 +231,9 @@ def compare(options: Namespace) -> int:
 
 
 def report(options: Namespace) -> int:
-    from reports import load, merge, write_merged
-
-    merged = merge(load(list(options.records)))
-    print(write_merged(merged, options.html))
+    pages = _pages()
+    merged = pages.merge(pages.load(list(options.records)))
+    print(pages.write_merged(merged, options.html))
     return 1 if merged.differs else 0
 
 
