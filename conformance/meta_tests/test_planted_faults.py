@@ -1,6 +1,7 @@
 """Each of twelve faults planted in the engine is found by the default run, as one fingerprint, in few statements."""
 
 import functools
+import resource
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
@@ -14,6 +15,7 @@ from conformance.ledger import load
 from conformance.meta_tests.planted_faults import FAULTS, copy_of_engine
 from conformance.runner import Run
 from conformance.session import Examined, Session
+from conformance.worker import limit_memory
 from strategies.program import ProgramError, parse
 from strategies.programs import draw_block
 
@@ -119,6 +121,15 @@ def test_the_engine_that_draws_has_no_fault(fault):
     assert not Session(resolve("torch-cpu"), [resolve("engine")]).show(SHOWN[fault])
 
 
+@pytest.fixture
+def limited_memory():
+    """What a run's processes may take: reducing tries programs that nobody drew."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    limit_memory(Settings(records=Path()).memory)
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
 NOT_DRAWN = pytest.mark.xfail(reason="the default run gives max no NaN", raises=AssertionError)
 
 
@@ -126,7 +137,7 @@ NOT_DRAWN = pytest.mark.xfail(reason="the default run gives max no NaN", raises=
 @pytest.mark.parametrize(
     "fault", [pytest.param(one, marks=[NOT_DRAWN] if one == "nan_lost_in_max" else []) for one in SHOWN]
 )
-def test_the_default_run_finds_the_fault_as_one_fingerprint(fault):
+def test_the_default_run_finds_the_fault_as_one_fingerprint(fault, limited_memory):
     found, first, counts = session(fault), 0, Counter()
     for number, (text, (program, _)) in enumerate(drawn().items(), 1):
         for discrepancy in found.examine(program).discrepancies:
