@@ -35,10 +35,10 @@ CALLS = {
         max() min() amax(0) amin(0) aminmax() argmax() argmin() count_nonzero() quantile(0.5) nanquantile(0.5)
         cumsum(0) cumprod(0) cummax(1) cummin(1) logcumsumexp(1) renorm(2,0,0.5) histc(4,-1.0,1.0) histogram(4)
         diff() cov() corrcoef() sort() argsort() msort() topk(2) kthvalue(2) unique() unique_consecutive()
-        nonzero() nonzero_static(size=2) argwhere() detach() conj() resolve_conj() resolve_neg() clone()
+        nonzero() nonzero_static(size=2) argwhere() detach() resolve_neg() clone()
         is_inference() is_conj() is_neg() tile((2,1)) repeat_interleave(2) flip([0]) fliplr() flipud() roll(1) rot90()
         narrow_copy(1,0,2) squeeze() unsqueeze(0) permute((1,0)) transpose(0,1) swapaxes(0,1) swapdims(0,1)
-        movedim(0,1) moveaxis(0,1) t() adjoint() narrow(1,0,2) select(0,1) diagonal() split(2) split_with_sizes([1,1])
+        movedim(0,1) moveaxis(0,1) t() narrow(1,0,2) select(0,1) diagonal() split(2) split_with_sizes([1,1])
         chunk(2) unbind() tensor_split(2) hsplit([1]) vsplit(2) broadcast_to((2,2,3)) unflatten(1,(3,1)) reshape((3,2))
         flatten() ravel() as_strided((2,2),(1,1)) trace() diag() triu() tril() pinverse() svd() qr()
         select_scatter(v,0,0) slice_scatter(x[:,:1],1,0,1) diagonal_scatter(v[:2]) as_strided_scatter(x[:1,:2],(1,2),(1,1))
@@ -71,7 +71,7 @@ CALLS = {
     """,
     "lower": "cholesky_solve(torch.eye(2)) cholesky_inverse() triangular_solve(torch.eye(2))",
     "cube": "bmm(x) baddbmm(x,x) dsplit(2)",
-    "complex": "abs() angle() conj() resolve_conj()",
+    "complex": "abs() angle()",
 }
 FURTHER = {  # calls whose operand is none of the above
     "logit": ("torch.tensor([0.25, 0.5])", ""),

@@ -145,9 +145,9 @@ def _index_put(
             call.check_memory(frozenset(("warns",)), input, (), ())  # the fill warns too
         filled = F.masked_fill(input.detach(), mask, values.detach().reshape(()))
         return Result(filled._array(), strides_for(input, None))
-    arrays, shape = _places(input, indices)
     if in_place:
         _check_memory(input, [values, *(i for i in indices if i is not None)])
+    arrays, shape = _places(input, indices)
     if values.dtype is not input.dtype:
         raise RuntimeError(
             "Index put requires the source and destination dtypes match, got "

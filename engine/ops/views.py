@@ -12,6 +12,7 @@ import numpy as np
 
 from engine import functions as F
 from engine import layout
+from engine.autograd.modes import is_inference_mode_enabled
 from engine.call import Geometry, Result
 from engine.dtypes import dtype
 from engine.registry import COMPOSITE, GENERAL, VIEW, op
@@ -104,9 +105,12 @@ def _view(input: Tensor, size: Shape) -> Geometry:
 
 
 def _view_dtype(input: Tensor, dtype: Any) -> Tensor:
-    """The same bytes read as another dtype. Autograd does not see it as a view: it has no base and no history."""
+    """The same bytes read as another dtype. Autograd does not see it as a view: it has no base and no history.
+
+    In inference mode it is a tensor of that mode.
+    """
     sizes, strides, offset = _reread(input, dtype)
-    other = input._alias()
+    other = input.data if is_inference_mode_enabled() else input._alias()
     other._sizes, other._strides, other._offset, other.dtype = sizes, strides, offset, dtype
     return other
 
