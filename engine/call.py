@@ -347,8 +347,10 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
         if (
             compute.category == dtypes.COMPLEX
             and dtypes.BOOL == result.category < target.dtype.category < dtypes.COMPLEX
+            and op.name != "logical_not"
+            and layout.numel(shape)
         ):
-            # torch writes a comparison in the common dtype and casts that.
+            # torch writes a comparison, but no negation, in the common dtype and casts that.
             warnings.warn(
                 "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=5
             )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from engine import dtypes
 from engine.call import Geometry
 from engine.dtypes import COMPLEX, COMPLEXES, FLOAT, dtype, get_default_dtype
 from engine.ops.pointwise import SAME_OUT, F, pointwise, promote, to_real
@@ -89,7 +90,7 @@ def _as_real(input: Tensor) -> Geometry:
 
 
 def _as_complex(input: Tensor) -> Geometry:
-    if input.dtype.category != FLOAT or input.dtype.itemsize < 4:
+    if input.dtype.category != FLOAT or input.dtype is dtypes.bfloat16:
         raise RuntimeError(
             "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
             f"{input.dtype.legacy}"

@@ -162,9 +162,22 @@ def _kron(input: Any, other: Any) -> Any:
     return F._unsafe_view(product, shape)
 
 
+def _kron_into(input: Any, other: Any, out: Any) -> Any:
+    """Written through a view that torch makes of `out` below autograd, so that the version of `out` stays."""
+    count = out._counter.value if out._counter is not None else None
+    F._kron(input, other, out=out)
+    if count is not None:
+        out._counter.value = count
+    return out
+
+
+op(
+    "_kron(Tensor input, Tensor other)", kind=COMPOSITE, kernel=_kron, family="linalg", forms="function out",
+    exact=True, memory="internal partial first others",
+)  # fmt: skip
 op(
     "kron(Tensor input, Tensor other)", kind=COMPOSITE, kernel=_kron, family="linalg", forms="function method out",
-    exact=True, memory="internal partial first others",
+    exact=True, out_form=_kron_into,
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------------ inner, tensordot

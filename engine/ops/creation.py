@@ -271,9 +271,12 @@ _new("new_empty_strided(int[] size, int[] stride)", _empty_strided)
 # --------------------------------------------------------------------------------------------------- complex from parts
 
 
+_WITH_COMPLEX = (dtypes.float16, dtypes.float32, dtypes.float64)
+
+
 def _parts_rule(operands: list[Any]) -> tuple[dtype, dtype]:
     first, second = (t.dtype for t in operands)
-    if first not in (dtypes.float32, dtypes.float64) or second.category != dtypes.FLOAT:
+    if first not in _WITH_COMPLEX or second not in _WITH_COMPLEX:
         raise RuntimeError(
             f"Expected both inputs to be Half, Float or Double tensors but got {first.legacy} and {second.legacy}"
         )
