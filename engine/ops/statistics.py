@@ -242,7 +242,13 @@ def _median_like(name: str, *, skip_nan: bool) -> None:
             no_identity("median", input, dim)
         if input.dtype in refused:
             raise NotImplementedError(f"\"median_out\" not implemented for '{input.dtype.legacy}'")
-        return picked(input, axis, keepdim, lambda rows: _median_index(rows, skip_nan), repeated)
+        found = picked(input, axis, keepdim, lambda rows: _median_index(rows, skip_nan), repeated)
+        if layout.has_internal_overlap(
+            input._sizes, input._strides
+        ):  # torch reads memory that it has not written
+            for result in found:
+                result.undefined = np.ones(result.values.shape, np.bool_)
+        return found
 
     def before_out(values: list[Any], outs: list[Tensor]) -> None:
         own, given = values[0].dtype, outs[0].dtype

@@ -127,6 +127,7 @@ _BY_TYPE: dict[str, Argument] = {
     "Operand": _operand,
     "Tensor[]": _tensors,
     "Number": lambda draft: draft.number(),
+    "Scalar": lambda draft: draft.number(),
     "int": _int,
     "float": _float,
     "bool": _bool,

@@ -14,7 +14,7 @@ def _exponent(draft: Draft) -> str:
     if not draft.has_tensor:
         return draft.tensor()
     way = draft.choices.below(8)
-    if way < 5 or draft.parameter.type == "Number":
+    if way < 5 or draft.parameter.type in ("Number", "Scalar"):
         if draft.first.dtype.category < 2 and not draft.sloppy():
             return draft.choices.pick(("2", "3", "1", "0"))
         return draft.choices.pick(("2", "0.5", "3", "-1", "2.0", "0", "1", "-2", "1.5"))
