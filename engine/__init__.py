@@ -42,6 +42,7 @@ from engine.size import (
     strided,
 )
 from engine.tensor import Tensor
+from engine import operators  # gives Tensor its operators
 
 tensor = functions.tensor  # torch.tensor; the module of that name stays importable
 

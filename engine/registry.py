@@ -201,14 +201,14 @@ def op(
         last_leads=last_leads, casts=casts, stepwise=stepwise, wide_scalar=wide_scalar,
         bound_rule=bound_rule, out_dtype_error=out_dtype_error, before_out=before_out, out_form=out_form, warning=warning,
     )  # fmt: skip
-    from engine import call
+    from engine import nodes, publishing
 
     record.node_class = type(
-        record.node_name, (call.OpNode,), {"op": record, "__module__": "engine.autograd"}
+        record.node_name, (nodes.OpNode,), {"op": record, "__module__": "engine.autograd"}
     )
     for name in (parsed.name, *aliases):
         OPS.setdefault(name, []).append(record)
-        call.publish(name, OPS[name])
+        publishing.publish(name, OPS[name])
     return record
 
 

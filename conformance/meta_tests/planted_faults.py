@@ -239,7 +239,7 @@ def lost_accumulation(engine: Any) -> Iterator[Change]:
 @fault
 def unfreed_graph(engine: Any) -> Iterator[Change]:
     """What was saved for backward stays after it."""
-    yield engine.call.OpNode, "release", lambda self: None
+    yield engine.nodes.OpNode, "release", lambda self: None
 
 
 @fault
@@ -281,8 +281,8 @@ def in_place_without_broadcasting(engine: Any) -> Iterator[Change]:
     def strict(op: Any, values: list[Any], tensors: list[Any], node: Any) -> Any:
         if op.kind == engine.registry.POINTWISE and any(t.shape != values[0].shape for t in tensors):
             shape = engine.layout.broadcast_shapes([t.shape for t in tensors])
-            engine.call._require_shape(values[0], shape)  # what else is wrong comes first
-            engine.call._compute(op, values, tensors, values[0])
+            engine.writes.require_shape(values[0], shape)  # what else is wrong comes first
+            engine.compute.compute_results(op, values, tensors, values[0])
             raise RuntimeError("operands of an in-place operation must have the same shape")
         return old(op, values, tensors, node)
 

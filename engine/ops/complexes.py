@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
-from engine.call import Geometry
+from engine.call import run
 from engine.dtypes import COMPLEX, COMPLEXES, FLOAT, dtype, get_default_dtype
 from engine.ops.pointwise import SAME_OUT, F, pointwise, promote, to_real
 from engine.registry import BOOL_ONLY, COMPOSITE, GENERAL, MUTATION, NUMERIC, VIEW, op
+from engine.results import Geometry
 from engine.tensor import Tensor
 
 # --------------------------------------------------------------------------------------------------------- conjugates
@@ -26,9 +27,7 @@ def _conj(input: Tensor) -> Tensor:
 
 
 def _conjugated(input: Tensor) -> Tensor:
-    from engine import call
-
-    return call.run(_CONJ, [input])
+    return run(_CONJ, [input])
 
 
 _CONJ = op(
@@ -49,9 +48,7 @@ op(
 
 def _conj_physical(input: Tensor) -> Tensor:
     """The conjugate in memory of its own; a real tensor itself."""
-    from engine import call
-
-    return call.run(_CONJ_PHYSICAL, [input]) if input.dtype.category == COMPLEX else input
+    return run(_CONJ_PHYSICAL, [input]) if input.dtype.category == COMPLEX else input
 
 
 _CONJ_PHYSICAL = pointwise(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import call, layout
+from engine import dtypes, layout
 from engine import functions as F
 from engine.dtypes import BOOL
 from engine.ops.pointwise import conj, multiply_add
@@ -277,7 +277,7 @@ op(
 def _vecdot(x: Any, y: Any, dim: int) -> Any:
     """The inner products of vectors along a dimension, the first operand conjugated."""
     for t in (x, y):
-        if t.dtype.category < call.dtypes.FLOAT:
+        if t.dtype.category < dtypes.FLOAT:
             raise RuntimeError(
                 f"linalg.vecdot: Expected a floating point or complex tensor as input. Got {t.dtype.legacy}"
             )

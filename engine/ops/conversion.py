@@ -9,21 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from engine import call, dtypes, layout, promotion, size
+from engine import dtypes, layout, promotion, size
 from engine import functions as F
 from engine.autograd.modes import is_grad_enabled
+from engine.casts import cast
 from engine.dtypes import dtype
 from engine.ops.memory import strides_for, warn_of_lost_imaginary
 from engine.registry import COMPOSITE, GENERAL, op
+from engine.results import Result
 from engine.size import memory_format, require_cpu
 from engine.tensor import Tensor
 
 
-def _to_copy(input: Tensor, dtype: dtype, memory_format: memory_format | None) -> call.Result:
+def _to_copy(input: Tensor, dtype: dtype, memory_format: memory_format | None) -> Result:
     if 0 not in input._sizes:
         warn_of_lost_imaginary(input, dtype)
-    values, undefined = call.cast(input._array(), dtype, input.dtype)
-    return call.Result(
+    values, undefined = cast(input._array(), dtype, input.dtype)
+    return Result(
         values.copy() if dtype is input.dtype else values, strides_for(input, memory_format), undefined
     )
 

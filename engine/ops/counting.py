@@ -12,9 +12,9 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.call import Result
 from engine.ops.reducing import working
 from engine.registry import COMPOSITE, GENERAL, camel, op
+from engine.results import Result
 from engine.tensor import Tensor
 
 _FAMILY = "reduction"

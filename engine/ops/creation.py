@@ -11,15 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from engine import call, dtypes, layout
+from engine import dtypes, layout
 from engine import functions as F
 from engine.autograd.modes import is_grad_enabled
+from engine.casts import checked_number
 from engine.dtypes import dtype
 from engine.ops.memory import strides_for
 from engine.registry import COMPOSITE, POINTWISE, op
+from engine.results import Result
 from engine.size import require_cpu
 from engine.storage import Storage
 from engine.tensor import Tensor
+from engine.writes import bump_version, check_inplace, write
 
 OPTIONS = "dtype? dtype=None, layout? layout=None, device? device=None, bool? pin_memory=False, bool? requires_grad=False"
 """The keywords that every factory takes."""
@@ -79,7 +82,7 @@ def undefined(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None
 
 def filled(sizes: layout.Shape, value: Any, d: dtype, strides: layout.Shape | None = None) -> Tensor:
     """A tensor with one value everywhere. Raises RuntimeError where the dtype cannot hold it."""
-    number = call.checked_number(value, d)
+    number = checked_number(value, d)
     tensor = blank(sizes, d, strides)
     tensor._array()[...] = number
     return tensor
@@ -132,9 +135,9 @@ def _with_out(name: str) -> Callable[..., Tensor]:
                 _warn_arange(out, made)
             out._resize(made._sizes)
         if name != "empty":
-            call.write(out, call.Result(made._array().reshape(out._sizes)))
+            write(out, Result(made._array().reshape(out._sizes)))
         if name != "empty" or not same:
-            call.bump_version(out)
+            bump_version(out)
         return finish(out, requires_grad)
 
     function.__name__ = function.__qualname__ = name
@@ -159,7 +162,7 @@ def _check_out(name: str, out: Any, kwargs: dict[str, Any]) -> None:
             f"aten::{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad."
         )
-    call.check_inplace(out, False)
+    check_inplace(out, False)
 
 
 def _warn_arange(out: Tensor, made: Tensor) -> None:

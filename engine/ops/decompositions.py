@@ -12,11 +12,11 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.call import Result
 from engine.dtypes import FLOAT, HALVES
 from engine.linalg import LinAlgError
 from engine.ops import lapack
 from engine.registry import COMPOSITE, GENERAL, op
+from engine.results import Result
 from engine.return_types import named_tuple
 from engine.tensor import Tensor
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.call import Result
 from engine.dtypes import BOOL, INTEGER, dtype
 from engine.ops.creation import OPTIONS, check_place, finish
 from engine.registry import COMPOSITE, GENERAL, MUTATION, op
+from engine.results import Result
 from engine.tensor import Tensor
 
 # ----------------------------------------------------------------------------------------------------------------- trace

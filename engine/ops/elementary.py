@@ -13,6 +13,7 @@ import numpy as np
 from scipy import special
 
 from engine.autograd.modes import is_grad_enabled
+from engine.call import run
 from engine.ops.pointwise import (
     EVERY,
     METHOD_ONLY,
@@ -71,9 +72,7 @@ def _tanh_grad(grad: Any, result: Any) -> Any:
 
 
 def _fused(record: Any, *values: Any) -> Any:
-    from engine import call
-
-    return call.run(record, list(values))
+    return run(record, list(values))
 
 
 # torch computes these derivatives in one kernel, so that 16-bit floats round once; they are no public functions.

@@ -12,7 +12,6 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.call import Result
 from engine.dtypes import dtype
 from engine.ops.memory import strides_for
 from engine.ops.reducing import (
@@ -29,6 +28,7 @@ from engine.ops.reducing import (
     working,
 )  # fmt: skip
 from engine.registry import COMPOSITE, GENERAL, op
+from engine.results import Result
 from engine.tensor import Tensor
 
 _FAMILY = "reduction"

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from engine import call, dtypes, layout
+from engine import dtypes, layout
 from engine import functions as F
+from engine.casts import holds, number_array
 from engine.dtypes import dtype
 from engine.ops.creation import blank, check_place, finish
 from engine.promotion import promote_types
@@ -192,9 +193,9 @@ def _store(leaves: list[Any], d: dtype) -> np.ndarray:
     out = np.empty(len(leaves), d.numpy)
     for i, x in enumerate(leaves):
         value = float(x) if isinstance(x, float) else _as_integer(x)
-        if not call._holds(d, value):
+        if not holds(d, value):
             raise RuntimeError(f"value cannot be converted to type {d.name} without overflow")
-        out[i] = call.number_array(int(value), d)
+        out[i] = number_array(int(value), d)
     return out
 
 

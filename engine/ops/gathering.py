@@ -13,10 +13,11 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.call import Result, cast, checked_number, number_array
+from engine.casts import cast, checked_number, number_array
 from engine.ops.memory import strides_for
 from engine.ops.pointwise import not_implemented
 from engine.registry import COMPOSITE, GENERAL, op
+from engine.results import Result
 from engine.tensor import Tensor
 
 _BOTH = "function method inplace out"

@@ -15,14 +15,15 @@ import numpy as np
 
 from engine import layout
 from engine.autograd.modes import is_grad_enabled
-from engine.call import Geometry, bump_version, check_inplace
 from engine.ops.memory import _as_strided, _as_strided_grad, strides_for
 from engine.ops.orders import matrix_transposed, transposed
 from engine.ops.views import Shape, _unsqueeze_some, composite, squeezed, unsqueezed
 from engine.registry import VIEW, op
+from engine.results import Geometry
 from engine.size import memory_format
 from engine.storage import Storage
 from engine.tensor import Tensor
+from engine.writes import bump_version, check_inplace
 
 
 def _inplace(

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from engine import call, dtypes, layout, signatures
+from engine import dtypes, layout, signatures
 from engine import functions as F
-from engine.call import Result, checked_number
+from engine.casts import checked_number
 from engine.ops.memory import strides_for
 from engine.registry import GENERAL, MUTATION, op
+from engine.results import Result
 from engine.tensor import Tensor
+from engine.writes import OVERLAP, check_memory
 
 _ALLOWED = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices"
 
@@ -142,7 +144,7 @@ def _index_put(
         mask = _covering(indices, input)
         if in_place:
             _check_memory(input, [values, mask])
-            call.check_memory(frozenset(("warns",)), input, (), ())  # the fill warns too
+            check_memory(frozenset(("warns",)), input, (), ())  # the fill warns too
         filled = F.masked_fill(input.detach(), mask, values.detach().reshape(()))
         return Result(filled._array(), strides_for(input, None))
     if in_place:
@@ -196,7 +198,7 @@ def _check_memory(input: Tensor, others: Sequence[Tensor]) -> None:
         )
     for other in others:
         if layout.overlaps(input, other):
-            raise RuntimeError(call.OVERLAP)
+            raise RuntimeError(OVERLAP)
 
 
 def _written_twice(

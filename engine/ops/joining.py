@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from engine import call, layout
 from engine import functions as F
-from engine.call import Result
+from engine import layout
+from engine.casts import cast
 from engine.ops.memory import strides_for
 from engine.ops.views import Shape, composite, wrap_dims
 from engine.promotion import can_cast, result_dtype
 from engine.registry import GENERAL, op
+from engine.results import Result
 from engine.size import contiguous_format
 from engine.tensor import Tensor
 
@@ -63,7 +64,7 @@ def _check_fits(expected: Shape, sizes: Shape, dim: int, at: int) -> None:
 def _converted(all_tensors: list[Tensor], joined: list[Tensor]) -> list[np.ndarray]:
     """The values in the common dtype of all tensors, those without elements included."""
     d = result_dtype(all_tensors)
-    return [call.cast(t._array(), d, t.dtype)[0] for t in joined]
+    return [cast(t._array(), d, t.dtype)[0] for t in joined]
 
 
 def _check_out(values: list[Any], outs: list[Tensor]) -> None:

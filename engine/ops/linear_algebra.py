@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes, layout, promotion
-from engine.call import Result, checked_number
+from engine.casts import checked_number
 from engine.dtypes import BOOL, FLOAT, HALVES, dtype
 from engine.ops.pointwise import conj, scaled
 from engine.random_support import C_NAME
 from engine.registry import GENERAL, op
+from engine.results import Result
 from engine.tensor import Tensor
 
 # -------------------------------------------------------------------------------------------------------------- products

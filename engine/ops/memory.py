@@ -9,11 +9,13 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.call import Geometry, Result, cast, check_memory, checked_number
+from engine.casts import cast, checked_number
 from engine.dtypes import dtype
 from engine.registry import COMPOSITE, GENERAL, MUTATION, VIEW, op
+from engine.results import Geometry, Result
 from engine.size import memory_format
 from engine.tensor import Tensor
+from engine.writes import check_memory
 
 
 def _clone(input: Tensor, memory_format: memory_format | None) -> Result:

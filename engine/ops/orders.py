@@ -10,8 +10,8 @@ from typing import Any
 
 from engine import functions as F
 from engine import layout
-from engine.call import Geometry
 from engine.ops.views import Shape, composite, view
+from engine.results import Geometry
 from engine.tensor import Tensor
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.call import Geometry
 from engine.ops.views import Shape, bare, composite, scatter, view
 from engine.registry import VIEW, op
+from engine.results import Geometry
 from engine.tensor import Tensor
 
 # ------------------------------------------------------------------------------------------------------ select and slice

@@ -10,6 +10,7 @@ import numpy as np
 
 from engine import dtypes
 from engine import functions as F
+from engine.casts import C_NAMES, number_array
 from engine.dtypes import BOOL, COMPLEX, COMPLEXES, FLOAT, dtype
 from engine.registry import POINTWISE, Op, Rule, compare, op, promote, promote_float
 from engine.signatures import is_tensor
@@ -95,8 +96,6 @@ def scaled(grad: Any, factor: Any) -> Any:
 
 def as_scalar(value: Any, array: np.ndarray) -> np.ndarray:
     """A Python number in an array's dtype. Raises RuntimeError where the dtype cannot hold it."""
-    from engine.call import number_array
-
     d = dtypes.BY_NUMPY[array.dtype]
     require_fits(value, d)
     return number_array(value, d)
@@ -104,8 +103,6 @@ def as_scalar(value: Any, array: np.ndarray) -> np.ndarray:
 
 def require_fits(value: Any, d: dtype) -> None:
     """Raise RuntimeError where a dtype cannot hold a Python number. Negative ones wrap around in uint8."""
-    from engine.call import _C_NAMES
-
     if d.category == dtypes.INTEGER:
         most = dtypes.iinfo(d).max
         fits = isinstance(value, complex) or -most - 1 + (not d.is_signed) <= value <= most or value != value
@@ -114,7 +111,7 @@ def require_fits(value: Any, d: dtype) -> None:
     else:
         return
     if not fits:
-        raise RuntimeError(f"value cannot be converted to type {_C_NAMES[d.name]} without overflow")
+        raise RuntimeError(f"value cannot be converted to type {C_NAMES[d.name]} without overflow")
 
 
 def multiply_add(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:

@@ -8,9 +8,11 @@ import numpy as np
 from scipy import special
 
 from engine import dtypes, layout
+from engine.casts import number_array
 from engine.dtypes import COMPLEX, INTEGERS
 from engine.ops.pointwise import EVERY, F, as_scalar, conj, of, pointwise, promote, promote_float
 from engine.registry import COMPOSITE, NUMERIC, REAL, op
+from engine.results import Result
 from engine.signatures import is_tensor
 
 # ------------------------------------------------------------------------------------------------------------- powers
@@ -123,8 +125,6 @@ pointwise(
 
 def _number_to_power(self: Any, exponent: np.ndarray) -> Any:
     """The powers, row-major: this form does not look at the layout of the exponent."""
-    from engine.call import Result, number_array
-
     base = number_array(self, dtypes.BY_NUMPY[exponent.dtype])
     powers = np.ones_like(exponent) if self == 1 else _power(base, exponent)
     return Result(powers, layout.contiguous_strides(exponent.shape))

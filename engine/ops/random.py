@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from engine import call, dtypes, generator, layout, signatures
+from engine import dtypes, generator, layout, signatures
 from engine import functions as F
 from engine.autograd.modes import is_grad_enabled
-from engine.call import Result
 from engine.dtypes import dtype
 from engine.ops.creation import OPTIONS, blank, check_place, check_sizes, finish
 from engine.ops.memory import strides_for
 from engine.ops.pointwise import not_implemented
 from engine.random import Generator, stream_of
 from engine.registry import COMPOSITE, GENERAL, MUTATION, OPS, Op, op
+from engine.results import Result
 from engine.tensor import Tensor
+from engine.writes import bump_version, check_inplace, check_memory, resize_output, write
 
 Draw = Callable[..., np.ndarray]
 """draw(target, stream, n, dtype name) -> n values in the order in which a destination is filled."""
@@ -38,7 +39,7 @@ def _filled(target: Tensor, source: Generator | None, draw: Draw) -> Result:
     """
     if layout.has_internal_overlap(target._sizes, target._strides):
         draw(stream_of(source), 0, target.dtype.name)  # bad parameters come first
-        call.check_memory(frozenset(("internal",)), target, (), ())
+        check_memory(frozenset(("internal",)), target, (), ())
     values = draw(stream_of(source), target.numel(), target.dtype.name)
     if target.is_contiguous():
         return Result(values.reshape(target._sizes))
@@ -162,15 +163,15 @@ strides of `out` decide what is drawn."""
 
 
 def _write(target: Tensor, result: Result) -> None:
-    call.write(target, result)
-    call.bump_version(target)
+    write(target, result)
+    bump_version(target)
 
 
 def _fresh(
     sizes: layout.Shape, d: dtype, strides: layout.Shape | None, fill: Callable[[Tensor], Result]
 ) -> Tensor:
     made = blank(check_sizes(sizes), d, strides)
-    call.write(made, fill(made))
+    write(made, fill(made))
     return made
 
 
@@ -187,7 +188,7 @@ def _factory(
     def into(out: Tensor, *values: Any) -> None:
         *given, size, source = values[:-5]
         if _resize(out, check_sizes(size)) and signature.startswith("randn"):
-            call.bump_version(out)  # torch's randn is made of two operations, a resize and a fill
+            bump_version(out)  # torch's randn is made of two operations, a resize and a fill
         _write(out, fill(out, *given, source))
 
     record = op(
@@ -293,21 +294,21 @@ def _check_std(std: Tensor) -> None:
 def _scaled_into(out: Tensor, mean: Any, std: Tensor, source: Any) -> None:
     """Standard normal values, rounded to the destination's dtype, times `std`, plus `mean`: one write of `out`."""
     steps: Any = out.data
-    call.write(steps, _normal(steps, 0.0, 1.0, source))
+    write(steps, _normal(steps, 0.0, 1.0, source))
     steps.mul_(std.detach()).add_(mean.detach() if isinstance(mean, Tensor) else mean)
-    call.bump_version(out)
+    bump_version(out)
 
 
 def _normal_tensors_into(out: Tensor, mean: Tensor, std: Tensor, source: Any) -> None:
     _check_std(std)
-    call.resize_output(out, layout.broadcast_two(mean._sizes, std._sizes))
+    resize_output(out, layout.broadcast_two(mean._sizes, std._sizes))
     _scaled_into(out, mean, std, source)
 
 
 def _normal_mean_into(out: Tensor, mean: Tensor, std: float, source: Any) -> None:
     _check_number_std(std)  # alone among its overloads, this one draws as many numbers as `out` has elements
     steps: Any = out.data
-    call.write(steps, _normal(steps, 0.0, std, source))
+    write(steps, _normal(steps, 0.0, std, source))
     F.add(steps, mean.detach(), out=out)
 
 
@@ -318,7 +319,7 @@ def _check_number_std(std: float) -> None:
 
 def _normal_std_into(out: Tensor, mean: float, std: Tensor, source: Any) -> None:
     _check_std(std)
-    call.resize_output(out, std._sizes)
+    resize_output(out, std._sizes)
     if out.numel():
         _scaled_into(out, mean, std, source)
 
@@ -461,7 +462,7 @@ def _run_into(record: Op, values: list[Any], out: Any, kwargs: dict[str, Any]) -
             f"{prefix}{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad."
         )
-    call.check_inplace(out, False)
+    check_inplace(out, False)
     _INTO[record](out, *values)
     return finish(out, kwargs.get("requires_grad", False))
 

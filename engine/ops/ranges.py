@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from engine import call, dtypes
+from engine import dtypes
+from engine.casts import cast, checked_number
 from engine.dtypes import dtype
 from engine.ops.creation import blank, factory, filled
 from engine.tensor import Tensor
@@ -124,8 +125,8 @@ def _linspace(start: Any, end: Any, steps: int, d: dtype | None) -> Tensor:
         return filled((1,), first, d)
     working = np.dtype(np.float64) if d.category == dtypes.INTEGER else d.numpy
     with np.errstate(all="ignore"):
-        values = _evenly(call.checked_number(first, d), call.checked_number(last, d), steps, working)
-    return Tensor._fresh(call.cast(values, d, dtypes.BY_NUMPY[working])[0], d)
+        values = _evenly(checked_number(first, d), checked_number(last, d), steps, working)
+    return Tensor._fresh(cast(values, d, dtypes.BY_NUMPY[working])[0], d)
 
 
 def _logspace(start: Any, end: Any, steps: int, base: float, d: dtype | None) -> Tensor:
@@ -141,11 +142,11 @@ def _logspace(start: Any, end: Any, steps: int, base: float, d: dtype | None) ->
                 (1,), complex(base) ** first if d.is_complex else float(np.float64(base) ** first), d
             )
         working = np.dtype(np.float64) if d.category == dtypes.INTEGER else d.numpy
-        powers = _evenly(call.checked_number(first, d), call.checked_number(last, d), steps, working)
+        powers = _evenly(checked_number(first, d), checked_number(last, d), steps, working)
         wide = powers.astype(dtypes.opmath(dtypes.BY_NUMPY[working]))
         values = np.power(wide.dtype.type(base), wide)
         if d.category == dtypes.INTEGER:
-            return Tensor._fresh(call.cast(values, d, dtypes.float64)[0], d)
+            return Tensor._fresh(cast(values, d, dtypes.float64)[0], d)
         return Tensor._fresh(values.astype(d.numpy), d)
 
 

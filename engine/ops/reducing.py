@@ -12,9 +12,10 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine.autograd.modes import _State
-from engine.call import Result, cast
+from engine.casts import cast
 from engine.dtypes import FLOAT, INTEGER, dtype
 from engine.ops.memory import warn_of_lost_imaginary
+from engine.results import Result
 from engine.tensor import Tensor
 
 Axes = tuple[int, ...] | None

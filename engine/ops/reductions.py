@@ -13,7 +13,6 @@ import numpy as np
 from engine import dtypes, layout
 from engine import functions as F
 from engine.autograd.modes import _State
-from engine.call import Result, require_castable
 from engine.dtypes import FLOAT, FLOATS, HALVES, dtype
 from engine.ops.pointwise import conj
 from engine.ops.reducing import (
@@ -32,7 +31,9 @@ from engine.ops.reducing import (
     working,
 )  # fmt: skip
 from engine.registry import COMPOSITE, GENERAL, op
+from engine.results import Result
 from engine.tensor import Tensor
+from engine.writes import require_castable
 
 _FAMILY = "reduction"
 

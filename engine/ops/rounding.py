@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.autograd.modes import is_grad_enabled
-from engine.call import Result
+from engine.call import run
 from engine.dtypes import BOOL, COMPLEX, COMPLEXES, FLOAT, FLOATS
 from engine.ops.memory import strides_for
 from engine.ops.pointwise import (
@@ -26,6 +26,7 @@ from engine.ops.pointwise import (
     require_fits,
 )  # fmt: skip
 from engine.registry import BOOL_ONLY, GENERAL, NUMERIC, REAL, Op, op
+from engine.results import Result
 from engine.signatures import is_tensor
 from engine.tensor import Tensor
 
@@ -200,9 +201,7 @@ _one_bound("clamp_max", "max", smaller, "minimum", lambda x, b: x <= b, lambda x
 
 
 def _relu_grad(grad: Any, result: Any) -> Any:
-    from engine import call
-
-    return call.run(_THRESHOLD_BACKWARD, [grad, result])
+    return run(_THRESHOLD_BACKWARD, [grad, result])
 
 
 # No public function: torch's derivative of relu is one kernel, which depends on the result and has a derivative of its own.

@@ -14,7 +14,6 @@ import numpy as np
 from engine import dtypes, layout
 from engine import functions as F
 from engine.autograd.modes import _State
-from engine.call import Result
 from engine.dtypes import FLOAT, FLOATS, HALVES, dtype
 from engine.ops.pointwise import conj
 from engine.ops.reducing import (
@@ -27,6 +26,7 @@ from engine.ops.reducing import (
     working,
 )
 from engine.registry import COMPOSITE, GENERAL, op
+from engine.results import Result
 from engine.tensor import Tensor
 
 _FAMILY = "reduction"

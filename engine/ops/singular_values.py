@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from engine import functions as F
-from engine.call import Result
 from engine.ops import lapack
 from engine.ops.decompositions import INTO, check_inexact, check_kernel, check_matrix, columns, fail
 from engine.registry import COMPOSITE, GENERAL, op
+from engine.results import Result
 from engine.return_types import named_tuple
 from engine.tensor import Tensor
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.call import Result
 from engine.dtypes import FLOAT
 from engine.ops.extrema import (
     evenly_distributed_formula,
@@ -38,6 +37,7 @@ from engine.ops.reducing import (
     working,
 )  # fmt: skip
 from engine.registry import COMPOSITE, GENERAL, op
+from engine.results import Result
 from engine.tensor import Tensor
 
 _FAMILY = "reduction"

@@ -13,9 +13,9 @@ import numpy as np
 from engine import functions as F
 from engine import layout
 from engine.autograd.modes import is_inference_mode_enabled
-from engine.call import Geometry, Result
 from engine.dtypes import dtype
 from engine.registry import COMPOSITE, GENERAL, VIEW, op
+from engine.results import Geometry, Result
 from engine.size import Size, contiguous_format
 from engine.storage import Storage
 from engine.tensor import Tensor

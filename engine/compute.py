@@ -1,0 +1,130 @@
+"""From bound arguments to results: elementwise kernels with their casts, and undefined elements spread through all."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from engine import dtypes, layout
+from engine.casts import cast, number_array
+from engine.registry import POINTWISE, Op
+from engine.results import Result
+from engine.tensor import Tensor
+from engine.writes import require_castable, require_out_dtype
+
+_NUMBERS = (bool, int, float, complex)
+
+
+def compute_results(
+    op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | None = None
+) -> tuple[Result, ...]:
+    """The results of a POINTWISE or GENERAL kernel, as fresh values with layout and undefined elements."""
+    if op.kind == POINTWISE:
+        computed = _pointwise(op, values, tensors, target)
+        seen = reversed(tensors) if op.last_leads else tensors
+        geometries = [(t._sizes, t._strides) for t in seen]
+        if any(isinstance(values[position], _NUMBERS) for position in op.wrapped_numbers):
+            geometries.append(((), ()))  # torch sees a number as one more operand, without dimensions
+        if computed.strides is None:
+            computed.strides = layout.pointwise_strides(geometries, computed.values.shape)
+        results: tuple[Result, ...] = (computed,)
+    else:
+        got = op.kernel(*values)
+        outputs = got if isinstance(got, tuple) else (got,)
+        results = tuple(r if isinstance(r, Result) else Result(np.asarray(r)) for r in outputs)
+    if any(t._storage.undefined is not None for t in tensors):
+        results = tuple(_spread_undefined(op, values, tensors, r) for r in results)
+    return results
+
+
+def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | None) -> Result:
+    shape = layout.broadcast_shapes([t._sizes for t in tensors]) if tensors else ()
+    operands = [values[i] for i in op.tensor_positions if values[i] is not None]
+    assert op.rule is not None  # every pointwise record has one
+    compute, result = op.rule(values if op.bound_rule else operands)
+    if target is not None:
+        require_out_dtype(op, result, target)
+        require_castable(result, target)
+        if (
+            compute.category == dtypes.COMPLEX
+            and dtypes.BOOL == result.category < target.dtype.category < dtypes.COMPLEX
+            and op.name != "logical_not"
+            and layout.numel(shape)
+        ):
+            # torch writes a comparison, but no negation, in the common dtype and casts that.
+            warnings.warn(
+                "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=5
+            )
+    if compute not in op.accepts:
+        raise NotImplementedError(f"\"{op.error_name}\" not implemented for '{compute.legacy}'")
+    working = compute.numpy if op.stepwise else dtypes.opmath(compute)
+    converted = list(values)
+    undefined = None
+    for i in op.tensor_positions:
+        value = values[i]
+        if value is None:
+            continue
+        if isinstance(value, Tensor):
+            array = value._array()
+            if value.dtype is not compute or array.dtype != working:
+                array, lost = cast(array, compute, value.dtype)
+                array = array.astype(working, copy=False)
+                undefined = lost if undefined is None else undefined
+            converted[i] = array
+        else:
+            converted[i] = number_array(value, compute).astype(working, copy=False)
+    if op.wide_scalar and compute in dtypes.HALVES:
+        converted[1] = _unrounded_scalar(values[1], converted[1])
+    got = op.kernel(*converted)
+    got = got if isinstance(got, Result) else Result(np.asarray(got))
+    values_, lost = got.values, got.undefined if undefined is None else undefined
+    if values_.dtype != result.numpy:
+        values_ = values_.astype(result.numpy)
+    if values_.shape != shape:
+        values_ = np.broadcast_to(values_, shape)
+        lost = None if lost is None else np.broadcast_to(lost, shape)
+    return Result(values_, got.strides, lost)
+
+
+def _unrounded_scalar(value: Any, converted: np.ndarray) -> np.ndarray:
+    """The second operand of a 16-bit float operation in float32 if it is a number or 0-d, else as converted."""
+    if isinstance(value, Tensor):
+        return converted if value._sizes else cast(value._array(), dtypes.float32, value.dtype)[0]
+    return number_array(value, dtypes.float32)
+
+
+def _spread_undefined(op: Op, values: list[Any], tensors: list[Tensor], result: Result) -> Result:
+    """Which elements of a result come from undefined ones.
+
+    Elementwise operations spread them element by element, moves by moving the marks; of everything else the whole
+    result is undefined.
+    """
+    masks = {id(t): t._undefined_mask() for t in tensors}
+    if all(m is None for m in masks.values()):
+        return result
+    shape = result.values.shape
+    if op.kind == POINTWISE:
+        spread = np.zeros(shape, np.bool_)
+        for mask in masks.values():
+            if mask is not None:
+                spread |= mask
+    elif op.moves and isinstance(values[0], list):
+        marked = [
+            Tensor._fresh(np.zeros(t._sizes, np.bool_) if m is None else m)
+            for t in tensors
+            for m in (masks[id(t)],)
+        ]
+        moved = op.kernel(marked, *values[1:])
+        spread = np.array(moved.values if isinstance(moved, Result) else moved, np.bool_)
+    elif op.moves and masks[id(tensors[0])] is not None and all(masks[id(t)] is None for t in tensors[1:]):
+        marks = Tensor._fresh(masks[id(tensors[0])], dtypes.bool_)  # type: ignore[arg-type]
+        moved = op.kernel(*[marks if v is tensors[0] else v for v in values])
+        moved = moved[0] if isinstance(moved, tuple) else moved
+        spread = np.array(moved.values if isinstance(moved, Result) else moved, np.bool_)
+    else:
+        spread = np.ones(shape, np.bool_)
+    if result.undefined is not None:
+        spread |= result.undefined
+    return Result(result.values, result.strides, spread)

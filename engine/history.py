@@ -1,0 +1,78 @@
+"""What a tensor knows of its history beside its node: the view that it is, and the hooks on its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.tensor import Tensor
+
+
+class ViewInfo:
+    """What a view knows: its base, the mode that it was made in, and the version at which its history was read."""
+
+    DEFAULT, MULTI_OUTPUT, NO_GRAD, INFERENCE = range(4)
+    __slots__ = ("base", "made_in", "version")
+
+    def __init__(self, base: Tensor, made_in: int, version: int) -> None:
+        self.base = base
+        self.made_in = made_in
+        self.version = version
+
+    def check_rewritable(self, view: Tensor, *, indirect: bool) -> None:
+        """Raise RuntimeError where an in-place write (to the view, or `indirect` to its base) cannot be recorded.
+
+        Source: https://docs.pytorch.org/docs/stable/tensor_view.html and the notes on grad modes.
+        """
+        if self.made_in == ViewInfo.DEFAULT:
+            return
+        node, inference = view._grad_fn, self.made_in == ViewInfo.INFERENCE
+        written = "its base or another view of its base has been" if indirect else "is being"
+        created = f"view {'which ' if node is not None else ''}was created in {'inference' if inference else 'no_grad'} mode"
+        if node is None:
+            text = f"A {created} and {written} modified inplace"
+        elif self.made_in == ViewInfo.MULTI_OUTPUT:
+            text = f"Output {view._output_nr} of {node.operation_name()} is a view and {written} modified inplace"
+        else:
+            text = f"Output {view._output_nr} of {node.operation_name()} is a view of a {created} and {written} modified inplace"
+        if node is None or self.made_in != ViewInfo.MULTI_OUTPUT:
+            text += " in normal mode" if inference else " with grad mode enabled"
+        if self.made_in == ViewInfo.MULTI_OUTPUT:
+            text += (
+                ". This view is the output of a function that returns multiple views. Such functions do not allow the output "
+                "views to be modified inplace. You should replace the inplace operation by an out-of-place one."
+            )
+        else:
+            block = "inference_mode" if inference else "no_grad"
+            text += (
+                ". Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
+                f"both the view and the inplace either both inside the {block} block (if you don't want the inplace to be "
+                "tracked) or both outside (if you want the inplace to be tracked)."
+            )
+        raise RuntimeError(text)
+
+
+class RemovableHandle:
+    """What registering a hook returns: `remove()` takes the hook away again."""
+
+    def __init__(self, hooks: dict[int, Callable], key: int) -> None:
+        self._hooks, self.id = hooks, key
+
+    def remove(self) -> None:
+        """Take the hook away; a second call does nothing."""
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+def add_hook(hooks: dict[int, Callable], hook: Callable) -> RemovableHandle:
+    if not callable(hook):
+        raise TypeError("hook must be callable")
+    key = max(hooks, default=-1) + 1
+    hooks[key] = hook
+    return RemovableHandle(hooks, key)

@@ -1,0 +1,113 @@
+"""The node of an operation from the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine import dtypes, functions
+from engine.autograd.graph import BACKWARD_TWICE, Node, SavedTensor, gradient_edge
+from engine.registry import Op
+from engine.tensor import Tensor
+
+
+class OpNode(Node):
+    """The node of an operation from the registry: runs the record's formulas on what was saved."""
+
+    op: Op
+
+    def __init__(self, values: list[Any], *, inplace: bool) -> None:
+        op = self.op
+        edges: list[Any] = []
+        self.spans: dict[str, tuple[int, int | None]] = {}
+        for name, position in op.differentiable:
+            value = values[position]
+            if isinstance(value, list):
+                self.spans[name] = (len(edges), len(value))
+                edges.extend(gradient_edge(t) for t in value)
+            else:
+                self.spans[name] = (len(edges), None)
+                edges.append(gradient_edge(value) if isinstance(value, Tensor) else None)
+        super().__init__(edges)
+        self.context: dict[str, Any] = {}
+        self.saved: dict[str, Any] | None = {}
+        for want, position, fact in op.facts:
+            value = values[position]
+            if isinstance(value, list):
+                self.context[want] = [getattr(t, fact) for t in value]
+            else:
+                self.context[want] = getattr(value, fact, None)
+        for want, position, guard in op.saved_inputs:
+            value = values[position]
+            if isinstance(value, Tensor):
+                if guard is None or self._wanted(op.formulas[guard][0]):
+                    kept = value.clone() if inplace and position == 0 else value
+                    self.saved[want] = SavedTensor(kept)
+                else:
+                    self.context[want] = None
+            elif position in op.number_operands and not isinstance(value, list) and value is not None:
+                # torch wraps a number in a tensor to save it, so that a freed graph refuses to be used again.
+                if guard is None or self._wanted(op.formulas[guard][0]):
+                    self.saved[want] = value
+                else:
+                    self.context[want] = None
+            elif isinstance(value, (list, tuple)) and any(isinstance(t, Tensor) for t in value):
+                self.saved[want] = [SavedTensor(t) if isinstance(t, Tensor) else t for t in value]
+            else:
+                self.context[want] = value
+
+    def _wanted(self, names: Sequence[str]) -> bool:
+        for name in names:
+            start, count = self.spans[name]
+            if any(self.next_edges[start + i] is not None for i in range(1 if count is None else count)):
+                return True
+        return False
+
+    def save_outputs(self, results: Sequence[Tensor]) -> None:
+        """Save the outputs that the formulas use, once they exist."""
+        assert self.saved is not None
+        for want, index in self.op.saved_outputs:
+            made = results[index]  # indices have no history, so they are kept as they are
+            self.saved[want] = SavedTensor(made, self if made.dtype.category >= dtypes.FLOAT else None)
+
+    def release(self) -> None:
+        if self.saved:
+            self.saved = None
+
+    def apply(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
+        if self.saved is None:
+            raise RuntimeError(BACKWARD_TWICE)
+        out: list[Tensor | None] = [None] * len(self.next_edges)
+        if all(g is None for g in grads):
+            return out
+        known = dict(self.context)
+        for want, saved in self.saved.items():
+            known[want] = (
+                [_unpacked(s, self) for s in saved] if isinstance(saved, list) else _unpacked(saved, self)
+            )
+        known["grad"] = grads[0]
+        for inputs, formula, wants in self.op.formulas:
+            if not self._wanted(inputs):
+                continue
+            if "grads" in wants or grads[0] is None:
+                known["grads"] = [
+                    functions.zeros(sizes, dtype=d) if g is None else g
+                    for g, (sizes, d) in zip(grads, self.metadata, strict=True)
+                ]
+                known["grad"] = known["grads"][0]
+            if "given_grads" in wants:
+                known["given_grads"] = grads
+            if "needs" in wants:
+                known["needs"] = tuple(self._wanted([name]) for name in inputs)
+            got = formula(*[known[want] for want in wants])
+            for name, gradient in zip(inputs, got if len(inputs) > 1 else (got,), strict=True):
+                start, count = self.spans[name]
+                if count is None:
+                    out[start] = gradient
+                elif gradient is not None:
+                    out[start : start + count] = gradient
+        return out
+
+
+def _unpacked(saved: Any, node: Node) -> Any:
+    return saved.unpack(node) if isinstance(saved, SavedTensor) else saved

@@ -1,0 +1,188 @@
+"""Writes to memory that exists: what forbids them, what they leave undefined, and what they change beside the values."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine import dtypes, layout, promotion
+from engine.autograd.graph import CopySlices, Node
+from engine.autograd.modes import _State
+from engine.casts import cast
+from engine.dtypes import dtype
+from engine.registry import Op
+from engine.results import Result
+from engine.tensor import Tensor
+
+
+def check_inplace(target: Tensor, recorded: bool) -> None:
+    """Raise RuntimeError where autograd forbids writing to a tensor.
+
+    Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#in-place-operations-with-autograd
+    """
+    if target._inference:
+        if target._counter is None and not _State.inference:
+            raise RuntimeError(
+                "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+                "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+            )
+        return
+    if not recorded:
+        return
+    view = target._view
+    if view is not None:
+        if target.requires_grad and view.base.is_leaf:
+            raise RuntimeError(
+                "a view of a leaf Variable that requires grad is being used in an in-place operation."
+            )
+        view.check_rewritable(target, indirect=False)
+    if target.requires_grad and target.is_leaf:
+        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+
+
+INTERNAL_OVERLAP = (
+    "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please "
+    "clone() the tensor before performing the operation."
+)
+OVERLAP = (
+    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. "
+    "Please clone() the tensor before performing the operation."
+)
+
+
+def check_memory(
+    rules: frozenset[str], target: Tensor, first: Sequence[Tensor], others: Sequence[Tensor]
+) -> None:
+    """Raise RuntimeError where a write has no single meaning, as far as an operation's `memory` rules look.
+
+    first: the operand that `out=` or an in-place form may stand for; others: the further operands.
+    """
+    if "warns" in rules and layout.has_internal_overlap(target._sizes, target._strides):
+        warnings.warn(
+            "Writing in place to an expanded tensor is deprecated. Please clone() the tensor before performing this operation. "
+            "This also applies to advanced indexing e.g. tensor[mask] = scalar",
+            UserWarning,
+            stacklevel=5,
+        )
+    if "internal" in rules and layout.has_internal_overlap(target._sizes, target._strides):
+        raise RuntimeError(INTERNAL_OVERLAP)
+    if "partial" in rules and any(layout.overlaps_partly(target, t) for t in (*first, *others)):
+        raise RuntimeError(OVERLAP)
+    if "others" in rules and any(layout.overlaps(target, t) for t in others):
+        raise RuntimeError(OVERLAP)
+    if "first" in rules and any(layout.overlaps(target, t) for t in first):
+        raise RuntimeError(OVERLAP)
+
+
+def depending_on_order(
+    rules: frozenset[str], result: Result, target: Tensor, first: Sequence[Tensor], others: Sequence[Tensor]
+) -> Result:
+    """The result, undefined where a target lies across an operand: what is read then depends on what was written first.
+
+    torch refuses what it can tell cheaply; for the rest it promises nothing. An operand that is the target itself is read
+    before each of its elements is written, unless the operation mixes elements, as products of matrices do.
+    """
+    if not any(t._storage is target._storage for t in (*first, *others)):
+        mixed = bool(rules & {"mixes-others", "warns"}) and layout.has_internal_overlap(
+            target._sizes, target._strides
+        )
+    else:
+        across = [
+            t
+            for word, operands in (("mixes-first", first), ("mixes-others", others))
+            for t in operands
+            if t._storage is target._storage
+            and (word in rules or (t is not target and t._layout != target._layout))
+        ]
+        mixed = any(np.shares_memory(t._array(), target._array()) for t in across)
+    if mixed or (result.values.size > 1 and not layout.is_injective(target._sizes, target._strides)):
+        result.undefined = np.ones(result.values.shape, np.bool_)
+    return result
+
+
+def require_shape(target: Tensor, shape: layout.Shape) -> None:
+    if shape != target._sizes:
+        raise RuntimeError(
+            f"output with shape {list(target._sizes)} doesn't match the broadcast shape {list(shape)}"
+        )
+
+
+def require_out_dtype(op: Op, source: dtype, target: Tensor) -> None:
+    """Raise RuntimeError where an operation that never casts into `out` is given one of another dtype."""
+    if op.out_dtype_error is not None and source is not target.dtype:
+        raise RuntimeError(op.out_dtype_error.format(out=target.dtype.legacy, result=source.legacy))
+
+
+def require_castable(source: dtype, target: Tensor) -> None:
+    """Raise RuntimeError where a result may not be written to a tensor: its dtype is of a lower category."""
+    if not promotion.can_cast(source, target.dtype):
+        raise RuntimeError(
+            f"result type {source.legacy} can't be cast to the desired output type {target.dtype.legacy}"
+        )
+
+
+def write(target: Tensor, result: Result) -> None:
+    """Put values into a tensor's memory, cast to its dtype. Raises RuntimeError for a lower category."""
+    source = dtypes.BY_NUMPY[result.values.dtype]
+    require_castable(source, target)
+    values, lost = cast(result.values, target.dtype, source)
+    target._array()[...] = values
+    undefined = result.undefined if lost is None else lost
+    if undefined is not None or target._storage.undefined is not None:
+        target._mark_undefined(False if undefined is None else undefined)
+
+
+def bump_version(target: Tensor) -> None:
+    """Count a write; inference tensors do not track it."""
+    if target._counter is not None:
+        target._counter.value += 1
+
+
+def rebase_history(target: Tensor, node: Node) -> None:
+    """Make a node the history of a tensor that was written in place, and of its base if it is a view."""
+    view = target._view
+    node.metadata.append((target._sizes, target.dtype))
+    if view is None:
+        target._set_history(node, 0)
+        return
+    base = view.base
+    slices = CopySlices(base, target, node)
+    slices.metadata.append((base._sizes, base.dtype))
+    base._set_history(slices, 0)
+    target.grad_fn  # noqa: B018 - the read regenerates the view's history
+
+
+def write_result(target: Tensor, result: Result) -> None:
+    """Write to an `out=` tensor, which takes the result's shape and layout if it had another shape.
+
+    That comes with a warning if it had elements.
+    """
+    source = dtypes.BY_NUMPY[result.values.dtype]
+    require_castable(source, target)
+    if resize_output(target, result.values.shape) and result.strides is not None:
+        target._strides = result.strides
+    write(target, result)
+    bump_version(target)
+
+
+def resize_output(target: Tensor, shape: layout.Shape) -> bool:
+    """Give an `out=` tensor the result's shape, with a warning if it had elements of another. Returns whether it had."""
+    if target._sizes == shape:
+        return False
+    warn_of_resize(target, shape)
+    target._resize(shape)
+    return True
+
+
+def warn_of_resize(target: Tensor, shape: layout.Shape) -> None:
+    if layout.numel(target._sizes):
+        warnings.warn(
+            f"An output with one or more elements was resized since it had shape {list(target._sizes)}, which does not "
+            f"match the required output shape {list(shape)}. This behavior is deprecated, and in a future PyTorch "
+            "release outputs will not be resized unless they have zero elements. You can explicitly reuse an out "
+            "tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+            UserWarning,
+            stacklevel=5,
+        )
