@@ -146,13 +146,14 @@ def program_texts(draw: st.DrawFn, profile: Profile = DEFAULT) -> str:
 
 
 @st.composite
-def _seeded_texts(draw: st.DrawFn, profile: Profile, count: int) -> list[str]:
-    """`count` texts as of `program_texts`, of one draw: their blocks are hashes of a drawn seed.
+def _seeded_texts(draw: st.DrawFn, profile: Profile, count: int, salt: bytes) -> list[str]:
+    """`count` texts as of `program_texts`, of one draw: their blocks are hashes of the salt and a drawn seed.
 
     For campaigns, which reduce texts and shrink nothing. An example takes Hypothesis as long as a short program takes to
-    draw, a draw for each statement costs more, and most examples of many draws repeat parts of earlier ones.
+    draw, a draw for each statement costs more, and most examples of many draws repeat parts of earlier ones. The salt
+    tells one block from another: the first example that Hypothesis tries is the same (all zeros) in each.
     """
-    seed = draw(st.binary(min_size=8, max_size=8))
+    seed = salt + draw(st.binary(min_size=8, max_size=8))
     return [draw_text(_hashes(seed + bytes([number])), profile) for number in range(count)]
 
 
@@ -180,12 +181,14 @@ def draw_block(seed_: int, block: int, profile: str = "default", size: int = 100
     count = min(TEXTS_AN_EXAMPLE, max(1, drawn))
     texts: list[str] = []
 
-    @seed(int.from_bytes(hashlib.sha256(f"{seed_} {block} {profile}".encode()).digest()[:8]))
+    salt = hashlib.sha256(f"{seed_} {block} {profile}".encode()).digest()[:8]
+
+    @seed(int.from_bytes(salt))
     @settings(
         max_examples=-(-drawn // count), database=None, phases=[Phase.generate], deadline=None, derandomize=False,
         suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False, backend="hypothesis",
     )  # fmt: skip
-    @given(_seeded_texts(chosen, count))
+    @given(_seeded_texts(chosen, count, salt))
     def collect(example: list[str]) -> None:
         for text in example:
             texts.append(text)

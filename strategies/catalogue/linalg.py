@@ -151,7 +151,7 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "svd": {"input": rank(2, 3)},
     "qr": {"input": rank(2, 3)},
     "pinverse": {"input": _matrix},
-    "cholesky": {"input": _definite},
+    "cholesky": {"input": _definite}, "cholesky_ex": {"input": _definite},
     "norm": {"p": sometimes(70, pick("2", "1", "inf", "0", "-inf", "3", "'fro'", "0.5"))},
     "dist": {"p": sometimes(60, pick("2", "1", "inf", "0", "3"))},
     # ord=2 of a matrix is the largest of its singular values, an intermediate result that no name holds: in lock-step the
