@@ -24,7 +24,7 @@ _RARE = """
 absolute absolute_ arccos arccosh arcsin arcsinh arctan arctan2 arctanh clip conj_physical_ divide fix float_power_ multiply
 negative rad2deg deg2rad square_ subtract true_divide abs_
 greater greater_equal less less_equal not_equal
-ger linalg.matmul linalg.det linalg.slogdet linalg.matrix_power linalg.diagonal linalg.cross inverse
+ger linalg.matmul linalg.det linalg.slogdet linalg.matrix_power linalg.diagonal linalg.cross
 moveaxis resolve_neg swapaxes swapaxes_ swapdims swapdims_
 concat concatenate row_stack
 as_tensor asarray empty_strided new_empty_strided scalar_tensor tensor tril_indices triu_indices
