@@ -20,7 +20,7 @@ from engine.registry import COMPOSITE, GENERAL, op
 from engine.results import Result
 from engine.tensor import Tensor
 
-_BOTH = "function method inplace out"
+_BOTH = "function method inplace-method out"
 _APART = "internal partial others"
 _OUT_DTYPE = "Expected out tensor to have dtype {result}, but got {out} instead"
 _FRESH = "internal first others"
@@ -265,7 +265,7 @@ def _index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Result:
 
 op(
     "index_fill(Tensor input, int dim, Tensor index, Tensor value)",
-    kind=GENERAL, kernel=_index_fill, family="indexing", forms="function method inplace", exact=True, memory="warns",
+    kind=GENERAL, kernel=_index_fill, family="indexing", forms="function method inplace-method", exact=True, memory="warns",
     node="IndexFillBackward1",
     derivatives={
         "input": lambda grad, dim, index: grad.index_fill(dim, index, 0),
@@ -274,7 +274,7 @@ op(
 )  # fmt: skip
 op(
     "index_fill(Tensor input, int dim, Tensor index, Number value)",
-    kind=GENERAL, kernel=_index_fill, family="indexing", forms="function method inplace", exact=True, memory="warns",
+    kind=GENERAL, kernel=_index_fill, family="indexing", forms="function method inplace-method", exact=True, memory="warns",
     derivatives={"input": lambda grad, dim, index: grad.index_fill(dim, index, 0)},
 )  # fmt: skip
 
@@ -509,7 +509,7 @@ def _put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool) -> Resu
 
 op(
     "put(Tensor input, Tensor index, Tensor source, bool accumulate=False)",
-    kind=GENERAL, kernel=_put, family="indexing", forms="method inplace function", exact=True, memory=_APART,
+    kind=GENERAL, kernel=_put, family="indexing", forms="function method inplace-method", exact=True, memory=_APART,
     derivatives={
         "input": lambda grad, index, source_sizes, accumulate: (
             grad if accumulate else grad.put(index, F.zeros(source_sizes, dtype=grad.dtype), False)
@@ -567,7 +567,7 @@ def _masked_fill(input: Tensor, mask: Tensor, value: Any) -> Result:
 for _value, _node in (("Tensor value", "MaskedFillBackward1"), ("Number value", "MaskedFillBackward0")):
     op(
         f"masked_fill(Tensor input, Tensor mask, {_value})",
-        kind=GENERAL, kernel=_masked_fill, family="indexing", forms="function method inplace", exact=True, node=_node,
+        kind=GENERAL, kernel=_masked_fill, family="indexing", forms="function method inplace-method", exact=True, node=_node,
         memory="warns",
         derivatives={
             "input": lambda grad, mask: grad.masked_fill(mask, 0),
@@ -608,7 +608,7 @@ def _masked_scatter_source_grad(grad: Any, mask: Any, source_sizes: Any) -> Tens
 
 op(
     "masked_scatter(Tensor input, Tensor mask, Tensor source)",
-    kind=GENERAL, kernel=_masked_scatter, family="indexing", forms="function method inplace", exact=True,
+    kind=GENERAL, kernel=_masked_scatter, family="indexing", forms="function method inplace-method", exact=True,
     memory="internal mixes-others",
     derivatives={
         "input": lambda grad, mask: grad.masked_fill(mask, 0),

@@ -99,6 +99,8 @@ def _addbmm(*shape: int | str) -> Argument:
     return operand(sizes)
 
 
+_SOLVE = {"A": regular(2, 2), "B": operand(lambda d: (d.shape[-1], small(d)))}
+
 ROWS: dict[str, Mapping[str, Argument]] = {
     "mm": {"input": _matrix, "mat2": operand(_columns), "other": operand(_columns)},
     "bmm": {"input": _matrices, "mat2": operand(lambda d: (d.shape[0], d.shape[2], small(d)))},
@@ -160,5 +162,5 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "linalg.vector_norm": {"ord": sometimes(60, pick("2", "1", "inf", "-inf", "0", "3"))},
     "linalg.matrix_norm": {"input": rank(2, 3), "ord": _order},
     "linalg.inv": {"input": regular(), "A": regular()},
-    "linalg.solve": {"A": regular(2, 2), "input": regular(2, 2), "B": operand(lambda d: (d.shape[-1], small(d)))},
+    "linalg.solve": _SOLVE, "linalg.solve_ex": _SOLVE,
 }  # fmt: skip
