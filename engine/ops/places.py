@@ -1,0 +1,56 @@
+"""What operations that take indices share: their checks, elements named twice, and their records' usual parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine import dtypes, layout
+
+BOTH = "function method inplace-method out"
+APART = "internal partial others"
+OUT_DTYPE = "Expected out tensor to have dtype {result}, but got {out} instead"
+FRESH = "internal first others"
+INDEX_DTYPES = (dtypes.int32, dtypes.int64)
+
+
+def checked(index: np.ndarray, size: int, dim: int) -> np.ndarray:
+    """Indices that may not be negative. Raises RuntimeError."""
+    bad = (index < 0) | (index >= size)
+    if bad.any():
+        raise RuntimeError(
+            f"index {index[bad].flat[0]} is out of bounds for dimension {dim} with size {size}"
+        )
+    return index
+
+
+def wrapped(index: np.ndarray, size: int, complaint: str) -> np.ndarray:
+    """Indices that may count from the end. Raises IndexError with the complaint about the first that is out of bounds."""
+    bad = (index < -size) | (index >= size)
+    if bad.any():
+        raise IndexError(complaint.format(index=index[bad].flat[0], size=size))
+    return np.where(index < 0, index + size, index)
+
+
+def twice(shape: layout.Shape, places: Any) -> np.ndarray | None:
+    """Elements that more than one index names: torch leaves open which value they get."""
+    count = np.zeros(shape, np.int32)
+    np.add.at(count, places, 1)
+    return count > 1 if (count > 1).any() else None
+
+
+def added(values: np.ndarray, d: Any, places: Any, source: np.ndarray) -> np.ndarray:
+    """`values` with `source` added at the places, every duplicate counting; 16-bit floats are rounded at each step."""
+    if d in dtypes.HALVES:
+        flat = np.arange(values.size).reshape(values.shape)[places].reshape(-1)
+        out = values.copy()
+        for place, term in zip(flat, source.reshape(-1), strict=True):
+            out.flat[place] = (np.float32(out.flat[place]) + np.float32(term)).astype(d.numpy)
+        return out
+    out = values.copy()
+    if d is dtypes.bool_:
+        np.logical_or.at(out, places, source)
+    else:
+        np.add.at(out, places, source)
+    return out
