@@ -5,7 +5,6 @@ Every public function comes from a record in `engine.ops`; this module only gath
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy
@@ -45,7 +44,6 @@ from engine.size import (
 from engine.tensor import Tensor
 from engine import operators  # gives Tensor its operators
 
-e, inf, nan, pi, newaxis = math.e, math.inf, math.nan, math.pi, None
 tensor = functions.tensor  # torch.tensor; the module of that name stays importable
 
 

@@ -36,14 +36,14 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
     """Run a bound call in one of its forms."""
     kind = op.kind
     if kind == COMPOSITE and not inplace:
-        if out is not None and op.out_form is not None:
-            return op.out_form(*values, out)
-        result = op.kernel(*values)
-        return result if out is None else _write_out(op, values, out, result)
+        return op.kernel(*values) if out is None else _run_composite_out(op, values, out)
     tensors = _tensors(op, values)
     if out is not None:
         _refuse_grad_with_out(op, tensors if op.derivatives else [], out)
-        return _run_out(op, values, tensors, out)
+        if op.check is not None:
+            op.check(values)
+        written = NotImplemented if op.out_form is None else op.out_form(*values, out)
+        return _run_out(op, values, tensors, out) if written is NotImplemented else written
     recorded = _State.grad and not _State.inference and any(t.requires_grad for t in tensors)
     if recorded and all(t._inference for t in tensors):
         # Inference tensors alone are never recorded, even where one was told to require grad; a number is no such tensor.
@@ -54,6 +54,8 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
             return op.kernel(*values)
     elif kind == MUTATION:
         raise AssertionError(f"{op.name} is in-place only")
+    if op.check is not None:
+        op.check(values)
     node = None
     if recorded and any(_requires_grad(values[position]) for _, position in op.differentiable):
         node = op.node_class(values, inplace=inplace)
@@ -188,13 +190,18 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
     return _package(op, tuple(outs), "_out") if len(op.signature.outputs) > 1 else outs[0]
 
 
-def _write_out(op: Op, values: list[Any], out: Any, result: Any) -> Any:
-    """The `out=` form of a composite: its result is written into the given tensors."""
+def _run_composite_out(op: Op, values: list[Any], out: Any) -> Any:
+    """The `out=` form of a composite: its own one, or its result is written into the given tensors."""
+    tensors = _tensors(op, values)
+    if op.before_out is not None:  # such composites are single operations in torch
+        _refuse_grad_with_out(op, tensors, out)
+        op.before_out(values, list(out) if isinstance(out, (tuple, list)) else [out])
+    written = NotImplemented if op.out_form is None else op.out_form(*values, out)
+    if written is not NotImplemented:
+        return written
+    result = op.kernel(*values)
     pairs = list(zip(out, result, strict=True)) if isinstance(result, tuple) else [(out, result)]
     _refuse_grad_with_out(op, [r for _, r in pairs], out)
-    tensors = _tensors(op, values)
-    if op.before_out is not None:
-        op.before_out(values, [target for target, _ in pairs])
     for target, value in pairs:
         check_memory(op.memory, target, tensors[:1], tensors[1:])
         require_out_dtype(op, value.dtype, target)

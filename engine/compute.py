@@ -31,7 +31,7 @@ def compute_results(
             computed.strides = layout.pointwise_strides(geometries, computed.values.shape)
         results: tuple[Result, ...] = (computed,)
     else:
-        got = op.kernel(*values)
+        got = op.kernel(*values, out=target) if op.sees_out else op.kernel(*values)
         outputs = got if isinstance(got, tuple) else (got,)
         results = tuple(r if isinstance(r, Result) else Result(np.asarray(r)) for r in outputs)
     if any(t._storage.undefined is not None for t in tensors):

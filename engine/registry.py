@@ -37,7 +37,7 @@ POINTWISE, GENERAL, VIEW, MUTATION, COMPOSITE = "pointwise", "general", "view", 
 Formula = Callable[..., Any]
 Rule = Callable[[list[Any]], tuple[dtype, dtype]]
 
-_MEMORY = {POINTWISE: "internal partial", "reduction": "mixes-first"}
+MEMORY = {POINTWISE: frozenset(("internal", "partial")), "reduction": frozenset(("mixes-first",))}
 """The usual `memory` rules of a kind or family."""
 _FACTS = {"sizes": "_sizes", "strides": "_strides", "dtype": "dtype", "layout": "_layout"}
 
@@ -67,6 +67,8 @@ class Op:
     out_dtype_error: str | None = None
     before_out: Callable[[list[Any], list[Any]], None] | None = None
     out_form: Callable[..., Any] | None = None
+    sees_out: bool = False
+    check: Callable[[list[Any]], None] | None = None
     warning: str | None = None
     # Derived from the above once, for the hot path:
     tensor_positions: tuple[int, ...] = ()
@@ -159,6 +161,8 @@ def op(
     out_dtype_error: str | None = None,
     before_out: Callable[[list[Any], list[Any]], None] | None = None,
     out_form: Callable[..., Any] | None = None,
+    sees_out: bool = False,
+    check: Callable[[list[Any]], None] | None = None,
     warning: str | None = None,
     aliases: tuple[str, ...] = (),
     memory: str | None = None,
@@ -184,8 +188,11 @@ def op(
     bound_rule: the rule gets the values of all parameters, not only the operands.
     before_out: called with the bound values and the `out=` tensors; raises for dtypes that torch refuses there, or sets
         what the kernel is to do differently (in the list of values).
-    out_form: the `out=` form of a composite that torch writes through another operation's; called with the bound values
-        and `out`. Other composites copy their result.
+    out_form: the `out=` form of a composite that torch writes through another operation's, or one that does more than
+        write the result; called with the bound values and `out`. It may return NotImplemented for the usual form, which
+        for composites copies their result.
+    sees_out: the kernel takes the tensor that is to be written, too (as `out`, None where there is none).
+    check: called with the bound values once autograd has allowed a write, before memory is looked at.
     warning: what a call says (as UserWarning) before anything is checked.
     out_dtype_error: what the operation says if `out` has not exactly the result's dtype; None casts as usual.
     """
@@ -197,9 +204,10 @@ def op(
         signature=parsed, kind=kind, kernel=kernel, family=family, rule=rule, accepts=frozenset(accepts),
         derivatives=derivatives or {}, forms=frozenset(words), node_name=node or camel(parsed.name) + "Backward0",
         exact=exact, moves=moves, error_name=error_name or parsed.name,
-        memory=frozenset((memory if memory is not None else _MEMORY.get(kind, _MEMORY.get(family, ""))).split()),
+        memory=MEMORY.get(kind, MEMORY.get(family, frozenset())) if memory is None else frozenset(memory.split()),
         last_leads=last_leads, casts=casts, stepwise=stepwise, wide_scalar=wide_scalar,
-        bound_rule=bound_rule, out_dtype_error=out_dtype_error, before_out=before_out, out_form=out_form, warning=warning,
+        bound_rule=bound_rule, out_dtype_error=out_dtype_error, before_out=before_out, out_form=out_form,
+        sees_out=sees_out, check=check, warning=warning,
     )  # fmt: skip
     from engine import nodes, publishing
 

@@ -13,10 +13,11 @@ import numpy as np
 from engine import dtypes
 from engine.call import run
 from engine.dtypes import COMPLEX, COMPLEXES, FLOAT, dtype, get_default_dtype
-from engine.ops.pointwise import SAME_OUT, F, pointwise, promote, to_real
-from engine.registry import BOOL_ONLY, COMPOSITE, GENERAL, MUTATION, NUMERIC, VIEW, op
+from engine.ops.pointwise import SAME_OUT, F, magnitude, pointwise, promote, to_real
+from engine.registry import BOOL_ONLY, COMPOSITE, GENERAL, MEMORY, MUTATION, NUMERIC, POINTWISE, VIEW, op
 from engine.results import Geometry
 from engine.tensor import Tensor
+from engine.writes import check_memory
 
 # --------------------------------------------------------------------------------------------------------- conjugates
 
@@ -66,12 +67,16 @@ op(
 
 
 def _conjugate_in_place(input: Tensor) -> np.ndarray | None:
-    return np.conjugate(input._array()) if input.dtype.category == COMPLEX else None
+    """Nothing is written to a real tensor, so its memory does not matter."""
+    if input.dtype.category < COMPLEX:
+        return None
+    check_memory(MEMORY[POINTWISE], input, [], [])
+    return np.conjugate(input._array())
 
 
 op(
     "conj_physical_(Tensor input)", kind=MUTATION, kernel=_conjugate_in_place, family="pointwise",
-    forms="function method inplace", node="ConjPhysicalBackward1", exact=True,
+    forms="function method inplace", node="ConjPhysicalBackward1", exact=True, memory="",
     derivatives={"input": lambda grad: F.conj_physical(grad)},
 )  # fmt: skip
 
@@ -153,7 +158,7 @@ _ABS: dict[str, Any] = {
     "accepts": NUMERIC, "error_name": "abs_cpu", "exact": True, "node": "AbsBackward0", "out_dtype_error": SAME_OUT,
     "derivatives": {"input": lambda grad, input: grad * F.sgn(input)},
 }  # fmt: skip
-pointwise("abs(Tensor input)", np.abs, to_real, forms="function method out", aliases=("absolute",), **_ABS)
+pointwise("abs(Tensor input)", magnitude, to_real, forms="function method out", aliases=("absolute",), **_ABS)
 
 
 def _abs_(input: Tensor) -> np.ndarray:
@@ -175,8 +180,8 @@ def _sgn(input: np.ndarray) -> np.ndarray:
         return input
     if kind != "c":
         return (input > 0).astype(input.dtype) - (input < 0).astype(input.dtype)
-    magnitude = np.abs(input)
-    return np.where(magnitude == 0, 0, input / magnitude).astype(input.dtype)
+    size = magnitude(input)
+    return np.where(size == 0, 0, input / size).astype(input.dtype)
 
 
 def _sgn_grad(grad: Any, input: Any, result: Any) -> Any:

@@ -210,6 +210,8 @@ def _det(A: Tensor) -> np.ndarray:
 
 def _det_gradient(grad: Any, A: Any, result: Any) -> Any:
     """The transposed adjugate: from the inverse, or from singular vectors for a matrix that has none."""
+    if A._sizes[-1] == 1 and A.numel():
+        return grad.unsqueeze(-1).unsqueeze(-1).expand(A._sizes)
     if result.dim():
         parts = [
             _det_gradient(g, a, r)

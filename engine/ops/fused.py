@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.dtypes import FLOAT
-from engine.ops.pointwise import as_scalar, conj, multiply_add, of, pointwise, promote
+from engine.ops.pointwise import F, as_scalar, conj, multiply_add, of, pointwise, promote
 from engine.registry import INEXACT, NUMERIC
 
 # ----------------------------------------------------------------------------------------------------- addcmul, addcdiv
@@ -26,6 +26,11 @@ def _times(x: Any, value: Any) -> Any:
     return x if value == 1 else x * value
 
 
+def _number_over(value: Any, divisor: Any) -> Any:
+    """torch's C++ divides a number by a tensor within a copy of the tensor. Raises RuntimeError for integer tensors."""
+    return F.full_like(divisor, value).div_(divisor)
+
+
 _ADDCMUL = {
     "input": lambda grad: grad,
     "tensor1": lambda grad, tensor2, value: grad * conj(_times(tensor2, value)),
@@ -33,7 +38,7 @@ _ADDCMUL = {
 }
 _ADDCDIV = {
     "input": lambda grad: grad,
-    "tensor1": lambda grad, tensor2, value: grad * conj(value / tensor2),
+    "tensor1": lambda grad, tensor2, value: grad * conj(_number_over(value, tensor2)),
     "tensor2": lambda grad, tensor1, tensor2, value: (
         -grad * conj(_times(tensor1, value) / (tensor2 * tensor2))
     ),

@@ -13,7 +13,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.casts import number_array
+from engine.casts import checked_number
 from engine.ops.memory import strides_for
 from engine.ops.places import APART, BOTH, FRESH, INDEX_DTYPES, OUT_DTYPE, added, checked, twice, wrapped
 from engine.ops.pointwise import not_implemented
@@ -107,7 +107,7 @@ def _scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Result:
     if places is None:
         return Result(values)
     flat = _at_least_1d(values)
-    flat[places] = _source_part(src, index) if is_tensor else number_array(src, input.dtype)
+    flat[places] = _source_part(src, index) if is_tensor else checked_number(src, input.dtype)
     repeated = twice(flat.shape, places) if is_tensor else None
     return Result(
         flat.reshape(values.shape), None, None if repeated is None else repeated.reshape(values.shape)
@@ -133,13 +133,6 @@ op(
 
 def _scatter_reduced(input: Tensor, dim: int, index: Tensor, src: Any, reduce: str) -> Result:
     is_tensor = isinstance(src, Tensor)
-    if is_tensor:
-        warnings.warn(
-            "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future PyTorch "
-            "release. Use torch.scatter_reduce instead for more reduction options.",
-            UserWarning,
-            stacklevel=6,
-        )
     if reduce not in ("add", "multiply"):
         raise RuntimeError("reduce argument must be either add or multiply.")
     dim, places = _scatter_places("scatter", input, dim, index, src if is_tensor else None)
@@ -150,7 +143,7 @@ def _scatter_reduced(input: Tensor, dim: int, index: Tensor, src: Any, reduce: s
     source = (
         _source_part(src, index)
         if is_tensor
-        else np.broadcast_to(number_array(src, input.dtype), places[0].shape)
+        else np.broadcast_to(checked_number(src, input.dtype), places[0].shape)
     )
     if reduce == "add":
         flat = added(flat, input.dtype, places, source)
@@ -161,9 +154,18 @@ def _scatter_reduced(input: Tensor, dim: int, index: Tensor, src: Any, reduce: s
     return Result(flat.reshape(values.shape))
 
 
-for _source in ("Tensor src", "Number value"):
+def _warn_of_reduce(values: list[Any]) -> None:
+    warnings.warn(
+        "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future PyTorch "
+        "release. Use torch.scatter_reduce instead for more reduction options.",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
+for _source, _check in (("Tensor src", _warn_of_reduce), ("Number value", None)):
     op(
-        f"scatter(Tensor input, int dim, Tensor index, {_source}, *, str reduce)",
+        f"scatter(Tensor input, int dim, Tensor index, {_source}, *, str reduce)", check=_check,
         kind=GENERAL, kernel=_scatter_reduced, family="indexing", forms=BOTH, node="NotImplemented", memory=APART,
         out_dtype_error=OUT_DTYPE,
         derivatives=not_implemented("scatter", "input", *(["src"] if "src" in _source else [])),

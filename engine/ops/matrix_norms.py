@@ -11,10 +11,13 @@ from typing import Any
 
 from engine import functions as F
 from engine import layout
-from engine.ops.decompositions import INTO, check_inexact, check_matrix, check_square
+from engine.ops.decompositions import check_inexact, check_matrix, check_square
 from engine.ops.norms import check_wish
+from engine.ops.reducing import reduced_sizes, same_dtypes
+from engine.promotion import can_cast
 from engine.registry import COMPOSITE, op
 from engine.size import contiguous_format
+from engine.writes import check_memory
 
 _NAME = "linalg.matrix_norm"
 
@@ -46,11 +49,13 @@ def _matrix_norm(A: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
         check_wish(_NAME, A.dtype, dtype)
     if by_values:
         return _of_singular_values(A, ord, dims, keepdim, dtype)
-    extremum = F.amax if ord > 0 else F.amin
     first, second = dims if abs(ord) == 1 else dims[::-1]
+    sums = F.linalg_vector_norm(A, 1.0, [first], keepdim, dtype=dtype)
     if not keepdim and first < second:
         second -= 1
-    return extremum(F.linalg_vector_norm(A, 1.0, [first], keepdim, dtype=dtype), second, keepdim)
+    if ord > 0 and sums._sizes[second] == 0:  # the greatest of no sums is 0; a constant, without history
+        return sums.new_zeros(reduced_sizes(sums._sizes, (second,), keepdim))
+    return (F.amax if ord > 0 else F.amin)(sums, second, keepdim)
 
 
 def _of_singular_values(A: Any, ord: Any, dims: list[int], keepdim: bool, dtype: Any) -> Any:
@@ -131,8 +136,22 @@ def _positive_power(matrix: Any, n: int) -> Any:
     return result
 
 
+def _power_out(values: list[Any], outs: list[Any]) -> None:
+    """The powers 0 and 1 are copied into `out`; a product or inverse goes there without a cast."""
+    (input, n), (out,) = values, outs
+    if not can_cast(input.dtype, out.dtype):
+        raise RuntimeError(
+            f"matrix_power: Expected result to be safely castable from {input.dtype.legacy} dtype, but got result with "
+            f"dtype {out.dtype.legacy}"
+        )
+    if n not in (0, 1):
+        same_dtypes(outs, input.dtype)
+    else:
+        check_memory(frozenset(("internal",)), out, [], [])
+
+
 for _power, _forms in (("linalg_matrix_power", "function out"), ("matrix_power", "function method out")):
     op(
         f"{_power}(Tensor input, int n)", kind=COMPOSITE, kernel=_matrix_power, family="linalg", forms=_forms,
-        memory="mixes-first", out_dtype_error=INTO["out_dtype_error"],
+        memory="mixes-first", before_out=_power_out,
     )  # fmt: skip

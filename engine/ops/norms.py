@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from engine import dtypes, layout, promotion
 from engine import functions as F
+from engine import layout, promotion
 from engine.dtypes import FLOAT, dtype
 from engine.ops.memory import warn_of_lost_imaginary
+from engine.ops.pointwise import magnitude
 from engine.ops.reducing import (
     accumulate,
     folded,
@@ -75,7 +76,7 @@ def _vector_norm(input: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: dtype 
     target = dtype or input.dtype
     if ord == 0 and reduced_count(input._sizes, axes) == 1:
         warn_of_lost_imaginary(input, target.to_real())
-    size = np.abs(working(input, target))
+    size = magnitude(working(input, target))
     return _norm_of(size, float(ord), axes, keepdim).astype(target.to_real().numpy, copy=False)
 
 
@@ -137,37 +138,15 @@ def _norm(input: Tensor, p: Any, dim: Any, keepdim: bool, out: Any, dtype: dtype
         return F.linalg_vector_norm(input, 2.0 if p is None else p, dims, keepdim, dtype=dtype, **given)
     if p == "fro" and (dims is None or len(dims) <= 2):
         return F.linalg_vector_norm(input, 2, dims, keepdim, dtype=dtype, **given)
-    norm = _matrix_norm(input, p, range(len(input._sizes)) if dims is None else dims, keepdim, dtype)
-    return norm if out is None else F.positive(norm, out=out)
-
-
-def _matrix_norm(input: Tensor, p: str, dims: Any, keepdim: bool, dtype: dtype | None) -> Tensor:
-    name = "linalg.matrix_norm"
-    if len(input._sizes) < 2:
-        raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
-    if input.dtype.category < FLOAT:
-        raise RuntimeError(
-            f"{name}: Expected a floating point or complex tensor as input. Got {input.dtype.legacy}"
-        )
-    if len(dims) != 2:
-        raise RuntimeError(f"{name}: dim must be a 2-tuple. Got {' '.join(map(str, dims))}")
-    if p not in ("fro", "nuc"):
-        raise RuntimeError(f"{name}: Order {p} not supported.")
-    if input.dtype in dtypes.HALVES:
-        raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {input.dtype.legacy}")
-    axes = reduced_axes(tuple(dims), len(input._sizes))
-    matrix = input if dtype is None else input.to(dtype)
-    total = F.linalg_svdvals(F.movedim(matrix, axes, (-2, -1))).sum(-1)
-    for axis in sorted(axes or ()) if keepdim else ():
-        total = total.unsqueeze(axis)
-    return total
+    dims = range(len(input._sizes)) if dims is None else dims
+    return F.linalg_matrix_norm(input, p, list(dims), keepdim, dtype=dtype, **given)
 
 
 for _forms, _out in (("function out", "object? out=None, "), ("method", "")):
     op(
         f"norm(Tensor input, object? p='fro', object? dim=None, bool keepdim=False, {_out}dtype? dtype=None)",
         kind=COMPOSITE, family="reduction", forms=_forms,
-        before_out=lambda values, outs: same_dtypes(outs, (values[-1] or values[0].dtype).to_real()),
+        out_form=(lambda input, p, dim, keepdim, _, dtype, out: _norm(input, p, dim, keepdim, out, dtype)) if _out else None,
         kernel=_norm if _out else lambda input, p, dim, keepdim, dtype: _norm(input, p, dim, keepdim, None, dtype),
     )  # fmt: skip
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from engine import dtypes, layout
 from engine import functions as F
 from engine.ops.views import Shape, bare, composite, scatter, view
-from engine.registry import VIEW, op
+from engine.registry import GENERAL, VIEW, op
 from engine.results import Geometry
 from engine.tensor import Tensor
 
@@ -127,11 +129,15 @@ def _unfold(input: Tensor, dimension: int, size: int, step: int) -> Geometry:
     )  # fmt: skip
 
 
-def _unfold_grad(grad: Tensor, input_sizes: Shape, dimension: int, size: int, step: int) -> Tensor:
+def _unfold_backward(
+    grad_output: Tensor, input_sizes: Shape, dimension: int, size: int, step: int
+) -> np.ndarray:
     """Windows overlap, so an element's gradient is the sum of what every window that shows it receives."""
-    whole = bare(input_sizes, grad.dtype)
+    whole = bare(tuple(input_sizes), grad_output.dtype)
     shown = _unfold(whole, dimension, size, step)
-    return F.as_strided_backward(grad, whole._layout, (shown.sizes, shown.strides, 0))
+    return F.as_strided_backward(
+        grad_output.detach(), whole._layout, (shown.sizes, shown.strides, 0)
+    )._array()
 
 
 view(
@@ -142,7 +148,16 @@ scatter(
     "diagonal_backward(Tensor grad_output, int[] input_sizes, int offset, int dim1, int dim2)", _diagonal,
     lambda grad, offset, dim1, dim2: grad.diagonal(offset, dim1, dim2),
 )  # fmt: skip
-view("unfold(Tensor input, int dimension, int size, int step)", _unfold, _unfold_grad, forms="method")
+view(
+    "unfold(Tensor input, int dimension, int size, int step)", _unfold,
+    lambda grad, input_sizes, dimension, size, step: F.unfold_backward(grad, input_sizes, dimension, size, step),
+    forms="method",
+)  # fmt: skip
+op(
+    "unfold_backward(Tensor grad_output, int[] input_sizes, int dimension, int size, int step)", kind=GENERAL,
+    kernel=_unfold_backward, family="shape", forms="function",
+    derivatives={"grad_output": lambda grad, dimension, size, step: grad.unfold(dimension, size, step)},
+)  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------- several views

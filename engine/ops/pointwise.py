@@ -114,6 +114,11 @@ def require_fits(value: Any, d: dtype) -> None:
         raise RuntimeError(f"value cannot be converted to type {C_NAMES[d.name]} without overflow")
 
 
+def magnitude(x: np.ndarray) -> np.ndarray:
+    """Absolute values. NumPy's own of complex numbers are not rounded to the nearest."""
+    return np.hypot(x.real, x.imag) if x.dtype.kind == "c" else np.abs(x)
+
+
 def multiply_add(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """`a * b + c`, rounded once for real floats, as the fused instruction in torch's kernels does."""
     dtype_ = np.result_type(a, b, c)
@@ -157,6 +162,7 @@ __all__ = [
     "as_scalar",
     "compare",
     "conj",
+    "magnitude",
     "multiply_add",
     "no_complex",
     "no_gradient",

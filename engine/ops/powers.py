@@ -14,6 +14,7 @@ from engine.ops.pointwise import EVERY, F, as_scalar, conj, of, pointwise, promo
 from engine.registry import COMPOSITE, NUMERIC, REAL, op
 from engine.results import Result
 from engine.signatures import is_tensor
+from engine.writes import resize_output
 
 # ------------------------------------------------------------------------------------------------------------- powers
 
@@ -130,9 +131,17 @@ def _number_to_power(self: Any, exponent: np.ndarray) -> Any:
     return Result(powers, layout.contiguous_strides(exponent.shape))
 
 
+def _one_to_power_into(self: Any, exponent: Any, out: Any) -> Any:
+    """The powers of 1 (but of no bool) are filled in, whatever the dtype of `out`."""
+    if self is True or self != 1:
+        return NotImplemented
+    resize_output(out, exponent._sizes)
+    return out.fill_(1)
+
+
 pointwise(
     "pow(Number self, Tensor exponent)", _number_to_power, lambda values: promote(values), bound_rule=True, accepts=NUMERIC,
-    forms="function out", node="PowBackward2",
+    forms="function out", out_form=_one_to_power_into, node="PowBackward2",
     derivatives={"exponent": lambda grad, self, exponent, result: _number_exponent_grad(grad, self, exponent, result)},
 )  # fmt: skip
 

@@ -295,19 +295,26 @@ def _rounded(array: np.ndarray, d: dtype) -> np.ndarray:
     return array.astype(d.numpy).astype(array.dtype) if d in HALVES else array
 
 
-def _logsumexp(input: Tensor, dim: Any, keepdim: bool) -> Any:
+def _logsumexp(input: Tensor, dim: Any, keepdim: bool, out: Tensor | None = None) -> Any:
+    """The exponentials are added up in the dtype of `out`, so into a real one go the real parts of complex ones."""
     d = input.dtype if input.dtype.category >= FLOAT else dtypes.get_default_dtype()
+    into = d if out is None else out.dtype
+    if into.category < FLOAT:
+        raise RuntimeError(
+            f"logsumexp(): Expected floating point type for result tensor, but got: {into.legacy}"
+        )
     axes = reduced_axes(dim, len(input._sizes))
     array = working(input, d)
     if axes is None and array.ndim and not keepdim and dim == () and array.size:
         raise RuntimeError(f"output with shape [] doesn't match the broadcast shape {[1] * array.ndim}")
-    if not array.size:
-        return np.log(accumulate(np.add, np.exp(array), axes, keepdim)).astype(d.numpy)
-    greatest = np.maximum.reduce(array.real, axes, keepdims=True)
-    greatest = np.where(np.isinf(greatest), 0, greatest).astype(array.real.dtype)
-    shifted = _rounded(np.exp(_rounded(array - greatest, d)), d)
-    total = _rounded(accumulate(np.add, shifted, axes, keepdim), d)
-    return (_rounded(np.log(total), d) + greatest.reshape(total.shape)).astype(d.numpy)
+    greatest = np.zeros((1,) * array.ndim, array.real.dtype)
+    if array.size:
+        greatest = np.maximum.reduce(array.real, axes, keepdims=True)
+        greatest = np.where(np.isinf(greatest), 0, greatest).astype(array.real.dtype)
+    shifted = np.exp(_rounded(array - greatest, d)).astype(d.numpy)
+    total = _rounded(accumulate(np.add, working(Tensor._fresh(shifted), into), axes, keepdim), into)
+    greatest = greatest.reshape(total.shape) if array.size else greatest.reshape(())
+    return (_rounded(np.log(total), into) + greatest).astype(into.numpy)
 
 
 def _logsumexp_grad(grad: Any, input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
@@ -317,6 +324,6 @@ def _logsumexp_grad(grad: Any, input: Any, result: Any, dim: Any, keepdim: bool)
 
 op(
     "logsumexp(Tensor input, int[1] dim, bool keepdim=False)",
-    kind=GENERAL, kernel=_logsumexp, family=_FAMILY, forms="function method out",
+    kind=GENERAL, kernel=_logsumexp, family=_FAMILY, forms="function method out", sees_out=True,
     derivatives={"input": _logsumexp_grad},
 )  # fmt: skip

@@ -25,10 +25,11 @@ from engine.ops.pointwise import (
     refusing,
     require_fits,
 )  # fmt: skip
-from engine.registry import BOOL_ONLY, GENERAL, NUMERIC, REAL, Op, op
+from engine.registry import BOOL_ONLY, GENERAL, MEMORY, MUTATION, NUMERIC, POINTWISE, REAL, Op, op
 from engine.results import Result
 from engine.signatures import is_tensor
 from engine.tensor import Tensor
+from engine.writes import check_memory
 
 _REAL_NUMBERS = REAL - BOOL_ONLY
 
@@ -224,7 +225,9 @@ pointwise(
 # ------------------------------------------------------------------------------------------------------ special values
 
 
-def _nan_to_num(input: Tensor, nan: float | None, posinf: float | None, neginf: float | None) -> Result:
+def _nan_to_num(
+    input: Tensor, nan: float | None, posinf: float | None, neginf: float | None, out: Tensor | None = None
+) -> Result:
     """NaN becomes 0, infinities the extremes of the dtype, unless told otherwise; parts of complex numbers alike."""
     array, d = input._array(), input.dtype
     if d.category == COMPLEX and input.requires_grad and is_grad_enabled():
@@ -233,7 +236,7 @@ def _nan_to_num(input: Tensor, nan: float | None, posinf: float | None, neginf: 
         )
     strides = strides_for(input, None)
     if array.dtype.kind in "iub":
-        return Result(array.copy(), strides)
+        return Result(array.copy(), strides if out is None else None)  # into `out` it is a copy
     real = d.to_real()
     most = dtypes.finfo(real).max
     fill = (
@@ -250,11 +253,28 @@ def _nan_to_num(input: Tensor, nan: float | None, posinf: float | None, neginf: 
     return Result(clean.view(d.numpy).reshape(array.shape) if d.category == COMPLEX else clean, strides)
 
 
+def _nan_to_num_in_place(
+    input: Tensor, nan: float | None, posinf: float | None, neginf: float | None
+) -> Result | None:
+    """Nothing is written to integers, so their memory does not matter."""
+    if input.dtype.category < FLOAT:
+        return None
+    check_memory(MEMORY[POINTWISE], input, [], [])
+    return _nan_to_num(input, nan, posinf, neginf)
+
+
+_NAN_TO_NUM: dict[str, Any] = {
+    "family": "pointwise", "exact": True, "node": "NanToNumBackward0",
+    "derivatives": {"input": lambda grad, input: grad * F.isfinite(input)},
+}  # fmt: skip
+_FILLS = "float? nan=None, float? posinf=None, float? neginf=None"
 op(
-    "nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None)", kind=GENERAL, kernel=_nan_to_num,
-    family="pointwise", forms=EVERY, exact=True,
-    out_dtype_error="nan_to_num: dtype of out: {out} should be same as input: {result}",
-    derivatives={"input": lambda grad, input: grad * F.isfinite(input)},
+    f"nan_to_num(Tensor input, {_FILLS})", kind=GENERAL, kernel=_nan_to_num, forms="function method out", sees_out=True,
+    out_dtype_error="nan_to_num: dtype of out: {out} should be same as input: {result}", **_NAN_TO_NUM,
+)  # fmt: skip
+op(
+    f"nan_to_num_(Tensor input, {_FILLS})", kind=MUTATION, kernel=_nan_to_num_in_place, forms="function method inplace",
+    memory="", **_NAN_TO_NUM,
 )  # fmt: skip
 
 

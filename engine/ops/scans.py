@@ -28,6 +28,7 @@ from engine.ops.reducing import (
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.results import Result
 from engine.tensor import Tensor
+from engine.writes import warn_of_resize
 
 _FAMILY = "reduction"
 _WIDER = {np.dtype(np.float32): np.dtype(np.float64), np.dtype(np.complex64): np.dtype(np.complex128)}
@@ -243,8 +244,10 @@ op(
 # ------------------------------------------------------------------------------------------------------------------ diff
 
 
-def _diff(input: Tensor, n: int, dim: int, prepend: Tensor | None, append: Tensor | None) -> Tensor:
-    """The n-th differences of neighbours along a dimension; for bool, whether they differ."""
+def _diff(
+    input: Tensor, n: int, dim: int, prepend: Tensor | None, append: Tensor | None, out: Tensor | None = None
+) -> Tensor:
+    """The n-th differences of neighbours along a dimension; for bool, whether they differ. The last ones go to `out`."""
     if not input._sizes:
         raise RuntimeError("diff expects input to be at least one-dimensional")
     if n < 0:
@@ -256,14 +259,23 @@ def _diff(input: Tensor, n: int, dim: int, prepend: Tensor | None, append: Tenso
     parts = [t for t in (prepend, input, append) if t is not None]
     whole: Any = F.cat(parts, axis) if len(parts) > 1 else input
     if n == 0:
-        return F.zeros_like(input).copy_(input)
-    for _ in range(min(n, whole._sizes[axis])):
-        size = whole._sizes[axis]
-        if size == 0:
-            break
-        later, earlier = whole.narrow(axis, 1, size - 1), whole.narrow(axis, 0, size - 1)
-        whole = F.logical_xor(later, earlier) if whole.dtype is dtypes.bool_ else F.sub(later, earlier)
-    return whole
+        if out is None:
+            return F.zeros_like(input).copy_(input)
+        if out._sizes != input._sizes:
+            warn_of_resize(out, input._sizes)
+            out.resize_(input._sizes)
+        if out.dtype is not input.dtype:
+            raise RuntimeError(f"expected scalar_type {input.dtype.legacy} but found {out.dtype.legacy}")
+        return out.copy_(input)
+    size = whole._sizes[axis]
+    steps = min(n, size)
+    if steps == 0 and out is None:
+        return whole
+    minus = F.logical_xor if whole.dtype is dtypes.bool_ else F.sub
+    for left in range(size - 1, size - steps, -1):
+        whole = minus(whole.narrow(axis, 1, left), whole.narrow(axis, 0, left))
+    pair = whole.narrow(axis, 1, size - steps), whole.narrow(axis, 0, size - steps)
+    return minus(*pair) if out is None else minus(*pair, out=out)
 
 
 def _check_diff(input: Tensor, extra: Tensor, axis: int) -> None:
@@ -279,7 +291,7 @@ def _check_diff(input: Tensor, extra: Tensor, axis: int) -> None:
 
 op(
     "diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None)",
-    kind=COMPOSITE, kernel=_diff, family=_FAMILY, forms="function method out",
+    kind=COMPOSITE, kernel=_diff, family=_FAMILY, forms="function method out", out_form=_diff,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
+from engine.casts import cast
 from engine.dtypes import FLOAT
 from engine.ops.extrema import (
     evenly_distributed_formula,
@@ -39,6 +40,7 @@ from engine.ops.reducing import (
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.results import Result
 from engine.tensor import Tensor
+from engine.writes import require_castable
 
 _FAMILY = "reduction"
 
@@ -47,9 +49,9 @@ _FAMILY = "reduction"
 
 
 def _moments(
-    input: Tensor, axes: Axes, correction: float, keepdim: bool, name: str
+    input: Tensor, axes: Axes, correction: float, keepdim: bool, name: str, d: dtypes.dtype
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Variance and mean in double precision, in which torch accumulates them too."""
+    """Variance and mean of the elements as dtype `d`, in double precision, in which torch accumulates them too."""
     count = reduced_count(input._sizes, axes)
     shape = reduced_sizes(input._sizes, axes, keepdim)
     if input.numel() // max(1, layout.numel(shape)) <= correction:
@@ -60,11 +62,11 @@ def _moments(
                 UserWarning,
                 stacklevel=6,
             )
-    array = input._array().astype(np.complex128 if input.dtype.is_complex else np.float64)
+    array = cast(input._array(), d, input.dtype)[0].astype(np.complex128 if d.is_complex else np.float64)
     free = max(0.0, count - correction)
-    if not input.dtype.is_complex:
+    if not d.is_complex:
         return _variance(array, axes, free).reshape(shape), _mean(array, axes, count).reshape(shape)
-    single = input.dtype.to_real().numpy  # the parts are rounded before they are added
+    single = d.to_real().numpy  # the parts are rounded before they are added
     variance = _variance(array.real, axes, free).astype(single) + _variance(array.imag, axes, free).astype(
         single
     )
@@ -94,20 +96,38 @@ def _variance(array: np.ndarray, axes: Axes, free: float) -> np.ndarray:
 
 
 def _std_var(name: str, *, root: bool, both: bool) -> Any:
-    def kernel(input: Tensor, dim: Any, correction: Any, keepdim: bool) -> Any:
+    def kernel(input: Tensor, dim: Any, correction: Any, keepdim: bool, out: Tensor | None = None) -> Any:
         if input.dtype.category < FLOAT:
             raise RuntimeError(
                 f"{name if both else 'std and var'} only support floating point and complex dtypes"
             )
         axes = reduced_axes(dim, len(input._sizes))
-        with np.errstate(all="ignore"):
-            variance, mean = _moments(
-                input, axes, 1.0 if correction is None else float(correction), keepdim, name
-            )
-        spread = (np.sqrt(variance) if root else variance).astype(input.dtype.to_real().numpy)
-        return (spread, mean.astype(input.dtype.numpy)) if both else spread
+        d = input.dtype
+        if out is not None and not _as_one(input, axes, out):
+            d = out.dtype.to_real().to_complex() if d.is_complex else out.dtype
+        variance, mean = _moments(
+            input, axes, 1.0 if correction is None else float(correction), keepdim, name, d
+        )
+        if out is not None and input.numel():
+            _refuse_into(input, d, out)
+        spread = (np.sqrt(variance) if root else variance).astype(d.to_real().numpy)
+        return (spread, mean.astype(d.numpy)) if both else spread
 
     return kernel
+
+
+def _as_one(input: Tensor, axes: Axes, out: Tensor) -> bool:
+    """Whether torch takes its way for a single real result, which computes in the operand's dtype, not in that of `out`."""
+    single = layout.numel(reduced_sizes(input._sizes, axes, True)) == 1
+    return single and not input.dtype.is_complex and out.dtype not in dtypes.HALVES
+
+
+def _refuse_into(input: Tensor, computed: dtypes.dtype, out: Tensor) -> None:
+    """Raise where torch's kernel for the result has no code for the dtypes."""
+    if computed is input.dtype is not out.dtype and computed in dtypes.HALVES:
+        raise RuntimeError(f"std_var_all: Unsupported dtype {computed.legacy}")
+    if computed.is_complex and not input.dtype.is_complex:
+        raise NotImplementedError(f"\"std_cpu\" not implemented for '{computed.legacy}'")
 
 
 def _var_grad(grad: Any, input: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
@@ -158,17 +178,18 @@ def _added(a: Any, b: Any) -> Any:
     return b if a is None else a if b is None else a + b
 
 
-def _real_out(values: list[Any], outs: list[Tensor]) -> None:
-    if outs[0].dtype.is_complex and not values[0].dtype.is_complex:
-        raise NotImplementedError(f"\"std_cpu\" not implemented for '{outs[0].dtype.legacy}'")
+def _castable_out(values: list[Any], outs: list[Tensor]) -> None:
+    d = values[0].dtype
+    if d.category >= FLOAT:
+        require_castable(d.to_real(), outs[0])
 
 
 def _var_like(name: str, node: str, formula: Any, *, root: bool, both: bool) -> None:
     outputs = " -> (spread, mean)" if both else ""
     op(
         f"_{name}(Tensor input, int[1]? dim, Number? correction, bool keepdim) {outputs}",
-        kind=GENERAL, kernel=_std_var(name, root=root, both=both), family=_FAMILY, forms="function", node=node,
-        derivatives={"input": formula},
+        kind=GENERAL, kernel=_std_var(name, root=root, both=both), family=_FAMILY, forms="function out", node=node,
+        sees_out=not both, derivatives={"input": formula},
     )  # fmt: skip
     run = "_" + name
 
@@ -176,15 +197,20 @@ def _var_like(name: str, node: str, formula: Any, *, root: bool, both: bool) -> 
         got = getattr(F, run)(input, dim, correction, keepdim)
         return tuple(got) if both else got
 
+    def into(*arguments: Any) -> Any:
+        *given, out = arguments
+        return getattr(F, run)(*given, out=out)
+
     forms = "function" if both else "function method out"
     op(
         f"{name}(Tensor input, int[1]? dim, bool unbiased=True, bool keepdim=False)",
         kind=COMPOSITE, family=_FAMILY, forms=forms,
-        kernel=lambda input, dim, unbiased, keepdim: composite(input, dim, int(unbiased), keepdim), before_out=_real_out,
+        kernel=lambda input, dim, unbiased, keepdim: composite(input, dim, int(unbiased), keepdim), before_out=_castable_out,
+        out_form=lambda input, dim, unbiased, keepdim, out: into(input, dim, int(unbiased), keepdim, out),
     )  # fmt: skip
     op(
         f"{name}(Tensor input, int[1]? dim=None, *, Number? correction=None, bool keepdim=False)",
-        kind=COMPOSITE, family=_FAMILY, forms=forms, kernel=composite, before_out=_real_out,
+        kind=COMPOSITE, family=_FAMILY, forms=forms, kernel=composite, before_out=_castable_out, out_form=into,
     )  # fmt: skip
     op(
         f"{name}(Tensor input, bool unbiased=True)",
