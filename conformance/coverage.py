@@ -1,4 +1,4 @@
-"""Which operations the language knows, the engine implements, and programs use."""
+"""Which operations PyTorch documents, the language knows, the engine implements, and programs use."""
 
 from __future__ import annotations
 
@@ -23,25 +23,57 @@ class Name(NamedTuple):
     drawn: int  # how many times programs call it
 
 
+OUTSIDE = "not in the language"
+
+
 def names(used: Counter[str]) -> list[Name]:
-    """Every name of the language with what `used` (by `canonical_op`) says of it, families in order."""
-    engine = importlib.import_module("engine")
-    rows = []
+    """Every name with what `used` (by `canonical_op`) says of it: the language's by family, then PyTorch's other ones.
+
+    The engine has every name of the language (conformance/meta_tests/test_program_vocabulary.py).
+    """
     functions = {name.removeprefix("torch.") for name in vocabulary.FUNCTIONS if name.startswith("torch.")}
-    for name in sorted(functions | vocabulary.METHODS):
-        found = (_has(engine, name) or name not in functions) and (
-            _has(engine.Tensor, name) or name not in vocabulary.METHODS
-        )
-        rows.append(Name(name, vocabulary.family_of(name), found, used[opnames.canonical_op(name)]))
-    return sorted(rows, key=lambda row: (list(vocabulary.FAMILIES).index(row.family), row.name))
+    language = functions | vocabulary.METHODS
+    rows = [
+        Name(name, vocabulary.family_of(name), True, used[opnames.canonical_op(name)])
+        for name in sorted(language)
+    ]
+    rows.sort(key=lambda row: list(vocabulary.FAMILIES).index(row.family))
+    return rows + [Name(name, OUTSIDE, _in_engine(name), 0) for name in sorted(documented() - language)]
 
 
-def _has(owner: Any, dotted: str) -> bool:
+def documented() -> set[str]:
+    """What the installed PyTorch documents for tensors, in its own namespace and these of its modules; none without it.
+
+    That is each function and method which `torch.overrides` lists for tensor-like classes and which has a docstring.
+    Source: https://docs.pytorch.org/docs/stable/torch.overrides.html
+    """
+    try:
+        torch = importlib.import_module("torch")
+    except ModuleNotFoundError:
+        return set()
+    listed = torch.overrides.get_overridable_functions()
+    found = set()
+    for module in ("", "linalg", "special", "fft", "nn.functional"):
+        owner = _attribute(torch, module) if module else torch
+        for name in {function.__name__.removeprefix(f"{module}_") for function in listed[owner]}:
+            if not name.startswith("_") and getattr(_attribute(owner, name), "__doc__", None):
+                found.add(f"{module}.{name}".lstrip("."))
+    methods = {getattr(method, "__name__", "_") for method in listed[torch.Tensor]}
+    return found | {
+        name for name in methods if not name.startswith("_") and getattr(torch.Tensor, name, None).__doc__
+    }
+
+
+def _attribute(owner: Any, dotted: str) -> Any:
+    """What stands behind a dotted name, or None."""
     for part in dotted.split("."):
         owner = getattr(owner, part, None)
-        if owner is None:
-            return False
-    return True
+    return owner
+
+
+def _in_engine(name: str) -> bool:
+    engine = importlib.import_module("engine")
+    return _attribute(engine, name) is not None or _attribute(engine.Tensor, name) is not None
 
 
 def used_in(paths: Iterable[Path]) -> Counter[str]:

@@ -5,6 +5,7 @@ Every public function comes from a record in `engine.ops`; this module only gath
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy
@@ -44,6 +45,7 @@ from engine.size import (
 from engine.tensor import Tensor
 from engine import operators  # gives Tensor its operators
 
+e, inf, nan, pi, newaxis = math.e, math.inf, math.nan, math.pi, None
 tensor = functions.tensor  # torch.tensor; the module of that name stays importable
 
 

@@ -31,6 +31,16 @@ def draw_literal(drawing: Drawing, shape: Shape, d: dtype, *, requires_grad: boo
     return f"torch.tensor({data}{_options(d, requires_grad, inferred)})"
 
 
+def draw_with_nan(drawing: Drawing, shape: Shape, d: dtype, *, requires_grad: bool = False) -> str:
+    """A tensor that holds NaN unless it is empty: a literal, or NaN alone where a literal would be long."""
+    count, choices = math.prod(shape), drawing.choices
+    if not 0 < count <= 8:
+        return f"torch.full({shapes.text(shape)}, nan{_options(d, requires_grad, float32)})"
+    literals = [choices.pick((*values.TAME_FLOATS[:6], "inf", "nan")) for _ in range(count)]
+    literals[choices.below(count)] = "nan"
+    return f"torch.tensor({shapes.nested(shape, iter(literals))}{_options(d, requires_grad, float32)})"
+
+
 def draw_tensor(drawing: Drawing, shape: Shape, d: dtype, *, requires_grad: bool = False) -> str:
     """An expression for a tensor of this shape and dtype: a literal for at most eight elements, else a factory."""
     choices = drawing.choices

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from hypothesis import strategies as st
 
@@ -83,6 +83,13 @@ def fits_into(one: Shape, target: Shape) -> bool:
 def text(shape: Shape | list[int]) -> str:
     """Sizes as a tuple literal."""
     return f"({shape[0]},)" if len(shape) == 1 else "(" + ", ".join(map(str, shape)) + ")"
+
+
+def nested(shape: Shape, items: Iterator[object]) -> str:
+    """Nested lists of a shape from an iterator of items."""
+    if not shape:
+        return str(next(items))
+    return "[" + ", ".join(nested(shape[1:], items) for _ in range(shape[0])) + "]"
 
 
 def _made(draw: Callable[[Choices], Shape]) -> st.SearchStrategy[Shape]:

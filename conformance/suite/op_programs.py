@@ -188,7 +188,7 @@ class Call(Draft):
     def _tensor(self, shape: Shape, d: dtype, grad: bool) -> str:
         if d.category >= FLOAT and grad and d is not float64 and self.choices.chance(30):
             return self.drawing.define(creation.draw_literal(self.drawing, shape, d, requires_grad=True))
-        return self.drawing.define(creation.draw_tensor(self.drawing, shape, d, requires_grad=grad))
+        return self.drawing.define(self.made(shape, d, grad))
 
     # --- spellings ---
 

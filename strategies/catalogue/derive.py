@@ -8,6 +8,7 @@ import engine
 from engine.registry import OPS, POINTWISE, Op
 from strategies.catalogue.draft import Argument
 from strategies.catalogue.entry import Entry
+from strategies.catalogue.weights import weight_of
 from strategies.program.vocabulary import FUNCTIONS, METHODS, family_of
 
 _DOTTED = ("special", "linalg", "nn_functional", "fft")
@@ -49,14 +50,14 @@ def spellings(name: str, op: Op) -> frozenset[str]:
     return frozenset(forms)
 
 
-def derived(rows: Mapping[str, Mapping[str, Argument]], weights: Mapping[str, int]) -> list[Entry]:
+def derived(rows: Mapping[str, Mapping[str, Argument]]) -> list[Entry]:
     """One entry per name and overload, by name; names that the language lacks are left out."""
     entries = []
     for registered in sorted(OPS):
         name = public_name(registered)
         for number, op in enumerate(OPS[registered]):
             forms = spellings(name, op)
-            weight = weights.get(name, 0 if name.startswith("_") else 8)
+            weight = weight_of(name, overload=number, deprecated=_is_deprecated(op))
             if forms and weight and _exists(name):
                 entries.append(_entry(name, number, op, forms, weight, rows))
     return entries
@@ -70,10 +71,6 @@ def _entry(
     weight: int,
     rows: Mapping[str, Mapping[str, Argument]],
 ) -> Entry:
-    if _is_deprecated(op):
-        weight = 1
-    elif number:
-        weight = max(weight // 2, 1)
     keys = (f"{name}/{number}", name, op.name, name.rstrip("_"), name.rpartition(".")[2])
     row = next((rows[key] for key in keys if key in rows), {})
     family = family_of(name if name in METHODS or "torch." + name in FUNCTIONS else name + "_")

@@ -31,6 +31,8 @@ class Draft:
         self.values: dict[str, Any] = {}
         self.texts: list[tuple[Parameter, str]] = []
         self.parameter: Parameter  # the one that is being drawn
+        self.nan = False
+        """Whether tensors are to hold NaN now, if they are of floats."""
 
     # ---------------------------------------------------------------------------------------- what is known of the first
 
@@ -72,6 +74,8 @@ class Draft:
         """
         entry = self.entry
         accepted = among or entry.accepted
+        if self.nan:
+            accepted = frozenset(d for d in accepted if d.category == FLOAT) or accepted
         if self.sloppy(30):
             names = self.scope.matching(undefined=False)
         else:
@@ -80,6 +84,7 @@ class Draft:
                 lambda t: (
                     t.dtype in accepted
                     and (where is None or where(t))
+                    and (not self.nan or _holds_nan(t))
                     and not (writes and t.requires_grad and t.is_leaf)
                 ),
                 undefined=self._takes_undefined(),
@@ -110,7 +115,12 @@ class Draft:
     def new(self, shape: Shape, d: dtype) -> str:
         """A new tensor, written as a statement of its own; in programs towards a backward often a leaf."""
         grad = self.drawing.gradient and d.category >= FLOAT and self.choices.chance(40)
-        return self.drawing.define(creation.draw_tensor(self.drawing, shape, d, requires_grad=grad))
+        return self.drawing.define(self.made(shape, d, grad))
+
+    def made(self, shape: Shape, d: dtype, grad: bool) -> str:
+        """The text that makes a tensor."""
+        draw = creation.draw_with_nan if self.nan and d.category == FLOAT else creation.draw_tensor
+        return draw(self.drawing, shape, d, requires_grad=grad)
 
     def operand(self, shape: Shape, d: dtype | None = None) -> str:
         """A tensor of exactly this shape: a live one, a view of one, or a new one."""
@@ -193,7 +203,7 @@ class Draft:
             places = [self.choices.below(bound) for _ in range(min(64, _count(count)))]
         if self.sloppy(40) and places:
             places[0] = self.choices.pick((bound, bound + 5, -1, -bound - 1))
-        text = f"torch.tensor({nested(count, iter(places))}"
+        text = f"torch.tensor({shapes.nested(count, iter(places))}"
         text += ", dtype=torch.int64)" if 0 in count else ")"
         self.values[self.parameter.name] = self.evaluate(text)
         return text
@@ -241,6 +251,11 @@ class Draft:
         return shapes.text(picked) if self.choices.chance(60) else str(picked)
 
 
+def _holds_nan(tensor: Tensor) -> bool:
+    array = tensor.detach()._array()
+    return bool((array != array).any())
+
+
 def _count(shape: Shape) -> int:
     count = 1
     for n in shape:
@@ -248,11 +263,4 @@ def _count(shape: Shape) -> int:
     return count
 
 
-def nested(shape: Shape, items: Any) -> str:
-    """Nested lists of a shape from an iterator of items."""
-    if not shape:
-        return str(next(items))
-    return "[" + ", ".join(nested(shape[1:], items) for _ in range(shape[0])) + "]"
-
-
-__all__ = ["BOOL", "COMPLEX", "Argument", "Draft", "int64", "nested"]
+__all__ = ["BOOL", "COMPLEX", "Argument", "Draft", "int64"]

@@ -99,6 +99,8 @@ def _addbmm(*shape: int | str) -> Argument:
     return operand(sizes)
 
 
+_SOLVE = {"A": regular(2, 2), "B": operand(lambda d: (d.shape[-1], small(d)))}
+
 ROWS: dict[str, Mapping[str, Argument]] = {
     "mm": {"input": _matrix, "mat2": operand(_columns), "other": operand(_columns)},
     "bmm": {"input": _matrices, "mat2": operand(lambda d: (d.shape[0], d.shape[2], small(d)))},
@@ -151,7 +153,7 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "svd": {"input": rank(2, 3)},
     "qr": {"input": rank(2, 3)},
     "pinverse": {"input": _matrix},
-    "cholesky": {"input": _definite},
+    "cholesky": {"input": _definite}, "cholesky_ex": {"input": _definite},
     "norm": {"p": sometimes(70, pick("2", "1", "inf", "0", "-inf", "3", "'fro'", "0.5"))},
     "dist": {"p": sometimes(60, pick("2", "1", "inf", "0", "3"))},
     # ord=2 of a matrix is the largest of its singular values, an intermediate result that no name holds: in lock-step the
@@ -160,5 +162,5 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "linalg.vector_norm": {"ord": sometimes(60, pick("2", "1", "inf", "-inf", "0", "3"))},
     "linalg.matrix_norm": {"input": rank(2, 3), "ord": _order},
     "linalg.inv": {"input": regular(), "A": regular()},
-    "linalg.solve": {"A": regular(2, 2), "input": regular(2, 2), "B": operand(lambda d: (d.shape[-1], small(d)))},
+    "linalg.solve": _SOLVE, "linalg.solve_ex": _SOLVE,
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from strategies.catalogue.draft import Argument, Draft
-from strategies.catalogue.relations import operand, pick, sometimes
+from strategies.catalogue.relations import first, operand, or_nan, pick, sometimes
 from strategies.shapes import draw_partner
 
 
@@ -40,6 +40,7 @@ def _bound(draft: Draft) -> str:
     return draft.choices.pick(("0", "1", "-1", "0.5", "2", "-0.5", "3"))
 
 
+_greater: Mapping[str, Argument] = {"input": or_nan(first())}
 _quotient: Mapping[str, Argument] = {"other": _divisor}
 
 ROWS: dict[str, Mapping[str, Argument]] = {
@@ -58,5 +59,6 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "logit": {"eps": sometimes(50, pick("0.25", "0.125", "1e-3"))},
     "allclose": {"rtol": sometimes(20, pick("1e-3")), "atol": sometimes(20, pick("0.5"))},
     "isclose": {"rtol": sometimes(20, pick("1e-3")), "atol": sometimes(20, pick("0.5"))},
+    "maximum": _greater, "minimum": _greater, "fmax": _greater, "fmin": _greater,
     "threshold": {"threshold": pick("0", "0.5", "1"), "value": pick("2", "0.25")},
 }  # fmt: skip

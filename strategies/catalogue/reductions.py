@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from strategies.catalogue.draft import Argument, Draft
-from strategies.catalogue.relations import first, operand, pick, rank, sometimes
+from strategies.catalogue.relations import first, operand, or_nan, pick, rank, sometimes
 from strategies.shapes import draw_partner
 
 _some = rank(1, 4)
-_filled = first(lambda t: t.numel() > 0 and t.dim() > 0, (2, 3))
+_filled = or_nan(first(lambda t: t.numel() > 0 and t.dim() > 0, (2, 3)))
 
 
 def _dim(draft: Draft) -> str:
@@ -38,12 +38,13 @@ def _counted(draft: Draft) -> str:
     )
 
 
+_ordered = or_nan(_some)
 _scan: Mapping[str, Argument] = {"input": _some, "dim": _dim}
 _k: Mapping[str, Argument] = {"input": _filled, "dim": _dim_of_k}
 
 ROWS: dict[str, Mapping[str, Argument]] = {
     "cumsum": _scan, "cumprod": _scan, "cummax": _scan, "cummin": _scan, "logcumsumexp": _scan, "softmax": _scan,
-    "log_softmax": _scan, "sort": {"input": _some}, "argsort": {"input": _some},
+    "log_softmax": _scan, "sort": {"input": _ordered}, "argsort": {"input": _ordered}, "msort": {"input": _ordered},
     "topk": {**_k, "k": _count},
     "kthvalue": {**_k, "k": _kth},
     "max": {"input": _filled, "other": lambda d: d.partner()},

@@ -4,7 +4,6 @@ What is not named here is refused. Each checker takes the node, the `Uses` to no
 """
 
 import ast
-import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -14,7 +13,6 @@ from strategies.program.names import MODULES, NUMBERS, VARIABLES_HINT, is_variab
 from strategies.program.sizes import too_large
 from strategies.program.vocabulary import (
     ATTRIBUTES,
-    EQUATION,
     FUNCTIONS,
     KEYWORDS,
     METHODS,
@@ -52,7 +50,6 @@ _COMPARISONS: dict[type, str] = {
 _UNARY: dict[type, str] = {ast.USub: "operator.neg", ast.UAdd: "operator.pos", ast.Invert: "operator.invert"}
 _BINARY = {kind: f"operator.{name}" for kind, name in OPERATORS.items()}
 _GROWING = (ast.Pow, ast.LShift, ast.RShift)
-_EQUATION = re.compile(EQUATION)
 _EXPRESSIONS_HINT = "names, literals, calls, operators, one comparison, subscripts and attributes"
 
 
@@ -346,7 +343,7 @@ def _called(node: ast.Call, uses: Uses, depth: int) -> str:
 def _argument(node: ast.expr, name: str, uses: Uses, depth: int) -> None:
     if type(node) is ast.Constant and type(node.value) is str:
         text = node.value
-        if text not in STRINGS and not (name.endswith("einsum") and _EQUATION.fullmatch(text)):
+        if text not in STRINGS:
             refuse(node, f"the string {shown(text)} is no option of an op", "STRINGS of vocabulary.py")
     else:
         expression(node, uses, depth)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from engine import Tensor
 from engine.dtypes import COMPLEX, FLOAT, dtype
-from strategies import values
-from strategies.catalogue.draft import nested
+from strategies import shapes, values
 from strategies.drawing import Drawing, Expression, Line
 from strategies.scope import Unavailable, recent
 from strategies.statements.support import value_operand
@@ -132,7 +131,7 @@ def _one_hot(drawing: Drawing, shape: tuple[int, ...], d: dtype) -> str:
         return f"torch.ones({_sizes(shape)}{_dtype(d)})"
     at = drawing.choices.below(count)
     items = iter("1.0" if i == at else "0.0" for i in range(count))
-    return f"torch.tensor({nested(shape, items)}{_dtype(d)})"
+    return f"torch.tensor({shapes.nested(shape, items)}{_dtype(d)})"
 
 
 def _sizes(shape: tuple[int, ...]) -> str:
@@ -178,7 +177,7 @@ def draw_backward(drawing: Drawing) -> Line:
     elif choices.chance(15):
         parts.append(gradient_text(drawing, root))
     options = _options(drawing)
-    if choices.chance(12) and text == name:
+    if choices.chance(18) and text == name:
         given = [f"grad_tensors={parts[0].removeprefix('gradient=')}"] if parts else []
         listed = choices.chance(40)
         root_text = f"[{name}]" if listed else name

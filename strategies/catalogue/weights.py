@@ -1,0 +1,53 @@
+"""How often an operation is drawn within its family: one of four classes.
+
+A campaign of some thousand programs is to reach every operation, and to meet those that programs are made of in many
+situations. Families are weighed in `strategies.profiles`.
+"""
+
+from __future__ import annotations
+
+COMMON, USUAL, RARE, NEVER = 24, 8, 4, 0
+
+_COMMON = """
+abs add clamp cos div exp log maximum minimum mul neg pow relu sigmoid sin sqrt sub tanh
+argsort isnan sort topk
+all amax amin any argmax argmin cumsum log_softmax logsumexp max mean min norm prod softmax std sum var
+addmm bmm dot matmul mm mv tril triu
+copy_ fill_ gather index_add index_put index_select masked_fill masked_select nonzero scatter zero_
+chunk diagonal expand flatten narrow permute reshape select split squeeze t transpose unbind unsqueeze view
+cat clone contiguous flip repeat stack
+item to
+"""
+
+# Other names of what is drawn under its first, and what says little of a tensor.
+_RARE = """
+absolute absolute_ arccos arccosh arcsin arcsinh arctan arctan2 arctanh clip conj_physical_ divide fix float_power_ multiply
+negative rad2deg deg2rad square_ subtract true_divide abs_
+greater greater_equal less less_equal not_equal
+ger linalg.matmul linalg.det linalg.slogdet linalg.matrix_power linalg.diagonal linalg.cross
+moveaxis resolve_neg swapaxes swapaxes_ swapdims swapdims_
+concat concatenate row_stack
+as_tensor asarray empty_strided new_empty_strided scalar_tensor tensor tril_indices triu_indices
+can_cast cpu cuda is_signed is_complex is_floating_point is_nonzero promote_types
+get_device is_conj is_inference is_same_size
+"""
+
+# Hooks, backward, numpy() and their like are statements of their own kinds; a seed is drawn where it is needed.
+_NEVER = """
+alias numpy detach detach_ backward requires_grad_ retain_grad register_hook set_ manual_seed initial_seed seed from_numpy
+data_ptr Generator
+"""
+
+_CLASS_OF = {
+    name: weight
+    for weight, names in ((COMMON, _COMMON), (RARE, _RARE), (NEVER, _NEVER))
+    for name in names.split()
+}
+
+
+def weight_of(name: str, *, overload: int = 0, deprecated: bool = False) -> int:
+    """The weight of an operation's overload by its public name; further overloads count half, deprecated ones hardly."""
+    weight = _CLASS_OF.get(name, NEVER if name.startswith("_") else USUAL)
+    if deprecated:
+        return min(weight, 1)
+    return weight // 2 if overload else weight
