@@ -83,6 +83,18 @@ def _command(
     )
 
 
+def _drawing(command: argparse.ArgumentParser, programs: int) -> None:
+    """What decides which programs are drawn."""
+    command.add_argument(
+        "--programs", type=positive, default=programs, metavar="N", help=f"how many (default: {programs})"
+    )
+    command.add_argument("--seed", type=natural, default=0, metavar="S", help="which programs (default: 0)")
+    command.add_argument(
+        "--profile", default="default", metavar="P", help="which mix of programs (default: default)"
+    )
+    command.add_argument("--draw", default="strategies.programs:draw_block", help=argparse.SUPPRESS)
+
+
 def _backends(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--candidate",
@@ -145,13 +157,7 @@ Programs run in child processes. A crash, a hang or a lack of memory costs one p
 and the run goes on. Ctrl-C stops after the programs in flight; every record written until then is kept, and so it
 is when a process is killed.""",
     )
-    command.add_argument(
-        "--programs", type=positive, default=1000, metavar="N", help="how many (default: 1000)"
-    )
-    command.add_argument("--seed", type=natural, default=0, metavar="S", help="which programs (default: 0)")
-    command.add_argument(
-        "--profile", default="default", metavar="P", help="which mix of programs (default: default)"
-    )
+    _drawing(command, 1000)
     _backends(command)
     command.add_argument(
         "--workers",
@@ -180,7 +186,6 @@ is when a process is killed.""",
         metavar="I/N",
         help="only part I of N of the programs, I from 1 to N",
     )
-    command.add_argument("--draw", default="strategies.programs:draw_block", help=argparse.SUPPRESS)
     command.add_argument("--block-size", type=positive, default=50, help=argparse.SUPPRESS)
 
 
@@ -294,15 +299,10 @@ examples:
     command.add_argument(
         "records", type=Path, nargs="*", metavar="RECORDS", help="record files, or directories of them"
     )
-    command.add_argument(
-        "--programs", type=positive, default=500, metavar="N", help="how many to draw (default: 500)"
-    )
-    command.add_argument("--seed", type=natural, default=0, metavar="S", help="which programs (default: 0)")
-    command.add_argument("--profile", default="default", metavar="P", help="which mix of programs")
+    _drawing(command, 500)
     command.add_argument(
         "--missing", action="store_true", help="list the names that are not implemented or not drawn"
     )
-    command.add_argument("--draw", default="strategies.programs:draw_block", help=argparse.SUPPRESS)
 
 
 def _bench(commands: argparse._SubParsersAction) -> None:
@@ -317,14 +317,9 @@ example:
 In one process, without isolation. Every second program is the other form of the one before it: other dtypes, data, seeds
 and spellings, compared in full like any other. Bare torch runs the same compiled statements and observes nothing.""",
     )
-    command.add_argument(
-        "--programs", type=positive, default=500, metavar="N", help="how many (default: 500)"
-    )
-    command.add_argument("--seed", type=natural, default=0, metavar="S", help="which programs (default: 0)")
-    command.add_argument("--profile", default="default", metavar="P", help="which mix of programs")
+    _drawing(command, 500)
     command.add_argument("--candidate", default="engine", metavar="B", help="default: engine")
     command.add_argument("--reference", default="torch-cpu", metavar="B", help="default: torch-cpu")
-    command.add_argument("--draw", default="strategies.programs:draw_block", help=argparse.SUPPRESS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

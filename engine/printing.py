@@ -147,11 +147,6 @@ def tensor_format(values: np.ndarray, spec: str, whole: Callable[[], str], type_
     return whole()
 
 
-def named_tuple_repr(name: str, fields: Sequence[tuple[str, object]]) -> str:
-    """The repr of a named-tuple result, such as `torch.return_types.max`: a line for each field."""
-    return f"torch.return_types.{name}(\n" + ",\n".join(f"{field}={value!r}" for field, value in fields) + ")"
-
-
 def _with_suffixes(text: str, suffixes: Sequence[str], indent: int, linewidth: int) -> str:
     # torch counts two columns more than the last line has, and only there.
     column = len(text) - text.rfind("\n") + 1

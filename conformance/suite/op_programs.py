@@ -19,7 +19,7 @@ import engine
 from engine import Tensor
 from engine.dtypes import ALL, FLOAT, LacksError, bool_, dtype, float64, int64
 from strategies import creation, shapes
-from strategies.catalogue import ENTRIES, Draft, Entry, draw_argument
+from strategies.catalogue import ENTRIES, Draft, Entry, draw_arguments
 from strategies.choices import BLOCK_SIZE, Choices
 from strategies.drawing import Drawing
 from strategies.profiles import DEFAULT
@@ -139,10 +139,7 @@ class Call(Draft):
         """Raises Unavailable where no arguments can be drawn."""
         call = cls(sheet, entry)
         try:
-            for parameter in entry.op.signature.parameters:
-                text = draw_argument(call, parameter)
-                if text is not None:
-                    call.texts.append((parameter, text))
+            draw_arguments(call)
         except LookupError:  # a 0-d operand has not the dimensions that a relation asks for
             raise Unavailable from None
         return call

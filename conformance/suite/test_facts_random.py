@@ -296,23 +296,8 @@ def test_bernoulli_with_a_number_takes_53_bits(torch):
     x = torch.zeros(60).bernoulli_(0.3)
     assert x.tolist() == (Words(0).uniform53(60) < 0.3).tolist()
     assert [i for i, drawn in enumerate(x.tolist()) if drawn] == [
-        6,
-        9,
-        11,
-        17,
-        20,
-        22,
-        24,
-        29,
-        32,
-        33,
-        40,
-        41,
-        47,
-        51,
-        52,
-        58,
-    ]
+        6, 9, 11, 17, 20, 22, 24, 29, 32, 33, 40, 41, 47, 51, 52, 58,
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("scalar_stream")
@@ -323,20 +308,8 @@ def test_dropout_takes_53_bits(torch):
     x = torch.dropout(torch.ones(60), 0.75, True)
     assert x.tolist() == ((Words(0).uniform53(60) < 0.25) * 4.0).tolist()
     assert [i for i, kept in enumerate(x.tolist()) if kept] == [
-        6,
-        11,
-        17,
-        20,
-        22,
-        24,
-        29,
-        32,
-        33,
-        41,
-        47,
-        52,
-        58,
-    ]
+        6, 11, 17, 20, 22, 24, 29, 32, 33, 41, 47, 52, 58,
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("scalar_stream")

@@ -10,7 +10,7 @@ from strategies.catalogue import conversion, indexing, linalg, pointwise, reduct
 from strategies.catalogue.derive import derived
 from strategies.catalogue.draft import Draft
 from strategies.catalogue.entry import Entry
-from strategies.catalogue.parameters import draw_argument
+from strategies.catalogue.parameters import draw_arguments
 from strategies.choices import Table
 
 ROWS = {**pointwise.ROWS, **reductions.ROWS, **views.ROWS, **indexing.ROWS, **linalg.ROWS, **conversion.ROWS}
@@ -39,4 +39,4 @@ def named(name: str) -> tuple[Entry, ...]:
     return tuple(entry for entry in ENTRIES if entry.name == name)
 
 
-__all__ = ["ENTRIES", "ROWS", "Draft", "Entry", "by_family", "draw_argument", "named"]
+__all__ = ["ENTRIES", "ROWS", "Draft", "Entry", "by_family", "draw_arguments", "named"]

@@ -11,7 +11,15 @@ from strategies.dtypes import draw_dtype
 from strategies.scope import Unavailable
 
 
-def draw_argument(draft: Draft, p: Parameter) -> str | None:
+def draw_arguments(draft: Draft) -> None:
+    """The texts of all arguments that are given. Raises Unavailable, or LookupError where shapes do not fit."""
+    for parameter in draft.entry.op.signature.parameters:
+        text = _argument(draft, parameter)
+        if text is not None:
+            draft.texts.append((parameter, text))
+
+
+def _argument(draft: Draft, p: Parameter) -> str | None:
     """The text of one argument, None to leave it to its default."""
     draft.parameter = p
     special = draft.entry.row.get(p.name)

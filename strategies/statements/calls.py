@@ -8,7 +8,7 @@ import engine
 from engine import Tensor
 from engine.registry import COMPOSITE, POINTWISE
 from engine.signatures import MISSING
-from strategies.catalogue import ENTRIES, Draft, Entry, by_family, draw_argument
+from strategies.catalogue import ENTRIES, Draft, Entry, by_family, draw_arguments
 from strategies.choices import Table
 from strategies.drawing import Drawing, Expression, Line, small
 from strategies.program.vocabulary import KEYWORDS
@@ -60,10 +60,7 @@ def drafted(drawing: Drawing, entry: Entry) -> Draft:
     """The arguments of a call of an entry."""
     draft = Draft(drawing, entry)
     try:
-        for parameter in entry.op.signature.parameters:
-            text = draw_argument(draft, parameter)
-            if text is not None:
-                draft.texts.append((parameter, text))
+        draw_arguments(draft)
     except LookupError:
         if not drawing.mistake:
             raise
