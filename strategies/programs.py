@@ -1,6 +1,6 @@
 """Whole programs, drawn by stepping the engine.
 
-Only the bytes of the drawn blocks decide: no `hash` of strings, no addresses, no time. So a seed and the number of a
+Only the bytes of the drawn blocks decide: no hashes of strings, no addresses, no time. So a seed and the number of a
 block give the same programs in any process.
 """
 
@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 import engine
@@ -23,6 +24,9 @@ from strategies.scope import Unavailable
 from strategies.statements import SIMPLE, step
 from strategies.statements.gradients import differentiable, is_deep
 from strategies.variants import other_form
+
+TEXTS_AN_EXAMPLE = 10
+"""Programs that a campaign draws from one example of Hypothesis."""
 
 
 def draw_text(block: Callable[[], bytes], profile: Profile) -> str:
@@ -141,10 +145,22 @@ def program_texts(draw: st.DrawFn, profile: Profile = DEFAULT) -> str:
     return draw_text(lambda: draw(source), profile)
 
 
-def _hashes(salt: bytes) -> Callable[[], bytes]:
+@st.composite
+def _seeded_texts(draw: st.DrawFn, profile: Profile, count: int, salt: bytes) -> list[str]:
+    """`count` texts as of `program_texts`, of one draw: their blocks are hashes of the salt and a drawn seed.
+
+    For campaigns, which reduce texts and shrink nothing. An example takes Hypothesis as long as a short program takes to
+    draw, a draw for each statement costs more, and most examples of many draws repeat parts of earlier ones. The salt
+    tells one block from another: the first example that Hypothesis tries is the same (all zeros) in each.
+    """
+    seed = salt + draw(st.binary(min_size=8, max_size=8))
+    return [draw_text(_hashes(seed + bytes([number])), profile) for number in range(count)]
+
+
+def _hashes(seed: bytes) -> Callable[[], bytes]:
     """A function that gives another block at each call."""
     counter = itertools.count()
-    return lambda: hashlib.blake2b(salt + next(counter).to_bytes(2)).digest()
+    return lambda: hashlib.blake2b(seed + next(counter).to_bytes(2)).digest()
 
 
 def programs(profile: Profile | str = DEFAULT) -> st.SearchStrategy[Program]:
@@ -154,18 +170,31 @@ def programs(profile: Profile | str = DEFAULT) -> st.SearchStrategy[Program]:
     return program_texts(profile).map(parse)
 
 
-def draw_block(seed: int, block: int, profile: str = "default", size: int = 100) -> list[str]:
+def draw_block(seed_: int, block: int, profile: str = "default", size: int = 100) -> list[str]:
     """The `size` programs of block number `block` under a seed: the same in any process, whatever ran before.
 
-    Campaigns reduce texts and shrink nothing, so Hypothesis has no part in this: the choices are hashes of the arguments.
-    Every second program is the other form (`strategies.variants`) of the one before it, since drawing costs more than
-    running. Raises KeyError for an unknown profile.
+    Every second one is the other form (`strategies.variants`) of the one before it, since drawing costs more than running.
+    Raises KeyError for an unknown profile.
     """
     chosen = PROFILES[profile]
+    drawn = (size + 1) // 2
+    count = min(TEXTS_AN_EXAMPLE, max(1, drawn))
     texts: list[str] = []
-    for number in range((size + 1) // 2):
-        text = draw_text(_hashes(f"{seed} {block} {profile} {number} ".encode()), chosen)
-        texts += (text, other_form(text))
+
+    salt = hashlib.sha256(f"{seed_} {block} {profile}".encode()).digest()[:8]
+
+    @seed(int.from_bytes(salt))
+    @settings(
+        max_examples=-(-drawn // count), database=None, phases=[Phase.generate], deadline=None, derandomize=False,
+        suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False, backend="hypothesis",
+    )  # fmt: skip
+    @given(_seeded_texts(chosen, count, salt))
+    def collect(example: list[str]) -> None:
+        for text in example:
+            texts.append(text)
+            texts.append(other_form(text))
+
+    collect()
     return texts[:size]
 
 
