@@ -281,7 +281,8 @@ class _Found:
             if a != b:
                 self.add(aspect, name, a, b)
         if got.dtype == want.dtype and got.shape == want.shape and got.values != want.values:
-            self.values(name, "", want.dtype, want.shape, got.values, want.values, None)
+            undefined = _either(got.undefined, want.undefined)
+            self.values(name, "", want.dtype, want.shape, got.values, want.values, undefined)
 
     def values(
         self, name: str, prefix: str, dtype: Any, shape: Any, got: Any, want: Any, undefined: Any

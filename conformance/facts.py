@@ -98,13 +98,15 @@ class TensorFact(NamedTuple):
 
 
 class ArrayFact(NamedTuple):
-    """One NumPy array; ``strides`` are in bytes, ``storage`` is numbered together with the tensors'."""
+    """One NumPy array; ``strides`` are in bytes, ``storage`` is numbered together with the tensors', ``undefined`` as
+    theirs."""
 
     dtype: str
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     values: bytes | Raised
     storage: int | None
+    undefined: bytes | None = None
 
 
 Fact = TensorFact | ArrayFact | PlainFact | SequenceFact | Raised

@@ -150,7 +150,7 @@ class Observer:
             self._overlaps = True
             return self._joined_facts(variables, names)
         self._seen = self._now
-        return facts
+        return self._marked(variables, facts)
 
     def _facts(self, variables: Mapping[str, Any], names: list[str]) -> dict[str, Fact]:
         self._classes = {}
@@ -163,6 +163,26 @@ class Observer:
         self._joined = _join(span for name in names for span in self._spans_of(variables[name], 0))
         facts = self._facts(variables, names)
         self._seen = self._now
+        return self._marked(variables, facts)
+
+    def _marked(self, variables: Mapping[str, Any], facts: dict[str, Fact]) -> dict[str, Fact]:
+        """The facts, with those elements of arrays marked as undefined that are some in a tensor on the same memory."""
+        if self._undefined is None or not any(type(fact) is ArrayFact for fact in facts.values()):
+            return facts
+        marked = [
+            _undefined_bytes(variables[name], fact)
+            for name, fact in facts.items()
+            if type(fact) is TensorFact and fact.undefined is not None
+        ]
+        if not marked:
+            return facts
+        places = np.concatenate(marked)
+        for name, fact in facts.items():
+            if type(fact) is ArrayFact and fact.storage is not None:
+                array = variables[name]
+                start = array.__array_interface__["data"][0]
+                touched = np.isin(_addresses(start, array.shape, array.strides, array.itemsize), places)
+                facts[name] = fact._replace(undefined=_mask_bytes(touched.any(-1)))
         return facts
 
     def _overlap(self) -> bool:
@@ -455,6 +475,28 @@ def _join(spans: Iterator[tuple[Any, int]]) -> dict[Any, Any]:
         end = max(end, start + extent)
         joined[start] = first
     return joined
+
+
+def _addresses(
+    start: int, shape: tuple[int, ...], strides: tuple[int, ...], size: int
+) -> np.ndarray[Any, Any]:
+    """The addresses of an array's bytes: a row of `size` for each of its elements, in row-major order."""
+    places: Any = np.array(start, np.int64)
+    for length, stride in zip(shape, strides, strict=True):
+        places = places[..., None] + stride * np.arange(length)
+    return places.reshape(-1, 1) + np.arange(size)
+
+
+def _undefined_bytes(t: Any, fact: TensorFact) -> np.ndarray[Any, Any]:
+    """The addresses of the undefined elements of a tensor that has some."""
+    shape: Any = fact.shape
+    strides: Any = fact.strides
+    offset: Any = fact.offset
+    assert fact.undefined is not None
+    size = t.element_size()
+    start = t.untyped_storage().data_ptr() + offset * size
+    every = _addresses(start, shape, tuple(stride * size for stride in strides), size)
+    return every[np.frombuffer(fact.undefined, np.bool_)].reshape(-1)
 
 
 def _mask_bytes(mask: Any) -> bytes | None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from conformance.backends import Backend, resolve
-from conformance.facts import SequenceFact, Step, TensorFact
+from conformance.facts import ArrayFact, SequenceFact, Step, TensorFact
 from conformance.runner import Run, follow
 
 
@@ -46,6 +46,9 @@ def _marked(fact: Any, own: Any) -> Any:
         same = (fact.dtype, fact.shape) == (own.dtype, own.shape)
         undefined = own.undefined if same and fact.undefined is None else fact.undefined
         return fact._replace(grad=grad, undefined=undefined)
+    if isinstance(fact, ArrayFact) and isinstance(own, ArrayFact):
+        same = (fact.dtype, fact.shape) == (own.dtype, own.shape)
+        return fact._replace(undefined=own.undefined) if same and fact.undefined is None else fact
     if isinstance(fact, SequenceFact) and isinstance(own, SequenceFact) and len(fact.items) == len(own.items):
         return replace(fact, items=tuple(map(_marked, fact.items, own.items)))
     return fact
