@@ -39,11 +39,20 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
         return op.kernel(*values) if out is None else _run_composite_out(op, values, out)
     tensors = _tensors(op, values)
     if out is not None:
-        _refuse_grad_with_out(op, tensors if op.derivatives else [], out)
+        unknown = op.node_name == "NotImplemented"
+        _refuse_grad_with_out(op, tensors if op.derivatives and not unknown else [], out)
         if op.check is not None:
             op.check(values)
         written = NotImplemented if op.out_form is None else op.out_form(*values, out)
-        return _run_out(op, values, tensors, out) if written is NotImplemented else written
+        if written is not NotImplemented:
+            return written
+        if not unknown or not _State.grad or not any(t.requires_grad for t in tensors):
+            return _run_out(op, values, tensors, out)
+        # Where torch knows no derivative it does record `out`, to complain when a gradient comes.
+        node = op.node_class(values, inplace=False)
+        made = _run_out(op, values, tensors, out)
+        rebase_history(made, node)
+        return made
     recorded = _State.grad and not _State.inference and any(t.requires_grad for t in tensors)
     if recorded and all(t._inference for t in tensors):
         # Inference tensors alone are never recorded, even where one was told to require grad; a number is no such tensor.
@@ -138,6 +147,7 @@ def _run_inplace_view(op: Op, values: list[Any], node: OpNode | None) -> Tensor:
 
 def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode | None) -> Tensor:
     target = values[0]
+    _check_dim(op, values)
     check_memory(op.memory, target, [], tensors[1:])
     if op.kind == MUTATION:
         written = op.kernel(*values)
@@ -157,6 +167,13 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
     return target
 
 
+def _check_dim(op: Op, values: list[Any]) -> None:
+    """Raise IndexError for a dimension that the operand does not have, which torch looks at before the memory."""
+    dim = values[op.dim_position] if op.dim_position is not None else None
+    if dim is not None and isinstance(values[0], Tensor) and "warns" not in op.memory:
+        layout.wrap_dim(dim, len(values[0]._sizes))
+
+
 def _refuse_grad_with_out(op: Op, tensors: list[Tensor], out: Any) -> None:
     outs = out if isinstance(out, (tuple, list)) else [out]
     for t in outs:
@@ -173,6 +190,7 @@ def _refuse_grad_with_out(op: Op, tensors: list[Tensor], out: Any) -> None:
 
 def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
     outs = list(out) if isinstance(out, (tuple, list)) else [out]
+    _check_dim(op, values)
     for t in outs:
         check_inplace(t, False)
         check_memory(op.memory, t, tensors[:1], tensors[1:])

@@ -9,16 +9,31 @@ if TYPE_CHECKING:
     from engine.tensor import Tensor
 
 
+Steps = tuple[Callable[["Tensor"], "Tensor"], ...]
+
+
+def remade(base: Tensor, steps: Steps) -> Tensor:
+    """The view that the steps make of a tensor which is laid out as the view's base."""
+    for step in steps:
+        base = step(base)
+    return base
+
+
 class ViewInfo:
-    """What a view knows: its base, the mode that it was made in, and the version at which its history was read."""
+    """What a view knows: its base, the mode that it was made in, and the version at which its history was read.
+
+    steps: for a view that shows real numbers as complex ones or the reverse, how it is made from its base again, as the
+    functions to call one after the other. None for any other, which `as_strided` makes.
+    """
 
     DEFAULT, MULTI_OUTPUT, NO_GRAD, INFERENCE = range(4)
-    __slots__ = ("base", "made_in", "version")
+    __slots__ = ("base", "made_in", "steps", "version")
 
     def __init__(self, base: Tensor, made_in: int, version: int) -> None:
         self.base = base
         self.made_in = made_in
         self.version = version
+        self.steps: Steps | None = None
 
     def check_rewritable(self, view: Tensor, *, indirect: bool) -> None:
         """Raise RuntimeError where an in-place write (to the view, or `indirect` to its base) cannot be recorded.

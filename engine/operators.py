@@ -42,13 +42,29 @@ def _reflected(name: str) -> Callable[[Any, Any], Any]:
             return NotImplemented
         if name == "sub":
             return functions.rsub(self, other)
-        if name == "div":
-            return self.reciprocal() * other
         if name in ("add", "mul", "bitwise_and", "bitwise_or", "bitwise_xor"):
             return getattr(functions, name)(self, other)
         return getattr(functions, name)(other, self)
 
     return operator
+
+
+def _divided_from(self: Tensor, other: Any) -> Any:
+    """`other / self`. The product with an array is NumPy's, so this is the only reflected operator that takes arrays."""
+    try:
+        return self.reciprocal() * other
+    except TypeError:
+        return NotImplemented
+
+
+def _equal(self: Tensor, other: Any) -> Any:
+    """`self == other`, the only comparison that takes an array, as the tensor on its memory."""
+    if isinstance(other, np.ndarray):
+        try:
+            other = functions.from_numpy(other)
+        except TypeError:
+            return NotImplemented
+    return functions.eq(self, other) if _fits(other) else NotImplemented
 
 
 def _augmented(name: str) -> Callable[[Any, Any], Any]:
@@ -65,6 +81,8 @@ for _symbol, _name in _OPERATORS.items():
         setattr(Tensor, f"__i{_symbol}__", _augmented(_name))
 for _name in _COMPARISONS:
     setattr(Tensor, f"__{_name}__", _binary(_name))
+Tensor.__rtruediv__ = _divided_from
+Tensor.__eq__ = _equal  # type: ignore[assignment,method-assign]
 Tensor.__invert__ = _invert  # type: ignore[operator]
 for _symbol, _name in _UNARY.items():
     setattr(Tensor, f"__{_symbol}__", (lambda name: lambda self: getattr(functions, name)(self))(_name))

@@ -79,6 +79,7 @@ class Op:
     saved_inputs: list[tuple[str, int, int | None]] = field(default_factory=list)
     saved_outputs: list[tuple[str, int]] = field(default_factory=list)
     facts: list[tuple[str, int, str]] = field(default_factory=list)
+    dim_position: int | None = None
     node_class: Any = None
 
     @property
@@ -99,6 +100,9 @@ class Op:
             i
             for i, p in enumerate(self.signature.parameters)
             if p.type in ("Operand", "Scalar") and not p.optional
+        )
+        self.dim_position = next(
+            (i for i, p in enumerate(self.signature.parameters) if p.name == "dim" and p.type == "int"), None
         )
         outputs = self.signature.outputs or ("result",)
         uses: dict[str, set[int]] = {}

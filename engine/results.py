@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from engine import layout
+from engine import functions, layout
 from engine.autograd.modes import _State
 from engine.dtypes import dtype
-from engine.history import ViewInfo
+from engine.history import Steps, ViewInfo
 from engine.tensor import Tensor
 
 
@@ -61,4 +62,29 @@ def make_view(source: Tensor, geometry: Geometry, *, multi_output: bool = False)
         else:
             made_in = source._view.made_in if source._view is not None else ViewInfo.DEFAULT
         view._view = ViewInfo(base, made_in, source._counter.value)
+        parent = source._view.steps if source._view is not None else None
+        if parent is not None or view.dtype.is_complex is not source.dtype.is_complex:
+            view._view.steps = _steps(source, view, parent)
     return view
+
+
+def _steps(source: Tensor, view: Tensor, before: Steps | None) -> Steps | None:
+    """How a view is made from its base, where `as_strided` alone does not make it (`ViewInfo.steps`)."""
+    if view.dtype.is_complex is source.dtype.is_complex:
+        step = _strided(view)
+    elif len(view._sizes) != len(source._sizes):
+        step = functions.view_as_complex if view.dtype.is_complex else functions.view_as_real
+    elif before is None:
+        return None  # torch takes what `view(dtype)` makes for a view of the same elements
+    else:
+        wanted = view.dtype
+        step = lambda t: t.view(wanted)  # noqa: E731
+    if before is None:
+        before = () if source._view is None else (_strided(source),)
+    return (*before, step)
+
+
+def _strided(shown: Tensor) -> Callable[[Tensor], Tensor]:
+    """The step that shows another tensor's memory as `shown` shows its own."""
+    sizes, strides, offset = shown._layout
+    return lambda t: functions.as_strided(t, sizes, strides, offset)

@@ -14,10 +14,11 @@ import numpy as np
 
 from engine import dtypes, functions, layout
 from engine.autograd.graph import AsStridedBackward0, Node, accumulator
-from engine.autograd.modes import _State
+from engine.autograd.modes import _State, enable_grad
 from engine.dtypes import dtype
-from engine.history import RemovableHandle, ViewInfo, add_hook
+from engine.history import RemovableHandle, ViewInfo, add_hook, remade
 from engine.random_support import C_NAME
+from engine.size import contiguous_format
 from engine.storage import Storage, VersionCounter, storage_of_array
 from engine.strided import Strided
 
@@ -32,6 +33,8 @@ class Tensor(Strided):
     _is_engine_tensor = True
     __array_priority__ = 1000
 
+    _inference: bool
+    _requires_grad: bool
     _output_nr: int
     _retains: bool
     _hooks: dict[int, Callable[..., Any]] | None
@@ -141,13 +144,15 @@ class Tensor(Strided):
             return self._grad_fn
         if view.version != self._counter.value:
             view.check_rewritable(self, indirect=True)
-            if self.dtype is not view.base.dtype and not view.base.requires_grad:
-                # A view as other elements is made anew from its base as it is now, and has that history or none.
-                self._grad_fn, view.version = None, self._counter.value
-                return None
-            node = AsStridedBackward0(view.base, self)
-            node.metadata.append((self._sizes, self.dtype))
-            self._set_history(node, 0)
+            if view.steps is not None:
+                # Made anew from its base as it is now, the view has that history: none in inference mode.
+                with enable_grad():
+                    again = remade(view.base, view.steps)
+                node, output_nr = again._grad_fn, again._output_nr
+            else:
+                node, output_nr = AsStridedBackward0(view.base, self), 0
+                node.metadata.append((self._sizes, self.dtype))
+            self._set_history(node, output_nr)
             view.version = self._counter.value
         return self._grad_fn
 
@@ -209,8 +214,8 @@ class Tensor(Strided):
     def data(self) -> Tensor:
         """The same memory with no history and a version counter of its own: writes through it go unnoticed."""
         other = Tensor._make(self._storage, self._offset, self._sizes, self._strides, self.dtype)
-        if self._inference:
-            other._inference, other._counter = True, None
+        other._inference = self._inference
+        other._counter = None if self._inference and _State.inference else VersionCounter()
         return other
 
     @data.setter
@@ -225,6 +230,7 @@ class Tensor(Strided):
             self._accumulator = None  # graphs that exist keep accumulating in the former dtype
         self._storage, self._offset = value._storage, value._offset
         self._sizes, self._strides, self.dtype = value._sizes, value._strides, value.dtype
+        self._inference = value._inference  # not so the version counter, which it has or lacks as before
 
     @property
     def retains_grad(self) -> bool:
@@ -242,13 +248,13 @@ class Tensor(Strided):
         self._retains = True
         self._retain_on(node)
 
-    def _set_history(self, node: Node, output_nr: int) -> None:
+    def _set_history(self, node: Node | None, output_nr: int) -> None:
         """Make a node's output the history, taking along the hook that retains the gradient."""
         before = self._grad_fn
         if self._retains and before is not None:
             before.retain_hooks.pop(self._output_nr, None)
         self._grad_fn, self._output_nr = node, output_nr
-        if self._retains:
+        if self._retains and node is not None:
             self._retain_on(node)
 
     def _retain_on(self, node: Node) -> None:
@@ -257,7 +263,10 @@ class Tensor(Strided):
         def retain(grad: Tensor) -> None:
             tensor = reference()
             if tensor is not None:
-                tensor._grad = grad.clone() if tensor._grad is None else tensor._grad + grad
+                if tensor._grad is None:
+                    tensor._grad = functions.clone(grad, memory_format=contiguous_format)
+                else:
+                    tensor._grad = tensor._grad + grad
 
         node.retain_hooks[self._output_nr] = retain
 

@@ -22,13 +22,6 @@ def check_inplace(target: Tensor, recorded: bool) -> None:
 
     Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#in-place-operations-with-autograd
     """
-    if target._inference:
-        if target._counter is None and not _State.inference:
-            raise RuntimeError(
-                "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
-                "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
-            )
-        return
     if not recorded:
         return
     view = target._view
@@ -135,9 +128,14 @@ def write(target: Tensor, result: Result) -> None:
 
 
 def bump_version(target: Tensor) -> None:
-    """Count a write; inference tensors do not track it."""
+    """Count a write. Raises RuntimeError for an inference tensor outside inference mode, which has been written by then."""
     if target._counter is not None:
         target._counter.value += 1
+    elif not _State.inference:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+            "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+        )
 
 
 def rebase_history(target: Tensor, node: Node) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from engine import layout
@@ -53,7 +52,6 @@ def run_backward(
     )
     waiting: dict[int, _Buffer] = {}
     ready: list[tuple[int, int, Node]] = []
-    arrival = count()  # leaves tie: they run in the order of the edges that lead to them
 
     def deliver(edge: Edge, grad: Tensor, shared: bool) -> None:
         node, nr = edge
@@ -67,7 +65,7 @@ def run_backward(
             continue
         if dependencies.get(id(node), 0) == 0 and id(node) not in queued:
             queued.add(id(node))
-            heapq.heappush(ready, (-node.sequence_nr, next(arrival), node))
+            heapq.heappush(ready, (-node.sequence_nr, id(node), node))
 
     before = _State.grad
     _State.grad = create_graph
@@ -85,7 +83,7 @@ def run_backward(
                 target = edge[0]
                 dependencies[id(target)] -= 1
                 if dependencies[id(target)] == 0 and (needed is None or id(target) in needed):
-                    heapq.heappush(ready, (-target.sequence_nr, next(arrival), target))
+                    heapq.heappush(ready, (-target.sequence_nr, id(target), target))
     finally:
         _State.grad = before
     return [None if edge is None else captured[(id(edge[0]), edge[1])] for edge in inputs]

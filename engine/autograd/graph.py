@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import layout
 from engine.autograd.modes import _State
+from engine.history import remade
 
 if TYPE_CHECKING:
     from engine.tensor import Tensor
@@ -231,6 +232,7 @@ class CopySlices(Node):
         self.operation: Node | None = operation
         self.base_layout = (base._sizes, base._strides, base._offset)
         self.view_layout = (view._sizes, view._strides, view._offset)
+        self.steps = None if view._view is None else view._view.steps
 
     def apply(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
         if self.operation is None:
@@ -241,8 +243,11 @@ class CopySlices(Node):
         sizes, strides, offset = self.base_layout
         result = grad.new_empty_strided(sizes, strides)
         result.copy_(grad)
-        view_sizes, view_strides, view_offset = self.view_layout
-        part = result.as_strided(view_sizes, view_strides, result._offset + view_offset - offset)
+        if self.steps is not None:
+            part = remade(result, self.steps)
+        else:
+            view_sizes, view_strides, view_offset = self.view_layout
+            part = result.as_strided(view_sizes, view_strides, result._offset + view_offset - offset)
         inner = self.operation.apply([part.clone()])
         if inner[0] is None:
             part.zero_()

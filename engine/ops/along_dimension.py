@@ -96,8 +96,9 @@ def _index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: An
     if not input._sizes:
         _bounded(places, 1)
         return Result(added(values.reshape(1), input.dtype, (places,), scaled.reshape(-1)).reshape(()))
-    if len(input._sizes) > 1 and dim in (0, len(input._sizes) - 1):
-        checked(places, input._sizes[dim], dim)  # torch adds along the outer dimensions by another kernel
+    outer = len(input._sizes) > 1 and dim in (0, len(input._sizes) - 1)
+    if outer and alpha == 1 and alpha is not True and index.dtype is dtypes.int64:
+        checked(places, input._sizes[dim], dim)  # torch scatters along the outer dimensions
     at = _along(input._sizes, dim, _bounded(places, input._sizes[dim]))
     return Result(added(values, input.dtype, at, scaled))
 
@@ -112,12 +113,12 @@ def _check_source(name: str, input: Tensor, dim: int, index: np.ndarray, source:
         )
     count = source._sizes[dim] if source._sizes and dim < given else 1
     if rank and given and rank != given:
-        raise RuntimeError(
-            f"{name}(): source and destination tensor must have the same number of dimensions"
-            if name != "index_copy_"
-            else f"index_copy_(): When source and destination are not scalars, their dimensionality must match. Source "
-            f"dimensionality ({given}), destination dimensionality ({rank})"
-        )
+        if name == "index_copy_":
+            raise IndexError(
+                f"index_copy_(): When source and destination are not scalars, their dimensionality must match. Source "
+                f"dimensionality ({given}), destination dimensionality ({rank})"
+            )
+        raise RuntimeError(f"{name}(): source and destination tensor must have the same number of dimensions")
     if count != len(index):
         kind = IndexError if name == "index_copy_" else RuntimeError
         raise kind(

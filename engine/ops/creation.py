@@ -306,7 +306,7 @@ _OUT_ERROR = "Expected object of scalar type {result} but got scalar type {out} 
 op(
     "complex(Tensor real, Tensor imag)",
     kind=POINTWISE, rule=_parts_rule, kernel=_complex, family="creation", forms="function out", exact=True,
-    derivatives={"real": lambda grad: F.real(grad), "imag": lambda grad: F.imag(grad)},
+    derivatives={"real": lambda grad, real: F.real(grad), "imag": lambda grad, imag: F.imag(grad)},  # torch saves both
 )  # fmt: skip
 op(
     "polar(Tensor abs, Tensor angle)",

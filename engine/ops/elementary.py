@@ -26,6 +26,7 @@ from engine.ops.pointwise import (
     promote_float,
 )
 from engine.registry import INEXACT, REAL, Op
+from engine.results import Result
 
 _PI_180 = math.pi / 180.0
 
@@ -246,6 +247,14 @@ _POLYGAMMA: Op = pointwise(
     derivatives={"input": lambda grad, input, n: grad * _fused(_POLYGAMMA, input, n + 1)},
 )  # fmt: skip
 
+
+def _lgamma(x: np.ndarray) -> np.ndarray:
+    """The logarithm of the gamma function's absolute value, also for infinities and for numbers close to zero."""
+    with np.errstate(all="ignore"):
+        near_zero = np.abs(x) < np.finfo(x.dtype).eps ** 2  # where gamma is 1 / x, which may overflow
+        return np.where(near_zero, -np.log(np.abs(x)), np.where(np.isinf(x), np.inf, special.gammaln(x)))
+
+
 _table([
     ("erf", special.erf, lambda grad, input: 2.0 / math.sqrt(math.pi) * F.exp(-(input.pow(2))) * grad,
      {"error_name": "erf_vml_cpu"}),
@@ -254,7 +263,7 @@ _table([
     ("erfinv", lambda x: np.where(x == 0, x, special.erfinv(x)),
      lambda grad, input: 0.5 * math.sqrt(math.pi) * F.exp(input.erfinv().pow(2)) * grad,
      {"error_name": "erfinv_vml_cpu", "forms": METHOD_ONLY}),
-    ("lgamma", lambda x: np.where(np.isinf(x), np.inf, special.gammaln(x)), lambda grad, input: grad * F.digamma(input),
+    ("lgamma", _lgamma, lambda grad, input: grad * F.digamma(input),
      {"error_name": "lgamma_vml_cpu", "forms": METHOD_ONLY}),
     ("digamma", _digamma, lambda grad, input: grad * _fused(_POLYGAMMA, input, 1), {"forms": METHOD_ONLY}),
 ], accepts=REAL)  # fmt: skip
@@ -267,12 +276,12 @@ def _logit(x: np.ndarray, eps: float | None) -> np.ndarray:
     return np.log(x / (1 - x))
 
 
-def _logit_backward(grad_output: np.ndarray, input: np.ndarray, eps: float | None) -> np.ndarray:
+def _logit_backward(grad_output: np.ndarray, input: np.ndarray, eps: float | None) -> Result:
     low = np.asarray(0.0 if eps is None else eps, input.dtype)
     inside = (input >= low) & (input <= 1 - low)
-    return np.where(inside, grad_output / (input * (1 - input)), np.nan if eps is None else 0).astype(
-        input.dtype
-    )
+    made = np.where(inside, grad_output / (input * (1 - input)), np.nan if eps is None else 0)
+    # For NaN between bounds torch's vector code gives 0 and its scalar code NaN, so the place in memory decides.
+    return Result(made.astype(input.dtype), None, None if eps is None else np.isnan(input))
 
 
 _LOGIT_BACKWARD = pointwise(

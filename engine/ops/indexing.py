@@ -70,6 +70,7 @@ def _in_bounds(
     input: Tensor, arrays: list[np.ndarray | None], shape: layout.Shape
 ) -> list[np.ndarray | None]:
     """The indices counted from the front. Raises IndexError for one that is out of bounds."""
+    _check_not_empty(input, arrays, shape)
     checked: list[np.ndarray | None] = []
     for dim, array in enumerate(arrays):
         if array is not None:
@@ -79,11 +80,15 @@ def _in_bounds(
                 raise IndexError(
                     f"index {array[bad].flat[0]} is out of bounds for dimension {dim} with size {size}"
                 )
-            if bad.any() and size == 0 and 0 not in shape:
-                raise IndexError("index is out of bounds for dimension with size 0")
             array = np.where(array < 0, array + size, array)
         checked.append(array)
     return checked
+
+
+def _check_not_empty(input: Tensor, arrays: list[np.ndarray | None], shape: layout.Shape) -> None:
+    """Raise IndexError for an index into a dimension of size 0, which torch looks at before all other bounds."""
+    if 0 not in shape and any(a is not None and input._sizes[dim] == 0 for dim, a in enumerate(arrays)):
+        raise IndexError("index is out of bounds for dimension with size 0")
 
 
 def _others(input: Tensor, arrays: Sequence[np.ndarray | None]) -> list[int]:
@@ -143,7 +148,7 @@ def _index_put(
     if not accumulate and values.numel() == 1 and _is_one_mask(indices):
         mask = _covering(indices, input)
         if in_place:
-            _check_memory(input, [values, mask])
+            _check_memory(input, [mask])  # not the value, which is read first
             check_memory(frozenset(("warns",)), input, (), ())  # the fill warns too
         filled = F.masked_fill(input.detach(), mask, values.detach().reshape(()))
         return Result(filled._array(), strides_for(input, None))
@@ -155,6 +160,7 @@ def _index_put(
             "Index put requires the source and destination dtypes match, got "
             f"{input.dtype.legacy} for the destination and {values.dtype.legacy} for the source."
         )
+    _check_not_empty(input, arrays, shape)
     order, start = _grouped(arrays)
     count = sum(a is not None for a in arrays)
     sizes = [input._sizes[i] for i in order]
@@ -168,6 +174,8 @@ def _index_put(
         ) from None
     found = tuple(a for a in _in_bounds(input, arrays, shape) if a is not None)
     result = input._array().copy()
+    if 0 in target:  # nothing is written, so no index is out of bounds
+        return Result(result, strides_for(input, None))
     moved = result.transpose(order)
     where: Any = (slice(None),) * start + found
     if accumulate:

@@ -85,8 +85,12 @@ def _check_batches(a: Tensor, b: Tensor) -> None:
 
 def _bmm(input: Tensor, mat2: Tensor) -> np.ndarray:
     _check_batches(input, mat2)
-    _unlike(input, mat2, "expected scalar type {a} but found {b}")
-    return _rounded(multiply(input, mat2, "bmm"), input.dtype)
+    product = multiply(input, mat2, "bmm")
+    if (
+        product.size and input._sizes[-1]
+    ):  # where there is nothing to add up, torch does not compare the dtypes
+        _unlike(input, mat2, "expected scalar type {a} but found {b}")
+    return _rounded(product, mat2.dtype)
 
 
 def _check_matrix_vector(input: tuple[int, int], mat: Tensor, vec: Tensor) -> None:

@@ -29,7 +29,7 @@ def _bits(name: str, kernel: Any, **record: Any) -> None:
     fields = {"family": "pointwise", "exact": True, "derivatives": {"input": no_gradient}, **record}
     pointwise(f"{name}(Tensor input, Tensor other)", kernel, **fields)
     pointwise(
-        f"{name}(Operand self, Tensor other)", kernel, **{**fields, "forms": "function", "derivatives": {}}
+        f"{name}(Scalar self, Tensor other)", kernel, **{**fields, "forms": "function", "derivatives": {}}
     )
     pointwise(f"{name}(Tensor input, Operand other)", kernel, **fields)
 

@@ -74,7 +74,8 @@ def _vector_norm(input: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: dtype 
     _check(input, ord, dim, dtype)
     axes = reduced_axes(dim, len(input._sizes))
     target = dtype or input.dtype
-    if ord == 0 and reduced_count(input._sizes, axes) == 1:
+    # Of one element torch makes a comparison, which warns of complex values; not of a 0-d tensor with a dim.
+    if ord == 0 and reduced_count(input._sizes, axes) == 1 and (input._sizes or not dim):
         warn_of_lost_imaginary(input, target.to_real())
     size = magnitude(working(input, target))
     return _norm_of(size, float(ord), axes, keepdim).astype(target.to_real().numpy, copy=False)

@@ -125,8 +125,10 @@ pointwise(
 
 
 def _number_to_power(self: Any, exponent: np.ndarray) -> Any:
-    """The powers, row-major: this form does not look at the layout of the exponent."""
-    base = number_array(self, dtypes.BY_NUMPY[exponent.dtype])
+    """The powers, row-major: this form does not look at the layout of the exponent. The base is rounded to its dtype."""
+    d = dtypes.BY_NUMPY[exponent.dtype]
+    base = number_array(self, d).astype(dtypes.opmath(d))
+    exponent = exponent.astype(dtypes.opmath(d), copy=False)
     powers = np.ones_like(exponent) if self == 1 else _power(base, exponent)
     return Result(powers, layout.contiguous_strides(exponent.shape))
 
@@ -141,7 +143,7 @@ def _one_to_power_into(self: Any, exponent: Any, out: Any) -> Any:
 
 pointwise(
     "pow(Number self, Tensor exponent)", _number_to_power, lambda values: promote(values), bound_rule=True, accepts=NUMERIC,
-    forms="function out", out_form=_one_to_power_into, node="PowBackward2",
+    stepwise=True, forms="function out", out_form=_one_to_power_into, node="PowBackward2",
     derivatives={"exponent": lambda grad, self, exponent, result: _number_exponent_grad(grad, self, exponent, result)},
 )  # fmt: skip
 

@@ -61,7 +61,7 @@ def _run_into(record: Op, values: list[Any], out: Any, kwargs: dict[str, Any]) -
     if isinstance(d, dtype) and d is not out.dtype:
         raise RuntimeError(f"dtype {d.legacy} does not match dtype of out parameter ({out.dtype.legacy})")
     operands = [v for v in values if isinstance(v, Tensor)]
-    if is_grad_enabled() and any(t.requires_grad for t in (out, *operands)):
+    if is_grad_enabled() and any(t.requires_grad for t in (out, *(operands if record.derivatives else ()))):
         prefix = "" if operands else "aten::"
         raise RuntimeError(
             f"{prefix}{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "

@@ -14,6 +14,7 @@ from engine import dtypes
 from engine.casts import cast, checked_number
 from engine.dtypes import dtype
 from engine.ops.creation import blank, factory, filled
+from engine.results import Result, wrap
 from engine.tensor import Tensor
 
 
@@ -114,6 +115,12 @@ def _evenly(start: np.ndarray, end: np.ndarray, steps: int, working: np.dtype) -
     return np.concatenate([_rounded(step, up, start, working), _rounded(-step, down, end, working)])
 
 
+def _as(values: np.ndarray, d: dtype) -> Tensor:
+    """The values in a dtype; undefined where an integer dtype cannot hold them."""
+    converted, lost = cast(values, d, dtypes.BY_NUMPY[values.dtype])
+    return wrap(Result(converted, None, lost))
+
+
 def _linspace(start: Any, end: Any, steps: int, d: dtype | None) -> Tensor:
     """`steps` numbers from `start` to `end`, both included, evenly spaced."""
     first, last, d = _ends("linspace", start, end, steps, d)
@@ -126,7 +133,7 @@ def _linspace(start: Any, end: Any, steps: int, d: dtype | None) -> Tensor:
     working = np.dtype(np.float64) if d.category == dtypes.INTEGER else d.numpy
     with np.errstate(all="ignore"):
         values = _evenly(checked_number(first, d), checked_number(last, d), steps, working)
-    return Tensor._fresh(cast(values, d, dtypes.BY_NUMPY[working])[0], d)
+    return _as(values, d)
 
 
 def _logspace(start: Any, end: Any, steps: int, base: float, d: dtype | None) -> Tensor:
@@ -145,9 +152,7 @@ def _logspace(start: Any, end: Any, steps: int, base: float, d: dtype | None) ->
         powers = _evenly(checked_number(first, d), checked_number(last, d), steps, working)
         wide = powers.astype(dtypes.opmath(dtypes.BY_NUMPY[working]))
         values = np.power(wide.dtype.type(base), wide)
-        if d.category == dtypes.INTEGER:
-            return Tensor._fresh(cast(values, d, dtypes.float64)[0], d)
-        return Tensor._fresh(values.astype(d.numpy), d)
+        return _as(values, d)
 
 
 factory("linspace(Operand start, Operand end, int steps)", _linspace, exact=False)

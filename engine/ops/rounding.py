@@ -144,7 +144,7 @@ def _inside(grad: Any, input: Any, min: Any, max: Any) -> Any:
         return grad
     kept = None if min is None else input >= min
     if max is not None:
-        kept = input <= max if kept is None else kept.logical_and_(input <= max)
+        kept = input <= max if kept is None else kept.logical_and(input <= max)
     return F.where(kept, grad, F.zeros((), dtype=grad.dtype))
 
 
@@ -154,8 +154,8 @@ def _bounds_grad(grad: Any, input: Any, min: Any, max: Any) -> Any:
         return None, F.where(input > max, grad, zero)
     if max is None:
         return F.where(input < min, grad, zero), None
-    below = F.where((min < max).logical_and_(input < min), grad, zero)
-    return below, F.where((input > max).logical_or_(max < min), grad, zero)
+    below = F.where((min < max).logical_and(input < min), grad, zero)
+    return below, F.where((input > max).logical_or(max < min), grad, zero)
 
 
 pointwise(

@@ -110,7 +110,9 @@ def _view_dtype(input: Tensor, dtype: Any) -> Tensor:
     In inference mode it is a tensor of that mode.
     """
     sizes, strides, offset = _reread(input, dtype)
-    other = input.data if is_inference_mode_enabled() else input._alias()
+    if is_inference_mode_enabled():
+        return Tensor._make(input._storage, offset, sizes, strides, dtype)
+    other = input._alias()
     other._sizes, other._strides, other._offset, other.dtype = sizes, strides, offset, dtype
     return other
 
