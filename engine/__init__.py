@@ -26,8 +26,8 @@ from engine.dtypes import (
 from engine.ops import (  # importing a family registers it
     along_dimension, arithmetic, comparison, complexes, contractions, conversion, counting, creation, decompositions,
     diagonals, distributions, elementary, extrema, from_data, fused, gathering, geometry, indexing, joining, legacy,
-    linear_algebra, logic, masks, matrix_norms, memory, norms, orders, parts, powers, random_factories, random_fills,
-    ranges, reductions, rounding, scans, singular_values, statistics, views,
+    linear_algebra, logic, masks, matrix_norms, memory, networks, norms, orders, parts, powers, random_factories,
+    random_fills, ranges, reductions, rounding, scans, singular_values, statistics, views,
 )  # fmt: skip
 from engine.ops import random as _random_ops  # `random` is torch's namespace of that name
 from engine.random import (
@@ -44,6 +44,7 @@ from engine.size import (
 )
 from engine.tensor import Tensor
 from engine import operators  # gives Tensor its operators
+from engine import nn
 
 e, inf, nan, pi, newaxis = math.e, math.inf, math.nan, math.pi, None
 tensor = functions.tensor  # torch.tensor; the module of that name stays importable

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.tensor import Tensor
@@ -26,7 +27,7 @@ class ViewInfo:
     functions to call one after the other. None for any other, which `as_strided` makes.
     """
 
-    DEFAULT, MULTI_OUTPUT, NO_GRAD, INFERENCE = range(4)
+    DEFAULT, MULTI_OUTPUT, NO_GRAD, INFERENCE, FUNCTION = range(5)
     __slots__ = ("base", "made_in", "steps", "version")
 
     def __init__(self, base: Tensor, made_in: int, version: int) -> None:
@@ -47,16 +48,23 @@ class ViewInfo:
         created = f"view {'which ' if node is not None else ''}was created in {'inference' if inference else 'no_grad'} mode"
         if node is None:
             text = f"A {created} and {written} modified inplace"
-        elif self.made_in == ViewInfo.MULTI_OUTPUT:
+        elif self.made_in in (ViewInfo.MULTI_OUTPUT, ViewInfo.FUNCTION):
             text = f"Output {view._output_nr} of {node.operation_name()} is a view and {written} modified inplace"
         else:
             text = f"Output {view._output_nr} of {node.operation_name()} is a view of a {created} and {written} modified inplace"
-        if node is None or self.made_in != ViewInfo.MULTI_OUTPUT:
+        if node is None or self.made_in not in (ViewInfo.MULTI_OUTPUT, ViewInfo.FUNCTION):
             text += " in normal mode" if inference else " with grad mode enabled"
         if self.made_in == ViewInfo.MULTI_OUTPUT:
             text += (
                 ". This view is the output of a function that returns multiple views. Such functions do not allow the output "
                 "views to be modified inplace. You should replace the inplace operation by an out-of-place one."
+            )
+        elif self.made_in == ViewInfo.FUNCTION:
+            text += (
+                ". This view was created inside a custom Function (or because an input was returned as-is) and the autograd "
+                "logic to handle view+inplace would override the custom backward associated with the custom Function, leading "
+                "to incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of the custom "
+                "Function."
             )
         else:
             block = "inference_mode" if inference else "no_grad"
@@ -68,11 +76,14 @@ class ViewInfo:
         raise RuntimeError(text)
 
 
+_handles = itertools.count()
+
+
 class RemovableHandle:
     """What registering a hook returns: `remove()` takes the hook away again."""
 
-    def __init__(self, hooks: dict[int, Callable], key: int) -> None:
-        self._hooks, self.id = hooks, key
+    def __init__(self, hooks: dict[int, Any]) -> None:
+        self._hooks, self.id = hooks, next(_handles)
 
     def remove(self) -> None:
         """Take the hook away; a second call does nothing."""
@@ -85,9 +96,19 @@ class RemovableHandle:
         self.remove()
 
 
-def add_hook(hooks: dict[int, Callable], hook: Callable) -> RemovableHandle:
+def add_hook(hooks: dict[int, Any], hook: Callable) -> RemovableHandle:
+    """Put a hook behind those that are there. Raises TypeError for what cannot be called."""
     if not callable(hook):
         raise TypeError("hook must be callable")
-    key = max(hooks, default=-1) + 1
-    hooks[key] = hook
-    return RemovableHandle(hooks, key)
+    return attach(hooks, hook)
+
+
+def attach(hooks: dict[int, Any], value: Any, *, prepend: bool = False) -> RemovableHandle:
+    """Put a value behind (or before) those that are there, under a number that no other hook ever had."""
+    handle = RemovableHandle(hooks)
+    others = dict(hooks) if prepend else {}
+    if prepend:
+        hooks.clear()
+    hooks[handle.id] = value
+    hooks.update(others)
+    return handle

@@ -35,6 +35,11 @@ class Storage:
             self._address = self.buffer.__array_interface__["data"][0] if self.buffer.nbytes else 0
         return self._address
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Storage:
+        other = Storage(self.buffer.copy())
+        other.undefined = None if self.undefined is None else self.undefined.copy()
+        return other
+
     def resize_(self, nbytes: int) -> None:
         """Change the size in place. Bytes that are new are undefined."""
         if self.owner is not None:

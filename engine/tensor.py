@@ -5,10 +5,11 @@ Sources: https://docs.pytorch.org/docs/stable/tensors.html and https://docs.pyto
 
 from __future__ import annotations
 
+import copy
 import warnings
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -49,10 +50,12 @@ class Tensor(Strided):
 
     # ------------------------------------------------------------------------------------------------- construction
 
-    @staticmethod
-    def _make(storage: Storage, offset: int, sizes: layout.Shape, strides: layout.Shape, d: dtype) -> Tensor:
+    @classmethod
+    def _make(
+        cls, storage: Storage, offset: int, sizes: layout.Shape, strides: layout.Shape, d: dtype
+    ) -> Self:
         """A tensor over a storage, with a version counter of its own and no history."""
-        self = object.__new__(Tensor)
+        self = object.__new__(cls)
         self._storage = storage
         self._offset = offset
         self._sizes = sizes
@@ -86,12 +89,25 @@ class Tensor(Strided):
         self._array()[...] = array
         return self
 
-    def _alias(self) -> Tensor:
+    def _alias(self, kind: type[Tensor] | None = None) -> Any:
         """Another tensor on the same memory and version counter, without history."""
-        other = Tensor._make(self._storage, self._offset, self._sizes, self._strides, self.dtype)
+        other = (kind or Tensor)._make(self._storage, self._offset, self._sizes, self._strides, self.dtype)
         if self._counter is not None or _State.inference:
             other._counter = self._counter
         other._inference = self._inference
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """A leaf with its gradient on a copy of its whole memory. Raises RuntimeError off leaves."""
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
+                "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
+                "see https://github.com/pytorch/pytorch/pull/103001"
+            )
+        storage = copy.deepcopy(self._storage, memo)
+        other = self._make(storage, self._offset, self._sizes, self._strides, self.dtype)
+        other._requires_grad, other._grad = self._requires_grad, copy.deepcopy(self._grad, memo)
         return other
 
     # ----------------------------------------------------------------------------------------------------- autograd

@@ -81,6 +81,8 @@ FACTS = {
     "10.8": "type text",
     "10.9": "type text",
     "10.10": "type text",
+    "11.1": "Module Parameter Linear relu init containers train_and_eval",
+    "11.2": "MSELoss one_linear_layer",
 }
 PER_BACKEND = {"backend", "torch", "check"}
 ABOUT_THE_TABLE = {"test_every_function_of_the_language_with_both_forms_is_in_the_table"}

@@ -137,7 +137,7 @@ def _run_hooks(
             if replaced is not None:
                 if buffer.grads[nr] is None:
                     raise RuntimeError("can't replace a None gradient with a non-None value")
-                _check_hook_result(buffer.grads[nr], replaced, hook)
+                check_hook_result(buffer.grads[nr], replaced, hook)
                 buffer.grads[nr], buffer.shared[nr] = replaced, True
             else:
                 buffer.shared[nr] = True
@@ -154,7 +154,8 @@ def _capture(node: Node, buffer: _Buffer, captured: dict[tuple[int, int], Any]) 
             captured[(id(node), nr)] = grad
 
 
-def _check_hook_result(grad: Tensor, replaced: Any, hook: Any) -> None:
+def check_hook_result(grad: Tensor, replaced: Any, hook: Any) -> None:
+    """Raise unless what a hook returned can take the place of a gradient."""
     if not hasattr(type(replaced), "_is_engine_tensor"):
         raise TypeError(f"expected Variable, but hook returned '{type(replaced).__name__}'")
     name = getattr(hook, "__name__", "hook")
