@@ -14,6 +14,9 @@ Discrepancies are differences of the documented tier that no ledger entry explai
 counted and shown apart."""
 
 
+LARGEST = 10**8  # of what is given as a number: the blocks of that many programs can still be listed
+
+
 class Parser(argparse.ArgumentParser):
     """One line for a mistake, with exit code 2."""
 
@@ -23,14 +26,14 @@ class Parser(argparse.ArgumentParser):
 
 
 def positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
+    if not text.isdecimal() or not 1 <= int(text) <= LARGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {LARGEST}")
     return int(text)
 
 
 def natural(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0")
+    if not text.isdecimal() or int(text) > 10**12:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {10**12}")
     return int(text)
 
 
@@ -46,7 +49,7 @@ def seconds(text: str) -> float:
 
 def shard(text: str) -> tuple[int, int]:
     index, _, of = text.partition("/")
-    if not (index.isdigit() and of.isdigit() and 1 <= int(index) <= int(of)):
+    if not (index.isdecimal() and of.isdecimal() and 1 <= int(index) <= int(of)):
         raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N")
     return int(index), int(of)
 
@@ -322,6 +325,13 @@ and spellings, compared in full like any other. Bare torch runs the same compile
     command.add_argument("--reference", default="torch-cpu", metavar="B", help="default: torch-cpu")
 
 
+def _said(error: BaseException) -> str:
+    """One line: for what the system refused, the file and the reason."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and gives its exit code. Mistakes of the user are one line on standard error."""
     options = parser().parse_args(arguments)
@@ -332,7 +342,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return commands.COMMANDS[options.command](options)
     except commands.EXPECTED as error:
-        print(f"python -m conformance {options.command}: {error}", file=sys.stderr)
+        print(f"python -m conformance {options.command}: {_said(error)}", file=sys.stderr)
         return 0 if getattr(error, "skipped", False) else 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

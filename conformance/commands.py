@@ -14,12 +14,12 @@ from typing import Any
 
 from conformance import listing
 from conformance.backends import BackendError
-from conformance.campaign import Campaign, CampaignError, Outcome, Settings
+from conformance.campaign import DRAW, Campaign, CampaignError, Outcome, Settings
 from conformance.capabilities import CapabilityError
 from conformance.facts import FactError
 from conformance.ledger import LedgerError
 from conformance.progress import progress
-from conformance.records import RecordError, read
+from conformance.records import RecordError, check_directory, files, read
 from conformance.trace import TraceError, read_programs
 
 
@@ -64,8 +64,8 @@ EXPECTED: tuple[type[BaseException], ...] = (
 
 
 def run(options: Namespace) -> int:
-    _check_draw(options.draw)
-    _pages()
+    _check_draw(options)
+    _check_targets(options)
     settings = Settings(
         records=options.records,
         programs=options.programs,
@@ -132,13 +132,27 @@ def _campaign(settings: Settings) -> tuple[Outcome, Campaign]:
         return campaign(), campaign
 
 
-def _check_draw(spec: str) -> None:
-    module = spec.partition(":")[0]
+def _check_draw(options: Namespace) -> None:
+    module = options.draw.partition(":")[0]
     try:
         if importlib.util.find_spec(module) is None:
             raise ImportError(f"no module {module}")
     except ImportError as error:
         raise UseError(f"programs cannot be drawn: {error}") from None
+    if options.draw == DRAW and options.profile != Settings.profile:
+        from strategies.profiles import PROFILES
+
+        if options.profile not in PROFILES:
+            raise UseError(f"unknown profile {options.profile!r} (allowed: {', '.join(PROFILES)})")
+
+
+def _check_targets(options: Namespace) -> None:
+    """What is to be written can be, so far as can be told before the work."""
+    if options.records is not None:
+        check_directory(options.records)
+    pages = _pages()
+    if options.html is not None:
+        pages.check_target(options.html)
 
 
 # --- replay, reduce -------------------------------------------------------------------------------------------------
@@ -227,12 +241,17 @@ def compare(options: Namespace) -> int:
 
     if len(options.traces) < 2:
         raise UseError("two trace files or more are needed: the reference's first")
+    if options.records is not None or options.html is not None:
+        _check_targets(options)
     return compare_files(options)
 
 
 def report(options: Namespace) -> int:
     pages = _pages()
+    pages.check_target(options.html)
     merged = pages.merge(pages.load(list(options.records)))
+    if not merged.runs:
+        raise UseError(f"no records in {_listed(options.records)}")
     print(pages.write_merged(merged, options.html))
     return 1 if merged.differs else 0
 
@@ -261,22 +280,23 @@ def _used(options: Namespace) -> Counter[str]:
     from conformance.coverage import drawn, used_in
 
     if not options.records:
-        _check_draw(options.draw)
+        _check_draw(options)
         return drawn(options.draw, options.seed, options.profile, options.programs)
-    paths = [
-        path
-        for given in options.records
-        for path in (sorted(given.glob("*.jsonl")) if given.is_dir() else [given])
-    ]
-    if not paths:
-        raise UseError(f"no record files in {', '.join(map(str, options.records))}")
-    return used_in(paths)
+    paths = [path for given in options.records for path in (files(given) if given.is_dir() else [given])]
+    used = used_in(paths)
+    if not used:
+        raise UseError(f"no programs in {_listed(options.records)}")
+    return used
+
+
+def _listed(paths: list[Path]) -> str:
+    return ", ".join(map(str, paths))
 
 
 def bench(options: Namespace) -> int:
     from conformance.bench import measure, text
 
-    _check_draw(options.draw)
+    _check_draw(options)
     print(text(measure(options)))
     return 0
 

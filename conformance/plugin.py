@@ -104,13 +104,27 @@ def check(config: pytest.Config, options: Options) -> list[str]:
                 raise pytest.UsageError(
                     f"--programs-profile: unknown profile {name!r} (allowed: {', '.join(PROFILES)})"
                 )
-    if options.records is not None and options.records.exists() and not options.records.is_dir():
-        raise pytest.UsageError(f"--records: {options.records} is no directory")
-    if options.html is not None and options.html.is_dir():
-        raise pytest.UsageError(f"--html: {options.html} is a directory, but should be a file")
+    _check_targets(options)
     given = [("--reference", config.getoption("reference"))]
     given.extend(("--candidate", name) for name in config.getoption("candidate") or ())
     return [why for why in (_check_backend(*pair) for pair in given if pair[1]) if why]
+
+
+def _check_targets(options: Options) -> None:
+    if options.records is not None:
+        from conformance.records import RecordError, check_directory
+
+        try:
+            check_directory(options.records)
+        except RecordError as error:
+            raise pytest.UsageError(f"--records: {error}") from None
+    if options.html is not None:
+        from reports import ReportError, check_target
+
+        try:
+            check_target(options.html)
+        except ReportError as error:
+            raise pytest.UsageError(f"--html: {error}") from None
 
 
 def _check_backend(option: str, name: str) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -70,7 +71,9 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
-        raise RecordError(f"{path} cannot be read: {error.strerror}") from None
+        raise RecordError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from None
     for number, line in enumerate(lines, 1):
         if not line:
             continue
@@ -83,6 +86,15 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
         if not isinstance(row, dict) or row.get("schema") != SCHEMA:
             raise RecordError(f"{path}, line {number}: not a record of schema {SCHEMA}")
         yield row
+
+
+def check_directory(directory: Path) -> None:
+    """Raises RecordError where no records can be written. To be asked before there are any."""
+    at = next(parent for parent in (directory, *directory.absolute().parents) if parent.exists())
+    if not at.is_dir():
+        raise RecordError(f"{directory}: records cannot be written: {at} is no directory")
+    if not os.access(at, os.W_OK):
+        raise RecordError(f"{directory}: records cannot be written: no permission to write in {at}")
 
 
 def files(directory: Path) -> list[Path]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from conformance.backends import Backend
-from conformance.facts import FactError, Trace, decode_trace, encode_trace
+from conformance.facts import SCHEMA, FactError, Trace, decode_trace, encode_trace
 from conformance.runner import Run, follow
 
 __all__ = ["TraceError", "read_programs", "read_traces", "trace", "trace_program"]
@@ -141,6 +141,9 @@ def trace_program(program: Any, backend: Backend, reference: Trace | None = None
     return Trace(program.text, backend.name, versions, tuple(observed))
 
 
+_BEGINS = b'{"schema":%d,"record":"trace"' % SCHEMA  # every line of a trace file
+
+
 def _write_line(file: IO[str], item: Trace) -> None:
     file.write(json.dumps(encode_trace(item), separators=(",", ":")) + "\n")
     file.flush()
@@ -163,6 +166,11 @@ def _skip_done(programs: Iterator[Any], backend: Backend, out: str | Path) -> in
             )
         done, end = done + 1, row.end
     if end < os.path.getsize(out):
+        with open(out, "rb") as file:
+            file.seek(end)
+            left = file.read(len(_BEGINS))
+        if not _BEGINS.startswith(left[: len(_BEGINS)]):
+            raise TraceError(f"{out}: is there and is no trace file, so it is not overwritten")
         os.truncate(out, end)
     return done
 
@@ -227,6 +235,8 @@ class _Index:
         for line in _lines(path, drop_truncated=False):
             found = _decode(path, line)
             self._lines.setdefault(found.program, (line.number, line.start, line.end))
+        if not self._lines:
+            raise TraceError(f"{path}: no trace in it")
 
     def find(self, text: str) -> Trace:
         if text not in self._lines:

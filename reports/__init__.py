@@ -4,7 +4,7 @@ This package imports neither the engine nor any tensor library; it needs the rec
 made later, elsewhere, from the files of many machines.
 """
 
-from reports.html import render, render_merged, write, write_merged
+from reports.html import check_target, render, render_merged, write, write_merged
 from reports.load import load
 from reports.merge import merge
 from reports.records import RecordError, ReportError
@@ -14,6 +14,7 @@ __all__ = [
     "Merged",
     "RecordError",
     "ReportError",
+    "check_target",
     "load",
     "merge",
     "render",

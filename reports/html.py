@@ -60,14 +60,49 @@ def write(records_paths: PathLike | Iterable[PathLike], out: PathLike) -> Path:
 
 def write_merged(merged: Merged, out: PathLike) -> Path:
     """`write` for a summary that is at hand. Raises `ReportError`."""
+    check_target(out)
     content = render_merged(merged).encode("utf-8")
     out = Path(out)
     try:
         _replace(out, content)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a usable name"
-        raise ReportError(f"{out}: the report cannot be written: {reason}") from None
+        raise _unwritable(out, error) from None
     return out
+
+
+def check_target(out: PathLike) -> None:
+    """Raises `ReportError` where a report cannot be written, or would take the place of something that is no report.
+
+    To be asked before the work that the report is about.
+    """
+    out = Path(out)
+    try:
+        if out.exists():
+            if out.is_dir():
+                raise ReportError(f"{out}: is a directory, but should be a file")
+            if not out.is_file() or not _is_report(out):
+                raise ReportError(f"{out}: is there and is no report, so it is not overwritten")
+        at = next(parent for parent in out.absolute().parents if parent.exists())
+        if not at.is_dir():
+            raise ReportError(f"{out}: the report cannot be written: {at} is no directory")
+        if not os.access(at, os.W_OK):
+            raise ReportError(f"{out}: the report cannot be written: no permission to write in {at}")
+    except (OSError, ValueError) as error:
+        raise _unwritable(out, error) from None
+
+
+def _is_report(path: Path) -> bool:
+    """Whether a file is a page of this package, or empty."""
+    with path.open("rb") as file:
+        beginning = file.read(8192)
+    return not beginning or (
+        beginning.startswith(b"<!DOCTYPE html>") and b"tensor conformance report</title>" in beginning
+    )
+
+
+def _unwritable(out: Path, error: Exception) -> ReportError:
+    reason = getattr(error, "strerror", None) or "not a usable name"
+    return ReportError(f"{out}: the report cannot be written: {reason}")
 
 
 def _replace(out: Path, content: bytes) -> None:
