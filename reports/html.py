@@ -79,7 +79,7 @@ def check_target(out: PathLike) -> None:
     try:
         if out.exists():
             if out.is_dir():
-                raise ReportError(f"{out}: is a directory, but should be a file")
+                raise ReportError(f"{out}: the report cannot be written: this is a directory")
             if not out.is_file() or not _is_report(out):
                 raise ReportError(f"{out}: is there and is no report, so it is not overwritten")
         at = next(parent for parent in out.absolute().parents if parent.exists())

@@ -147,7 +147,7 @@ def test_numbers_that_are_none_or_too_large(capsys, option, value):
         (("--reference", "nope"), "--reference: unknown backend 'nope'"),
         (("--records", "NOTES"), "--records: NOTES: records cannot be written: NOTES is no directory"),
         (("--html", "NOTES"), "--html: NOTES: is there and is no report, so it is not overwritten"),
-        (("--html", "DIRECTORY"), "--html: DIRECTORY: is a directory, but should be a file"),
+        (("--html", "DIRECTORY"), "--html: DIRECTORY: the report cannot be written: this is a directory"),
         (("--html", "BELOW"), "--html: BELOW: the report cannot be written: NOTES is no directory"),
         (("--programs-profile", "nope"), "--programs-profile: unknown profile 'nope' (allowed: default"),
     ],
