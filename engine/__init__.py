@@ -47,17 +47,14 @@ from engine import operators  # gives Tensor its operators
 from engine import nn
 
 e, inf, nan, pi, newaxis = math.e, math.inf, math.nan, math.pi, None
-tensor = functions.tensor  # torch.tensor; the module of that name stays importable
+# The functions, and the dtype names that shadow Python's. `torch.tensor` hides the module of that name, which stays importable.
+globals().update(
+    {name: made for name, made in vars(functions).items() if callable(made) and name[0] != "_"}, **ALIASES
+)
 
 
 def __getattr__(name: str) -> Any:
-    """Functions live in `engine.functions`; the dtype names that shadow Python's are looked up too."""
-    if name in ALIASES:
-        return ALIASES[name]
-    try:
-        return vars(functions)[name]
-    except KeyError:
-        raise AttributeError(f"module 'torch' has no attribute '{name}'") from None
+    raise AttributeError(f"module 'torch' has no attribute '{name}'")
 
 
 def undefined_mask(tensor: Tensor) -> Any:

@@ -7,6 +7,7 @@ operations (leaf checks, version bumps, grad mode, memory overlap, undefined ele
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ from engine.writes import (
     write_result,
 )
 
+_GRAD = operator.attrgetter("requires_grad")
+
 
 def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) -> Any:
     """Run a bound call in one of its forms."""
@@ -46,14 +49,14 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
         written = NotImplemented if op.out_form is None else op.out_form(*values, out)
         if written is not NotImplemented:
             return written
-        if not unknown or not _State.grad or not any(t.requires_grad for t in tensors):
+        if not unknown or not _State.grad or not any(map(_GRAD, tensors)):
             return _run_out(op, values, tensors, out)
         # Where torch knows no derivative it does record `out`, to complain when a gradient comes.
         node = op.node_class(values, inplace=False)
         made = _run_out(op, values, tensors, out)
         rebase_history(made, node)
         return made
-    recorded = _State.grad and not _State.inference and any(t.requires_grad for t in tensors)
+    recorded = _State.grad and not _State.inference and any(map(_GRAD, tensors))
     if recorded and all(t._inference for t in tensors):
         # Inference tensors alone are never recorded, even where one was told to require grad; a number is no such tensor.
         recorded = any(not isinstance(values[i], Tensor) for i in op.number_operands)
@@ -74,7 +77,7 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
         if inplace:
             return _run_inplace(op, values, tensors, node)
         results = compute_results(op, values, tensors)
-    made = tuple(wrap(r) for r in results)
+    made = tuple(map(wrap, results))
     if node is not None:
         for t in made:
             if t.dtype.category >= dtypes.FLOAT:

@@ -25,8 +25,10 @@ def compute_results(
         computed = _pointwise(op, values, tensors, target)
         seen = reversed(tensors) if op.last_leads else tensors
         geometries = [(t._sizes, t._strides) for t in seen]
-        if any(isinstance(values[position], _NUMBERS) for position in op.wrapped_numbers):
-            geometries.append(((), ()))  # torch sees a number as one more operand, without dimensions
+        for position in op.wrapped_numbers:
+            if isinstance(values[position], _NUMBERS):
+                geometries.append(((), ()))  # torch sees a number as one more operand, without dimensions
+                break
         if computed.strides is None:
             computed.strides = layout.pointwise_strides(geometries, computed.values.shape)
         results: tuple[Result, ...] = (computed,)
@@ -34,8 +36,9 @@ def compute_results(
         got = op.kernel(*values, out=target) if op.sees_out else op.kernel(*values)
         outputs = got if isinstance(got, tuple) else (got,)
         results = tuple(r if isinstance(r, Result) else Result(np.asarray(r)) for r in outputs)
-    if any(t._storage.undefined is not None for t in tensors):
-        results = tuple(_spread_undefined(op, values, tensors, r) for r in results)
+    for t in tensors:
+        if t._storage.undefined is not None:
+            return tuple(_spread_undefined(op, values, tensors, r) for r in results)
     return results
 
 

@@ -10,7 +10,7 @@ parameter, also the ints themselves); `int[1]` (also one int); `Tensor[]`; `dtyp
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from engine import dtypes, size
 from engine.dtypes import COMPLEX, FLOAT, dtype
 from engine.storage import Storage
+from engine.tensor import Tensor
 
 
 class Mismatch(TypeError):
@@ -52,6 +53,11 @@ class Signature:
     parameters: tuple[Parameter, ...]
     outputs: tuple[str, ...]
     text: str
+    # Derived from the parameters once, for the hot path:
+    checks: tuple[tuple[Any, bool], ...] = ()
+    """How a positional argument is checked, and whether it may be None."""
+    rests: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    """Numbers of positional arguments that leave out nothing needed, and the defaults of the parameters that they leave out."""
 
     @property
     def tensor_names(self) -> tuple[str, ...]:
@@ -90,7 +96,12 @@ def parse(text: str) -> Signature:
                 keyword_only,
             )
         )
-    return Signature(name, tuple(parameters), tuple(re.findall(r"\w+", outputs or "")), text.strip())
+    checks = tuple((_CHECKS[p.type], p.optional) for p in parameters if not p.keyword_only)
+    defaults = [p.default for p in parameters]
+    rests = {n: tuple(defaults[n:]) for n in range(len(checks) + 1) if MISSING not in defaults[n:]}
+    return Signature(
+        name, tuple(parameters), tuple(re.findall(r"\w+", outputs or "")), text.strip(), checks, rests
+    )
 
 
 def _default(text: str) -> Any:
@@ -111,9 +122,14 @@ def bind(
 
     `method`: the first argument is the tensor before the dot, so that ints alone may stand for a list of ints.
     """
-    parameters = signature.parameters
-    values: list[Any] = []
     given = len(args)
+    if not kwargs and given in signature.rests:
+        values = _positional(signature, args)
+        if values is not None:
+            values += signature.rests[given]
+            return values
+    parameters = signature.parameters
+    values = []
     used = 0
     for i, p in enumerate(parameters):
         if i < given and not p.keyword_only:
@@ -156,6 +172,18 @@ def bind(
     return values
 
 
+def _positional(signature: Signature, args: tuple[Any, ...]) -> list[Any] | None:
+    """The values of positional arguments, one for each of the first parameters; None where one does not fit as it is."""
+    values = []
+    for value, (check, optional) in zip(args, signature.checks):
+        if value is not None or not optional:
+            value = check(value)
+            if value is MISSING:
+                return None
+        values.append(value)
+    return values
+
+
 def given_list_position(signature: Signature, method: bool) -> int:
     """Where a list of ints may be spelled as bare ints: when it is the only positional parameter (after self)."""
     positional = [p for p in signature.parameters if not p.keyword_only]
@@ -178,12 +206,14 @@ def _is_index_tensor(x: Any) -> bool:
 
 
 def is_tensor(x: Any) -> bool:
-    """Whether a value is a tensor of the engine (without importing its class)."""
-    return hasattr(type(x), "_is_engine_tensor")
+    """Whether a value is a tensor of the engine."""
+    return isinstance(x, Tensor)
 
 
 def as_number(x: Any) -> Any:
     """A Python number for a Python or NumPy one, or MISSING."""
+    if type(x) in _PYTHON_TYPES:
+        return x
     if isinstance(x, (np.number, np.bool_)):  # before the next line: np.float64 is a float too
         return x.item()
     if isinstance(x, (bool, int, float, complex)):
@@ -192,11 +222,11 @@ def as_number(x: Any) -> Any:
 
 
 def _tensor(x: Any) -> Any:
-    return x if is_tensor(x) else MISSING
+    return x if isinstance(x, Tensor) else MISSING
 
 
 def _operand(x: Any) -> Any:
-    return x if is_tensor(x) else as_number(x)
+    return x if isinstance(x, Tensor) else as_number(x)
 
 
 def _number(x: Any) -> Any:

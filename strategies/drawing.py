@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from engine import Tensor
 from engine.dtypes import LacksError
 from strategies.choices import Choices
 from strategies.profiles import Profile
+from strategies.program.statements import simple
 from strategies.scope import Scope, Unavailable
 
 LARGEST_RESULT = 200
@@ -88,8 +90,9 @@ class Drawing:
         return self.mistake or not isinstance(error, _EXPECTED) or isinstance(error, np.exceptions.AxisError)
 
     def _line(self, line: Line) -> bool:
+        code = simple(line.text).code  # raises ProgramError, which is a drawer's fault and no mistake
         try:
-            exec(compile(line.text, "<drawn>", "exec"), self.scope.names)
+            exec(code, self.scope.names)
         except Exception as error:
             if not (line.kept or self._kept(error)):
                 return False
@@ -102,8 +105,9 @@ class Drawing:
         return True
 
     def _expression(self, expression: Expression) -> bool:
+        name, code = self._assigning(expression.text)
         try:
-            value = eval(compile(expression.text, "<drawn>", "eval"), self.scope.names)
+            exec(code, self.scope.names)
         except Exception as error:
             if not self._kept(error):
                 return False
@@ -111,10 +115,16 @@ class Drawing:
             self.add(expression.text if bare else f"{self.scope.fresh()} = {expression.text}")
             self.raised = True
             return True
+        value = self.scope.names.pop(name)
         if not expression.effect and not small(value):
             return False
         self._bind(expression, value)
         return True
+
+    def _assigning(self, text: str) -> tuple[str, CodeType]:
+        """A fresh name, and the code that binds it: of the line that is most likely written, which is so parsed already."""
+        name = self.scope.fresh()
+        return name, simple(f"{name} = {text}").code
 
     def _bind(self, expression: Expression, value: Any) -> None:
         choices, scope = self.choices, self.scope
@@ -147,9 +157,9 @@ class Drawing:
 
         Raises Unavailable where the engine refuses it.
         """
-        name = self.scope.fresh()
+        name, code = self._assigning(text)
         try:
-            self.scope.names[name] = eval(compile(text, "<drawn>", "eval"), self.scope.names)
+            exec(code, self.scope.names)
         except Exception:
             raise Unavailable from None
         self.scope.note(name)
