@@ -24,10 +24,11 @@ from engine.dtypes import (
     int32, int64, set_default_dtype, uint8,
 )  # fmt: skip
 from engine.ops import (  # importing a family registers it
-    along_dimension, arithmetic, comparison, complexes, contractions, conversion, counting, creation, decompositions,
-    diagonals, distributions, elementary, extrema, from_data, fused, gathering, geometry, indexing, joining, legacy,
-    linear_algebra, logic, masks, matrix_norms, memory, networks, norms, orders, parts, powers, random_factories,
-    random_fills, ranges, reductions, rounding, scans, singular_values, statistics, views,
+    activations, along_dimension, arithmetic, binary_floats, comparison, complexes, contractions, conversion,
+    counting, covariance, creation, decompositions, diagonals, distributions, elementary, extrema, from_data, fused,
+    gamma_functions, gathering, geometry, histograms, indexing, joining, legacy, linear_algebra, logic, masks,
+    matrix_norms, memory, networks, nonzero_places, norms, orders, parts, powers, random_factories, random_fills,
+    ranges, reduced_writes, reductions, rounding, scans, scattered_parts, singular_values, statistics, views,
 )  # fmt: skip
 from engine.ops import random as _random_ops  # `random` is torch's namespace of that name
 from engine.random import (

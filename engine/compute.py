@@ -130,4 +130,4 @@ def _spread_undefined(op: Op, values: list[Any], tensors: list[Tensor], result: 
         spread = np.ones(shape, np.bool_)
     if result.undefined is not None:
         spread |= result.undefined
-    return Result(result.values, result.strides, spread)
+    return Result(result.values, result.strides, spread, result.whole)

@@ -29,16 +29,18 @@ class Result:
     """What a kernel computed, where the values alone do not say it all.
 
     strides: the layout of a fresh result (row-major if None). undefined: elements that torch leaves undefined.
+    whole: a fresh tensor that holds the values already, where they lie within more memory.
     """
 
     values: np.ndarray
     strides: layout.Shape | None = None
     undefined: np.ndarray | None = None
+    whole: Tensor | None = None
 
 
 def wrap(result: Result) -> Tensor:
     """A fresh tensor that owns a result."""
-    tensor = Tensor._fresh(result.values, strides=result.strides)
+    tensor = Tensor._fresh(result.values, strides=result.strides) if result.whole is None else result.whole
     if result.undefined is not None and result.undefined.any():
         tensor._mark_undefined(result.undefined)
     return tensor

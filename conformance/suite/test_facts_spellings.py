@@ -40,6 +40,9 @@ CALLS = {
         chunk(2) unbind() tensor_split(2) hsplit([1]) vsplit(2) broadcast_to((2,2,3)) unflatten(1,(3,1)) reshape((3,2))
         flatten() ravel() as_strided((2,2),(1,1)) trace() diag() triu() tril() svd()
         get_device() is_same_size(x)
+        hardshrink(0.3) prelu(v[:1]) i0() is_neg() nonzero_static(size=2) narrow_copy(1,0,2) select_scatter(v,0,0)
+        slice_scatter(x[:,:1],1,0,1) diagonal_scatter(v[:2]) as_strided_scatter(x[:1,:2],(1,2),(1,1))
+        renorm(2,0,0.5) histc(4,-1.0,1.0) histogram(4) cov() corrcoef()
     """,
     "positive": """
         reciprocal() sqrt() rsqrt() log() log2() log10() lgamma() digamma()
@@ -53,6 +56,8 @@ CALLS = {
         scatter(0,i.view(1,2),7.0) scatter_add(0,i.view(1,2),x) take(i)
         take_along_dim(i.view(1,2),1) put(i,v[:2]) index_put((i,),v) index_add(0,i,x) index_copy(0,i,x)
         index_fill(1,i,0.0) diag_embed() diagflat()
+        mvlgamma(1) igamma(x) igammac(x) nextafter(x*2) ldexp(v) frexp()
+        scatter_reduce(0,i.view(1,2),x,"sum") index_reduce(0,i,x,"prod")
     """,
     "above_one": "acosh() arccosh()",
     "integers": """
@@ -76,6 +81,7 @@ FURTHER = {  # calls whose operand is none of the above
 }
 
 ORDER_DIFFERS = {  # the tensor is not the first argument of the function
+    "polygamma": ("torch.polygamma(1, x)", "x.polygamma(1)"),
     "where": ("torch.where(x > 1, x, v)", "x.where(x > 1, v)"),
 }
 

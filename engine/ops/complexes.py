@@ -43,7 +43,7 @@ op(
     "resolve_neg(Tensor input)", kind=COMPOSITE, kernel=lambda input: input, family="pointwise", exact=True,
 )  # fmt: skip
 op(
-    "is_conj(Tensor input)", kind=COMPOSITE, kernel=lambda input: False, family="other", exact=True,
+    "is_conj(Tensor input)", kind=COMPOSITE, kernel=lambda input: False, family="other", exact=True, aliases=("is_neg",),
 )  # fmt: skip
 
 

@@ -238,16 +238,6 @@ def _trigamma(x: np.ndarray) -> np.ndarray:
     return np.where(low, -total, total)
 
 
-def _polygamma(x: np.ndarray, n: int) -> np.ndarray:
-    return _trigamma(x) if n == 1 else special.polygamma(n, x).astype(x.dtype)
-
-
-_POLYGAMMA: Op = pointwise(
-    "polygamma(Tensor input, int n)", _polygamma, promote_float, forms="", accepts=REAL,
-    derivatives={"input": lambda grad, input, n: grad * _fused(_POLYGAMMA, input, n + 1)},
-)  # fmt: skip
-
-
 def _lgamma(x: np.ndarray) -> np.ndarray:
     """The logarithm of the gamma function's absolute value, also for infinities and for numbers close to zero."""
     with np.errstate(all="ignore"):
@@ -265,7 +255,7 @@ _table([
      {"error_name": "erfinv_vml_cpu", "forms": METHOD_ONLY}),
     ("lgamma", _lgamma, lambda grad, input: grad * F.digamma(input),
      {"error_name": "lgamma_vml_cpu", "forms": METHOD_ONLY}),
-    ("digamma", _digamma, lambda grad, input: grad * _fused(_POLYGAMMA, input, 1), {"forms": METHOD_ONLY}),
+    ("digamma", _digamma, lambda grad, input: grad * input.polygamma(1), {"forms": METHOD_ONLY}),
 ], accepts=REAL)  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from engine import functions as F
 from engine import layout, promotion
-from engine.dtypes import FLOAT, dtype
+from engine.dtypes import FLOAT, HALVES, dtype, float32, opmath
 from engine.ops.memory import warn_of_lost_imaginary
 from engine.ops.pointwise import magnitude
 from engine.ops.reducing import (
@@ -175,5 +175,56 @@ op(
     derivatives={
         "input": lambda grad, input, other, p, result: _norm_grad(grad, input - other, p, result, None, False),
         "other": lambda grad, input, other, p, result: _negated(_norm_grad(grad, input - other, p, result, None, False)),
+    },
+)  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------------------------- renorm
+
+_GUARD = 1e-7  # torch divides by a norm that much greater
+
+
+def _slice_norms(input: Any, p: Any, dim: int) -> Any:
+    """The norm of each slice along a dimension, of 16-bit floats in float32, ready to broadcast."""
+    at = layout.wrap_dim(dim, input.dim())
+    rest = tuple(i for i in range(input.dim()) if i != at)
+    d = float32 if input.dtype in HALVES else None
+    return F.linalg_vector_norm(input, p, rest, True, dtype=d)
+
+
+def _renorm(input: Tensor, p: Any, dim: int, maxnorm: Any) -> Any:
+    for name, value in (("p", p), ("maxnorm", maxnorm)):
+        if isinstance(value, complex):
+            raise RuntimeError(f"renorm: {name} must be real-valued")
+    if p <= 0:
+        raise RuntimeError("renorm: non-positive-norm not supported")
+    if maxnorm < 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm:g}")
+    if input.dim() < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.dim()} dimensions")
+    norms = _slice_norms(input.detach(), p, dim)._array()
+    kind = norms.dtype.type
+    factor = np.where(norms > kind(maxnorm), kind(maxnorm) / (norms + kind(_GUARD)), kind(1))
+    array = input._array()
+    return (array.astype(opmath(input.dtype)) * factor).astype(array.dtype)
+
+
+def _renorm_grad(grad: Any, input: Any, p: Any, dim: int, maxnorm: Any) -> Any:
+    norms = _slice_norms(input, p, dim)
+    rest = tuple(i for i in range(input.dim()) if i != layout.wrap_dim(dim, input.dim()))
+    along = (input.conj() * grad).sum(rest, True, dtype=None if input.dtype.is_complex else norms.dtype)
+    along = F.real(along) if input.dtype.is_complex else along
+    slope = _norm_grad(along, input, p, norms, rest, True)
+    inverse = (norms + _GUARD).reciprocal()
+    scaled = maxnorm * inverse * (grad - inverse * slope)
+    return F.where(norms > maxnorm, scaled.to(grad.dtype), grad)
+
+
+op(
+    "renorm(Tensor input, Number p, int dim, Number maxnorm)", kind=GENERAL, kernel=_renorm, family="reduction",
+    forms="function method inplace-method out", memory="internal mixes-first",
+    out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead",
+    derivatives={
+        "input": lambda grad, input, p, dim, maxnorm: _renorm_grad(grad, input, p, dim, maxnorm)
     },
 )  # fmt: skip

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes, layout
+from engine.autograd.modes import is_grad_enabled
+from engine.tensor import Tensor
 
 BOTH = "function method inplace-method out"
 APART = "internal partial others"
@@ -31,6 +33,14 @@ def wrapped(index: np.ndarray, size: int, complaint: str) -> np.ndarray:
     if bad.any():
         raise IndexError(complaint.format(index=index[bad].flat[0], size=size))
     return np.where(index < 0, index + size, index)
+
+
+def require_real_if_recorded(name: str, *tensors: Tensor) -> None:
+    """Raise RuntimeError where a complex result would be recorded, which torch has no derivative for."""
+    if tensors[0].dtype.is_complex and is_grad_enabled() and any(t.requires_grad for t in tensors):
+        raise RuntimeError(
+            f"{name} does not support automatic differentiation for outputs with complex dtype."
+        )
 
 
 def twice(shape: layout.Shape, places: Any) -> np.ndarray | None:

@@ -79,7 +79,23 @@ def _entry(
 
 # Operations that promote or cast although they are no elementwise ones.
 _MIXING = frozenset(
-    {"copy_", "cat", "concat", "stack", "hstack", "vstack", "result_type", "where", "fill_", "type_as"}
+    {
+        "copy_",
+        "cat",
+        "concat",
+        "stack",
+        "hstack",
+        "vstack",
+        "result_type",
+        "where",
+        "fill_",
+        "type_as",
+        "ldexp",
+        "select_scatter",
+        "slice_scatter",
+        "diagonal_scatter",
+        "as_strided_scatter",
+    }
 )
 
 

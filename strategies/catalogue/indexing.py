@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import engine
+from strategies import shapes
 from strategies.catalogue.draft import Argument, Draft
-from strategies.catalogue.relations import first, operand, rank, sometimes, word
+from strategies.catalogue.relations import first, operand, pick, rank, sometimes, word
 from strategies.shapes import Shape, fits_into
 
 _some = rank(1, 3)
@@ -95,6 +97,63 @@ def _enough(draft: Draft) -> str:
     return draft.operand(draft.shape)
 
 
+# ----- copies with a part replaced: what replaces it comes before the arguments that say which part it is
+
+Plan = tuple[dict[str, str], Shape]
+"""The texts of the arguments to come, and the sizes of the part."""
+
+
+def _part(plan: Callable[[Draft], Plan]) -> Argument:
+    def draw(draft: Draft) -> str:
+        draft.values["plan"], sizes = plan(draft)
+        return draft.operand(sizes)
+
+    return draw
+
+
+def _planned(*names: str) -> dict[str, Argument]:
+    return {name: lambda draft, name=name: draft.values["plan"].get(name) for name in names}  # type: ignore[misc]
+
+
+def _selected(draft: Draft) -> Plan:
+    dim, shape = draft.choices.below(max(len(draft.shape), 1)), draft.shape
+    index = draft.choices.below(max(draft.size(dim), 1)) + (3 if draft.sloppy(40) else 0)
+    return {"dim": str(dim), "index": str(index)}, (*shape[:dim], *shape[dim + 1 :])
+
+
+def _sliced(draft: Draft) -> Plan:
+    choices, shape = draft.choices, draft.shape
+    dim = choices.below(max(len(shape), 1))
+    n = draft.size(dim)
+    start = choices.between(0, n)
+    end, step = choices.between(start, n), choices.pick((1, 2, 1))
+    texts = {
+        "dim": str(dim),
+        "start": str(start - n if choices.chance(20) and start < n else start),
+        "end": str(end),
+    }
+    return {**texts, "step": str(step)}, (*shape[:dim], -((start - end) // step), *shape[dim + 1 :])
+
+
+def _on_diagonal(draft: Draft) -> Plan:
+    offset = draft.choices.pick((0, 1, -1, 0))
+    texts = {"offset": str(offset)} if offset else {}
+    if len(draft.shape) < 2:
+        return texts, draft.shape
+    if draft.choices.chance(25):
+        texts |= {"dim1": "-1", "dim2": "0"}
+        return texts, tuple(engine.diagonal(draft.first, offset, -1, 0).shape)
+    return texts, tuple(engine.diagonal(draft.first, offset).shape)
+
+
+def _strided(draft: Draft) -> Plan:
+    size, stride, offset = draft.choices.pick(
+        (((2,), (1,), "1"), ((2, 2), (1, 2), None), ((3,), (1,), None), ((2,), (0,), None))
+    )
+    texts = {"size": shapes.text(size), "stride": shapes.text(stride)}
+    return texts if offset is None else {**texts, "storage_offset": offset}, size
+
+
 _write: Mapping[str, Argument] = {"input": _some, "index": _vector(distinct=True), "source": operand(_rows)}
 
 ROWS: dict[str, Mapping[str, Argument]] = {
@@ -120,11 +179,13 @@ ROWS: dict[str, Mapping[str, Argument]] = {
         "src": lambda d: d.partner() if fits_into(_last(d), d.shape) else d.operand(d.shape),
     },
     "fill_": {"value": lambda d: d.number() if d.choices.chance(80) else d.operand(())},
-    "select_scatter": {"input": _some, "src": operand(lambda d: d.shape[1:]), "dim": lambda d: "0", "index": lambda d: "0"},
-    "diagonal_scatter": {
-        "input": first(lambda t: t.dim() == 2, (2, 3)), "src": operand(lambda d: (min(d.shape[:2]),)),
-        "offset": lambda d: None, "dim1": lambda d: None, "dim2": lambda d: None,
+    "select_scatter": {"input": _some, "src": _part(_selected), **_planned("dim", "index")},
+    "slice_scatter": {"input": _some, "src": _part(_sliced), **_planned("dim", "start", "end", "step")},
+    "diagonal_scatter": {"input": rank(2, 3), "src": _part(_on_diagonal), **_planned("offset", "dim1", "dim2")},
+    "as_strided_scatter": {
+        "input": first(lambda t: t.numel() > 3, (2, 3)), "src": _part(_strided), **_planned("size", "stride", "storage_offset")
     },
+    "nonzero_static": {"size": pick("3", "0", "1", "7"), "fill_value": sometimes(40, pick("0", "-2", "9"))},
 }  # fmt: skip
 
 

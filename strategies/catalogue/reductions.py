@@ -39,6 +39,19 @@ def _counted(draft: Draft) -> str:
 
 
 _ordered = or_nan(_some)
+
+
+def _edges(draft: Draft) -> str:
+    """Rising edges in the dtype of the elements."""
+    edges = draft.choices.pick(("[-1.0, 0.0, 2.0]", "[0.0, 0.5, 1.0, 4.0]", "[1.0, 2.0]"))
+    return f"torch.tensor({edges}, dtype={draft.first.dtype!r})"
+
+
+def _frequencies(draft: Draft) -> str:
+    """How often each observation counts."""
+    return f"torch.tensor([{', '.join(draft.choices.pick(('1', '2', '0')) for _ in range(draft.size(-1)))}]).long()"
+
+
 _scan: Mapping[str, Argument] = {"input": _some, "dim": _dim}
 _k: Mapping[str, Argument] = {"input": _filled, "dim": _dim_of_k}
 
@@ -55,6 +68,20 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "nanquantile": {"input": _filled, "q": pick("0.5", "0.25")},
     "std": {"unbiased": pick("False", "True")}, "var": {"unbiased": pick("False", "True")},
     "logsumexp": {"dim": lambda d: d.dim() if d.choices.chance(60) else d.dims()},
+    "histc": {
+        "bins": pick("4", "3", "1", "100"), "min": sometimes(40, pick("-1", "0", "0.5")),
+        "max": sometimes(40, pick("3", "2.0", "0")),
+    },
+    "histogram": {
+        "bins": lambda d: _edges(d) if d.parameter.type == "Tensor" else d.choices.pick(("4", "3", "1")),
+        "range": sometimes(40, pick("(0.0, 3.0)", "[-1.0, 1.0]", "(-2.0, 0.5)")),
+        "weight": sometimes(40, lambda d: d.operand(d.shape)),
+    },
+    "cov": {
+        "input": rank(1, 2), "correction": sometimes(40, pick("0", "1", "2")),
+        "fweights": sometimes(30, _frequencies), "aweights": sometimes(30, operand(lambda d: d.shape[-1:])),
+    },
+    "corrcoef": {"input": rank(1, 2)},
     "renorm": {"input": rank(2, 3), "p": pick("2", "1", "inf"), "maxnorm": pick("1.0", "2", "0.5")},
     "dist": {"other": operand(lambda d: draw_partner(d.choices, d.shape))},
     "bincount": {"input": _counted, "weights": lambda d: None},

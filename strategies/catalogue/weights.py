@@ -29,7 +29,7 @@ moveaxis resolve_neg swapaxes swapaxes_ swapdims swapdims_
 concat concatenate row_stack
 as_tensor asarray empty_strided new_empty_strided scalar_tensor tensor tril_indices triu_indices
 can_cast cpu cuda is_signed is_complex is_floating_point is_nonzero promote_types
-get_device is_conj is_inference is_same_size
+get_device is_conj is_neg is_inference is_same_size
 """
 
 # Hooks, backward, numpy() and their like are statements of their own kinds; a seed is drawn where it is needed.

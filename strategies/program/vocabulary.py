@@ -48,6 +48,7 @@ POINTWISE = Names(
         maximum minimum fmax fmin where
         logical_and logical_or logical_xor logical_not
         bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift
+        hardshrink prelu frexp ldexp nextafter i0 igamma igammac polygamma mvlgamma
     """,
     functions="""
         rsub complex polar
@@ -57,12 +58,14 @@ POINTWISE = Names(
         addcmul addcdiv lerp copysign hypot heaviside sign sgn erfinv lgamma digamma atan2 arctan2
         logical_and logical_or logical_xor logical_not
         bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift
+        nextafter igamma igammac polygamma mvlgamma
     """,
     in_place_both="""
         abs neg negative reciprocal square sqrt rsqrt ceil floor round trunc fix frac
         clamp clamp_min clamp_max clip nan_to_num exp exp2 expm1 log log1p log2 log10 xlogy logit sigmoid relu
         sin cos tan asin acos atan arcsin arccos arctan sinc deg2rad rad2deg
         sinh cosh tanh asinh acosh atanh arcsinh arccosh arctanh erf erfc gcd lcm conj_physical
+        i0 ldexp
     """,
 )
 
@@ -81,9 +84,10 @@ REDUCTION = Names(
         max min amax amin aminmax argmax argmin all any count_nonzero quantile nanquantile
         cumsum cumprod cummax cummin logcumsumexp softmax log_softmax
         bincount diff
+        renorm histc histogram cov corrcoef
     """,
     functions="std_mean var_mean",
-    in_place="cumsum cumprod",
+    in_place="cumsum cumprod renorm",
 )
 
 CREATION = Names(
@@ -111,10 +115,13 @@ INDEXING = Names(
     both="""
         index_select masked_select masked_fill masked_scatter nonzero argwhere gather scatter scatter_add
         take take_along_dim put index_put index_add index_copy index_fill
+        select_scatter slice_scatter diagonal_scatter as_strided_scatter nonzero_static
+        scatter_reduce index_reduce
     """,
     methods="copy fill",  # of arrays
     in_place="""
         masked_fill masked_scatter scatter scatter_add put index_add index_copy index_fill copy
+        scatter_reduce index_reduce
     """,
     in_place_both="index_put fill zero",
 )
@@ -132,7 +139,7 @@ VIEW = Names(
 )
 
 SHAPE = Names(
-    both="tile repeat_interleave flip fliplr flipud roll rot90 clone",
+    both="tile repeat_interleave flip fliplr flipud roll rot90 clone narrow_copy",
     functions="""
         cat concat concatenate stack hstack vstack dstack column_stack row_stack
         atleast_1d atleast_2d atleast_3d broadcast_shapes
@@ -179,7 +186,7 @@ AUTOGRAD = Names(
 )
 
 OTHER = Names(
-    both="numel is_inference is_conj is_same_size get_device",
+    both="numel is_inference is_conj is_same_size get_device is_neg",
     functions="is_tensor",
     methods="""
         size dim ndimension nelement stride storage_offset element_size is_contiguous is_set_to _is_view

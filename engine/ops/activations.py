@@ -1,0 +1,80 @@
+"""Elementwise functions of neural networks that torch has among its plain functions: hardshrink, prelu.
+
+Sources: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hardshrink.html and
+https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.prelu.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine import functions as F
+from engine.call import run
+from engine.dtypes import FLOATS
+from engine.ops.pointwise import SAME_OUT, as_scalar, no_gradient, pointwise
+from engine.registry import COMPOSITE, Op, op
+from engine.tensor import Tensor
+
+
+def _shrinks(x: np.ndarray, lambd: Any) -> np.ndarray:
+    bound = as_scalar(lambd, x)
+    return (x >= -bound) & (x <= bound)
+
+
+def _hardshrink(x: np.ndarray, lambd: Any) -> np.ndarray:
+    return np.where(_shrinks(x, lambd), x.dtype.type(0), x)
+
+
+_HARDSHRINK_BACKWARD: Op = pointwise(
+    "hardshrink_backward(Tensor grad_output, Tensor input, Number lambd)",
+    lambda grad_output, x, lambd: np.where(_shrinks(x, lambd), x.dtype.type(0), grad_output),
+    forms="", node="HardshrinkBackwardBackward0", stepwise=True,
+    derivatives={
+        "grad_output": lambda grad, input, lambd: run(_HARDSHRINK_BACKWARD, [grad, input, lambd]),
+        "input": no_gradient,
+    },
+)  # fmt: skip
+pointwise(
+    "hardshrink(Tensor input, Number lambd=0.5)", _hardshrink, accepts=FLOATS, error_name="hardshrink_cpu", exact=True,
+    forms="function method out", stepwise=True, out_dtype_error=SAME_OUT,
+    derivatives={"input": lambda grad, input, lambd: run(_HARDSHRINK_BACKWARD, [grad, input, lambd])},
+)  # fmt: skip
+
+
+def _prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """The input where it is positive, else its product with the weight of its channel (dimension 1)."""
+    if input.dtype is not weight.dtype:
+        raise RuntimeError(
+            f"prelu: Type promoting not supported. Got {input.dtype.legacy} and {weight.dtype.legacy}"
+        )
+    count, rank = weight.numel(), input.dim()
+    if count != 1:
+        if not rank:
+            raise RuntimeError("Not allow zero-dim input tensor.")
+        channels = input._sizes[1] if rank > 1 else 1
+        if channels != count:
+            raise RuntimeError(
+                f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {count} and channel size = "
+                f"{channels}."
+            )
+    if weight.dim() > 1:
+        raise RuntimeError(
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.dim()}"
+        )
+    if weight.dim() != rank:
+        weight = weight.reshape(tuple(count if i == 1 else 1 for i in range(rank)))
+    return F._prelu_kernel(input, weight)
+
+
+pointwise(
+    "_prelu_kernel(Tensor input, Tensor weight)", lambda x, weight: np.where(x > 0, x, weight * x), accepts=FLOATS,
+    error_name="prelu_cpu", forms="function", node="PreluKernelBackward0",
+    derivatives={
+        ("input", "weight"): lambda grad, input, weight: (
+            F.where(input > 0, grad, weight * grad), F.where(input > 0, 0, input * grad)
+        )
+    },
+)  # fmt: skip
+op("prelu(Tensor input, Tensor weight)", kind=COMPOSITE, kernel=_prelu, family="pointwise")
