@@ -166,7 +166,7 @@ class Capabilities:
         self, statement: Any, dtypes: Mapping[int, Mapping[str, set[str]]], draws_differ: bool
     ) -> str | None:
         for call in statement.calls:
-            if call in self.lacks_ops or self._lacks_by_pattern(call):
+            if self.lacks_op(call):
                 return f"lacks the op {call}"
             if not self.shares_numpy and call in _SHARING_OPS:
                 return f"does not share memory with NumPy ({call})"
@@ -185,8 +185,9 @@ class Capabilities:
                 return reason
         return None
 
-    def _lacks_by_pattern(self, call: str) -> bool:
-        return any(fnmatchcase(call, pattern) for pattern in self._patterns)
+    def lacks_op(self, name: str) -> bool:
+        """Whether an operation is listed as lacking, by its name or by a pattern."""
+        return name in self.lacks_ops or any(fnmatchcase(name, pattern) for pattern in self._patterns)
 
     @functools.cached_property
     def _patterns(self) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ FACTS = {
     "8.5": "share_storage no_history detach_shares_version data_has_its_own_version data_is_assignable",
     "8.6": "requires_grad=True grad_fn=<...>",
     "9.1": "scalar_root gradient_needed gradient_shape vector_jacobian_product",
-    "9.2": "accumulates leaves_that_require_grad retain_grad reading_warns clearing zero_grad assigned_grad",
+    "9.2": "accumulates leaves_that_require_grad retain_grad reading_warns clearing nn.Module.zero_grad assigned_grad",
     "9.3": "freed retain_graph create_graph",
     "9.4": "autograd.backward grad_variables_warns autograd.grad",
     "9.5": "row_by_row filled_by_items",
@@ -81,8 +81,8 @@ FACTS = {
     "10.8": "type text",
     "10.9": "type text",
     "10.10": "type text",
-    "11.1": "Module Parameter Linear relu init containers train_and_eval",
-    "11.2": "MSELoss one_linear_layer",
+    "11.1": "nn.Module nn.Module.train_and_eval nn.Parameter nn.Linear nn.ReLU nn.init nn.containers",
+    "11.2": "nn.MSELoss nn.one_linear_layer",
 }
 PER_BACKEND = {"backend", "torch", "check"}
 ABOUT_THE_TABLE = {"test_every_function_of_the_language_with_both_forms_is_in_the_table"}

@@ -60,7 +60,7 @@ def backend(backend_name: str, request: pytest.FixtureRequest) -> Iterator[Backe
     """A backend under test in its initial state. What it says that it lacks is skipped."""
     found = _resolve_or_skip(backend_name)
     for _, clause in getattr(request.function, "shown_facts", ()):
-        if clause in found.capabilities.lacks_ops:
+        if found.capabilities.lacks_op(clause):
             pytest.skip(f"{backend_name} lacks the op {clause}")
     found.reset()
     yield found

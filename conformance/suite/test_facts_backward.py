@@ -180,7 +180,7 @@ def test_clearing_a_gradient(check, call):
     holds(shown.x.grad, CLEARED[call])
 
 
-@fact("9.2", "zero_grad")
+@fact("9.2", "nn.Module.zero_grad")
 def test_zero_grad_of_a_module_clears(torch):
     """9.2, generated/torch.nn.Module.html"""
     layer = torch.nn.Linear(2, 1, bias=False)

@@ -12,7 +12,7 @@ from conformance.suite.expectations import fact, flat, holds, raising
 # --- 11.1: Parameter --------------------------------------------------------------------------------------------------
 
 
-@fact("11.1", "Parameter")
+@fact("11.1", "nn.Parameter")
 def test_a_parameter_is_a_leaf_tensor_on_the_memory_of_its_data(torch):
     """11.1, generated/torch.nn.parameter.Parameter.html"""
     data = torch.tensor([1.0, 2.0])
@@ -24,7 +24,7 @@ def test_a_parameter_is_a_leaf_tensor_on_the_memory_of_its_data(torch):
     assert repr(parameter) == "Parameter containing:\ntensor([1., 2.], requires_grad=True)"
 
 
-@fact("11.1", "Parameter")
+@fact("11.1", "nn.Parameter")
 def test_what_is_computed_from_a_parameter_is_none(torch):
     """11.1, generated/torch.nn.parameter.Parameter.html"""
     parameter = torch.nn.Parameter(torch.ones(2))
@@ -41,7 +41,7 @@ def test_what_is_computed_from_a_parameter_is_none(torch):
     assert parameter.to(torch.float32) is parameter
 
 
-@fact("11.1", "Parameter")
+@fact("11.1", "nn.Parameter")
 def test_a_parameter_with_gradients_needs_a_dtype_that_has_them(torch):
     """11.1, generated/torch.nn.parameter.Parameter.html"""
     text = "Only Tensors of floating point and complex dtype can require gradients"
@@ -50,7 +50,7 @@ def test_a_parameter_with_gradients_needs_a_dtype_that_has_them(torch):
     holds(torch.nn.Parameter(torch.tensor([1, 2]), requires_grad=False), [1, 2], "int64")
 
 
-@fact("11.1", "Parameter")
+@fact("11.1", "nn.Parameter")
 def test_a_copied_parameter_is_a_parameter_with_memory_of_its_own(torch):
     """11.1, generated/torch.nn.parameter.Parameter.html"""
     parameter = torch.nn.Parameter(torch.ones(2))
@@ -70,7 +70,7 @@ def test_a_copied_parameter_is_a_parameter_with_memory_of_its_own(torch):
 # --- 11.1: Linear, ReLU, initial values, containers -------------------------------------------------------------------
 
 
-@fact("11.1", "Linear")
+@fact("11.1", "nn.Linear")
 @pytest.mark.parametrize(
     ("shape", "bias", "node"),
     [
@@ -89,22 +89,24 @@ def test_linear_maps_the_last_dimension(torch, shape, bias, node):
     assert type(y.grad_fn).__name__ == node
 
 
-@fact("11.1", "Linear")
+@fact("11.1", "nn.Linear")
 def test_linear_with_a_vector_as_weight_drops_the_dimension(torch):
     """11.1, generated/torch.nn.functional.linear.html"""
     holds(torch.nn.functional.linear(torch.ones(2, 3), torch.tensor([1.0, 2.0, 3.0])), [6.0, 6.0])
 
 
-@fact("11.1", "Linear")
-def test_linear_names_sizes_that_do_not_fit(torch):
+@fact("11.1", "nn.Linear")
+def test_linear_names_sizes_and_dtypes_that_do_not_fit(torch):
     """11.1, generated/torch.nn.functional.linear.html"""
     with raising("RuntimeError", "mat1 and mat2 shapes cannot be multiplied (1x4 and 2x3)"):
         torch.nn.Linear(2, 3)(torch.ones(4))
+    with raising("RuntimeError", "mat1 and mat2 must have the same dtype, but got Double and Float"):
+        torch.nn.Linear(4, 3)(torch.ones(4).double())
     with raising("RuntimeError", "both arguments to linear need to be at least 1D, but they are 0D and 2D"):
         torch.nn.functional.linear(torch.tensor(1.0), torch.ones(2, 3))
 
 
-@fact("11.1", "Linear init")
+@fact("11.1", "nn.Linear nn.init")
 def test_initial_values_of_a_linear_layer(torch, cpu_stream):
     """11.1, generated/torch.nn.Linear.html"""
     torch.manual_seed(0)
@@ -118,7 +120,7 @@ def test_initial_values_of_a_linear_layer(torch, cpu_stream):
     assert torch.nn.Linear(2, 2, bias=False).bias is None
 
 
-@fact("11.1", "init")
+@fact("11.1", "nn.init")
 def test_initial_values_are_written_in_place_and_not_recorded(torch):
     """11.1, nn.init.html"""
     init = torch.nn.init
@@ -139,7 +141,7 @@ def test_initial_values_are_written_in_place_and_not_recorded(torch):
     holds(init.zeros_(x), [[0.0] * 3] * 2)
 
 
-@fact("11.1", "init")
+@fact("11.1", "nn.init")
 def test_bounds_of_initial_values(torch):
     """11.1, nn.init.html"""
     init, x = torch.nn.init, torch.empty(50, 30)
@@ -160,7 +162,7 @@ def test_bounds_of_initial_values(torch):
         init.calculate_gain("step")
 
 
-@fact("11.1", "relu")
+@fact("11.1", "nn.ReLU")
 def test_relu_also_in_place(torch):
     """11.1, generated/torch.nn.ReLU.html"""
     x = torch.tensor([-1.0, 2.0])
@@ -171,7 +173,7 @@ def test_relu_also_in_place(torch):
     holds(x, [0.0, 2.0])
 
 
-@fact("11.1", "containers")
+@fact("11.1", "nn.containers")
 def test_a_sequence_of_modules(torch):
     """11.1, generated/torch.nn.Sequential.html"""
     nn = torch.nn
@@ -191,7 +193,7 @@ def test_a_sequence_of_modules(torch):
         nn.Sequential(3)
 
 
-@fact("11.1", "containers")
+@fact("11.1", "nn.containers")
 def test_a_list_of_modules(torch):
     """11.1, generated/torch.nn.ModuleList.html"""
     nn = torch.nn
@@ -211,7 +213,7 @@ def test_a_list_of_modules(torch):
 # --- 11.2: a regression -----------------------------------------------------------------------------------------------
 
 
-@fact("11.2", "MSELoss")
+@fact("11.2", "nn.MSELoss")
 def test_the_mean_squared_error_and_its_gradients(torch):
     """11.2, generated/torch.nn.MSELoss.html"""
     x = torch.tensor([1.0, 2.0, 4.0], requires_grad=True)
@@ -227,7 +229,7 @@ def test_the_mean_squared_error_and_its_gradients(torch):
     holds(torch.nn.functional.mse_loss(x, target, weight=torch.tensor([1.0, 2.0, 1.0])), 17 / 4)
 
 
-@fact("11.2", "MSELoss")
+@fact("11.2", "nn.MSELoss")
 def test_the_mean_squared_error_warns_of_broadcasting_and_refuses(torch):
     """11.2, generated/torch.nn.functional.mse_loss.html"""
     mse_loss = torch.nn.functional.mse_loss
@@ -241,7 +243,7 @@ def test_the_mean_squared_error_warns_of_broadcasting_and_refuses(torch):
         mse_loss(torch.tensor([1]), torch.tensor([1]))
 
 
-@fact("11.2", "one_linear_layer")
+@fact("11.2", "nn.one_linear_layer")
 def test_one_linear_layer_learns_a_line(torch):
     """11.2, generated/torch.nn.Linear.html"""
     layer, loss_of = torch.nn.Linear(1, 1), torch.nn.MSELoss()

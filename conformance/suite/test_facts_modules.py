@@ -36,7 +36,7 @@ def names(pairs):
 # --- 11.1: what a module consists of ----------------------------------------------------------------------------------
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_a_module_registers_what_is_assigned(torch):
     """11.1, generated/torch.nn.Module.html"""
     net = network(torch)
@@ -50,7 +50,7 @@ def test_a_module_registers_what_is_assigned(torch):
     ] == [4, 2, 3, 4]
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_what_is_shared_is_named_once_unless_told_otherwise(torch):
     """11.1, generated/torch.nn.Module.html"""
     layer = torch.nn.Linear(1, 1, bias=False)
@@ -63,7 +63,7 @@ def test_what_is_shared_is_named_once_unless_told_otherwise(torch):
     assert list(net.state_dict()) == ["weight", "one.weight", "two.weight"]
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_assignment_moves_names_between_the_kinds(torch):
     """11.1, generated/torch.nn.Module.html"""
     net = network(torch)
@@ -115,7 +115,7 @@ REFUSED = {
 }  # fmt: skip
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 @pytest.mark.parametrize("statement", REFUSED)
 def test_a_module_refuses(torch, statement):
     """11.1, generated/torch.nn.Module.html"""
@@ -123,7 +123,7 @@ def test_a_module_refuses(torch, statement):
         exec(statement, {"torch": torch, "net": network(torch)})
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_assignment_needs_an_initialized_module(torch):
     """11.1, generated/torch.nn.Module.html"""
 
@@ -137,7 +137,7 @@ def test_assignment_needs_an_initialized_module(torch):
             Hasty(part)
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_parts_are_found_by_dotted_name(torch):
     """11.1, generated/torch.nn.Module.html"""
     net = network(torch)
@@ -147,7 +147,7 @@ def test_parts_are_found_by_dotted_name(torch):
     assert net.get_buffer("mean") is net.mean
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_apply_goes_from_the_leaves_up(torch):
     """11.1, generated/torch.nn.Module.html"""
     net, seen = network(torch), []
@@ -155,7 +155,7 @@ def test_apply_goes_from_the_leaves_up(torch):
     assert seen == ["Linear", "ReLU", "Linear", "Module"]
 
 
-@fact("11.1", "train_and_eval")
+@fact("11.1", "nn.Module.train_and_eval")
 def test_modes_are_set_for_all_modules_below(torch):
     """11.1, generated/torch.nn.Module.html"""
     net = network(torch)
@@ -165,7 +165,7 @@ def test_modes_are_set_for_all_modules_below(torch):
     assert net.train().first.training
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_gradients_of_all_parameters_are_switched_and_cleared(torch):
     """11.1, generated/torch.nn.Module.html"""
     net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
@@ -178,7 +178,7 @@ def test_gradients_of_all_parameters_are_switched_and_cleared(torch):
     assert not net(torch.ones(2)).requires_grad
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_conversions_keep_the_parameters_and_change_their_dtype(torch):
     """11.1, generated/torch.nn.Module.html"""
     net = network(torch)
@@ -195,7 +195,7 @@ def test_conversions_keep_the_parameters_and_change_their_dtype(torch):
     assert net.float().last.weight.dtype is torch.float32
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_a_copied_module_has_parameters_of_its_own(torch):
     """11.1, generated/torch.nn.Module.html"""
     net = network(torch)
@@ -208,7 +208,7 @@ def test_a_copied_module_has_parameters_of_its_own(torch):
 # --- 11.1: state ------------------------------------------------------------------------------------------------------
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_the_state_is_detached_on_the_same_memory(torch):
     """11.1, generated/torch.nn.Module.html"""
     net = network(torch)
@@ -220,7 +220,7 @@ def test_the_state_is_detached_on_the_same_memory(torch):
     assert "net.mean" in net.state_dict(prefix="net.")
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_loading_copies_into_the_parameters(torch):
     """11.1, generated/torch.nn.Module.html"""
     net, other = network(torch), network(torch)
@@ -233,7 +233,7 @@ def test_loading_copies_into_the_parameters(torch):
     assert net.first.weight.data_ptr() != other.first.weight.data_ptr()
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_loading_another_state_is_an_error_or_reported(torch):
     """11.1, generated/torch.nn.Module.html"""
     net = network(torch)
@@ -257,7 +257,7 @@ def test_loading_another_state_is_an_error_or_reported(torch):
         net.load_state_dict(3)
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_a_loaded_tensor_may_take_the_place_of_the_parameter(torch):
     """11.1, generated/torch.nn.Module.html"""
     net = network(torch)
@@ -278,7 +278,7 @@ def fixed_layer(torch):
     return layer
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_hooks_around_forward_see_and_replace_what_goes_through(torch):
     """11.1, generated/torch.nn.Module.html"""
     layer, x = fixed_layer(torch), torch.tensor([1.0, 1.0])
@@ -294,7 +294,7 @@ def test_hooks_around_forward_see_and_replace_what_goes_through(torch):
     assert seen == [([2.0, 2.0], [61.0]), ([1.0, 1.0], [3.0])]
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_hooks_with_keywords_and_hooks_that_are_always_called(torch):
     """11.1, generated/torch.nn.Module.html"""
     layer, seen = fixed_layer(torch), []
@@ -311,7 +311,7 @@ def test_hooks_with_keywords_and_hooks_that_are_always_called(torch):
     holds(seen[1], [3.0])
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_full_backward_hooks_see_and_replace_gradients(torch):
     """11.1, generated/torch.nn.Module.html"""
     layer, x = fixed_layer(torch), torch.ones(2, requires_grad=True)
@@ -325,7 +325,7 @@ def test_full_backward_hooks_see_and_replace_gradients(torch):
     holds(layer.weight.grad, [[10.0, 10.0]])
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_full_backward_hooks_where_no_input_requires_a_gradient(torch):
     """11.1, generated/torch.nn.Module.html"""
     layer, seen = fixed_layer(torch), []
@@ -337,7 +337,7 @@ def test_full_backward_hooks_where_no_input_requires_a_gradient(torch):
     holds(seen[0][1][0], [1.0])
 
 
-@fact("11.1", "Module")
+@fact("11.1", "nn.Module")
 def test_what_a_module_with_backward_hooks_gives_may_not_be_written(torch):
     """11.1, generated/torch.nn.Module.html"""
     layer = fixed_layer(torch)
@@ -348,7 +348,7 @@ def test_what_a_module_with_backward_hooks_gives_may_not_be_written(torch):
         layer(torch.ones(2)).add_(1)
 
 
-@fact("11.1", "Module containers")
+@fact("11.1", "nn.Module nn.containers")
 def test_a_module_shows_its_parts(torch):
     """11.1, generated/torch.nn.Module.html"""
     inner = torch.nn.ModuleList([torch.nn.ReLU(), torch.nn.ReLU(), torch.nn.Flatten()])

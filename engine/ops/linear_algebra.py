@@ -240,14 +240,15 @@ def _expanded(input: Tensor, sizes: layout.Shape) -> np.ndarray:
     return wide(shown)
 
 
-_MIXED = "self and mat2 must have the same dtype, but got {a} and {b}"
+_MIXED_SUM = "self and mat2 must have the same dtype, but got {a} and {b}"
+_MIXED = "mat1 and mat2 must have the same dtype, but got {a} and {b}"
 
 
 def _addmm(input: Tensor, mat1: Tensor, mat2: Tensor, beta: Any, alpha: Any) -> np.ndarray:
     _check_matrices(
         mat1, mat2, ("mat1 must be a matrix, got {n}-D tensor", "mat2 must be a matrix, got {n}-D tensor")
     )
-    _unlike(input, mat2, _MIXED)
+    _unlike(input, mat2, _MIXED_SUM)
     _unlike(mat1, mat2, _MIXED)
     summand = _expanded(input, (mat1._sizes[0], mat2._sizes[1]))
     return _combined(summand, multiply(mat1, mat2, "addmm_impl_cpu_"), beta, alpha, input.dtype, skips=True)
@@ -264,7 +265,7 @@ def _addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, beta: Any, alpha: Any
         raise RuntimeError(f"batch1 and batch2 must have same number of batches, got {count} and {others}")
     if k != m:
         raise RuntimeError(f"Incompatible matrix sizes for bmm ({n}x{k} and {m}x{p})")
-    _unlike(input, batch2, _MIXED)
+    _unlike(input, batch2, _MIXED_SUM)
     _unlike(batch1, batch2, _MIXED)
     product = multiply(batch1, batch2, "addmm_impl_cpu_")
     product = product.sum(0, dtype=product.dtype)
