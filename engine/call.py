@@ -205,10 +205,19 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
         raise TypeError(f"{op.name}(): argument 'out' must be a tuple of {len(results)} Tensors")
     for t, result in zip(outs, results, strict=True):
         require_out_dtype(op, dtypes.BY_NUMPY[result.values.dtype], t)
-        if op.kind == POINTWISE and result.values.dtype != t.dtype.numpy and t._sizes != result.values.shape:
+        if t._sizes != result.values.shape and _is_cast_into(op, values, result, t):
             warn_of_resize(t, result.values.shape)  # torch resizes before it casts and again after it
         write_result(t, depending_on_order(op.memory, result, t, tensors[:1], tensors[1:]))
     return _package(op, tuple(outs), "_out") if len(op.signature.outputs) > 1 else outs[0]
+
+
+def _is_cast_into(op: Op, values: list[Any], result: Result, target: Tensor) -> bool:
+    """Whether an elementwise result is made in another dtype than that of `out`, which for comparisons is the operands'."""
+    if op.kind != POINTWISE or result.values.dtype == target.dtype.numpy or op.name.startswith("logical_"):
+        return False
+    if op.rule is not compare:
+        return True
+    return compare([values[i] for i in op.tensor_positions])[0] is not target.dtype
 
 
 def _run_composite_out(op: Op, values: list[Any], out: Any) -> Any:

@@ -135,7 +135,9 @@ def _with_out(name: str) -> Callable[..., Tensor]:
                 _warn_arange(out, made)
             out._resize(made._sizes)
         if name != "empty":
-            write(out, Result(made._array().reshape(out._sizes)))
+            mask = made._undefined_mask()
+            lost = None if mask is None else mask.reshape(out._sizes)
+            write(out, Result(made._array().reshape(out._sizes), None, lost))
         if name != "empty" or not same:
             bump_version(out)
         return finish(out, requires_grad)

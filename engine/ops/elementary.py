@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from engine import dtypes
 from engine.autograd.modes import is_grad_enabled
 from engine.call import run
 from engine.ops.pointwise import (
@@ -260,22 +261,24 @@ _table([
 
 
 def _logit(x: np.ndarray, eps: float | None) -> np.ndarray:
+    wide = x.astype(dtypes.opmath(dtypes.BY_NUMPY[x.dtype]), copy=False)
     if eps is not None:
-        low, high = np.asarray(eps, x.dtype), np.asarray(1 - eps, x.dtype)
-        x = np.where(x < low, low, np.where(x > high, high, x))
-    return np.log(x / (1 - x))
+        low, high = (np.asarray(bound, x.dtype).astype(wide.dtype) for bound in (eps, 1 - eps))
+        wide = np.where(wide < low, low, np.where(wide > high, high, wide))
+    return np.log(wide / (1 - wide))
 
 
 def _logit_backward(grad_output: np.ndarray, input: np.ndarray, eps: float | None) -> Result:
-    low = np.asarray(0.0 if eps is None else eps, input.dtype)
-    inside = (input >= low) & (input <= 1 - low)
-    made = np.where(inside, grad_output / (input * (1 - input)), np.nan if eps is None else 0)
+    wide = dtypes.opmath(dtypes.BY_NUMPY[input.dtype])
+    low, high = (np.asarray(bound, input.dtype).astype(wide) for bound in (eps or 0.0, 1 - (eps or 0.0)))
+    grad_output, x = grad_output.astype(wide), input.astype(wide)
+    made = np.where((x >= low) & (x <= high), grad_output / (x * (1 - x)), np.nan if eps is None else 0)
     # For NaN between bounds torch's vector code gives 0 and its scalar code NaN, so the place in memory decides.
     return Result(made.astype(input.dtype), None, None if eps is None else np.isnan(input))
 
 
 _LOGIT_BACKWARD = pointwise(
-    "logit_backward(Tensor grad_output, Tensor input, float? eps=None)", _logit_backward, forms="",
+    "logit_backward(Tensor grad_output, Tensor input, float? eps=None)", _logit_backward, stepwise=True, forms="",
 )  # fmt: skip
 
 
@@ -289,5 +292,5 @@ def _logit_grad(grad: Any, input: Any, eps: float | None) -> Any:
 
 pointwise(
     "logit(Tensor input, float? eps=None)", _logit, promote_float, accepts=REAL, error_name="logit_cpu", forms=EVERY,
-    derivatives={"input": _logit_grad},
+    stepwise=True, derivatives={"input": _logit_grad},
 )  # fmt: skip

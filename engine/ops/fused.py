@@ -101,7 +101,7 @@ def _lerp_dtype(operands: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
             raise RuntimeError(
                 f"expected dtype {_C_WORDS[d.name]} for `{name}` but got dtype {_C_WORDS[x.dtype.name]}"
             )
-    return d, d
+    return promote(operands)
 
 
 pointwise(

@@ -79,16 +79,24 @@ def _scatter_places(name: str, input: Tensor, dim: int, index: Tensor, src: Tens
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
     if index.numel() == 0:
         return dim, None
-    ranks = {max(len(t._sizes), 1) for t in (input, index, *(() if src is None else (src,)))}
-    if len(ranks) > 1:
-        other = "self" if max(len(input._sizes), 1) != max(len(index._sizes), 1) else "src"
-        raise RuntimeError(f"Index tensor must have the same number of dimensions as {other} tensor")
     mine, given = input._sizes or (1,), index._sizes or (1,)
-    theirs = (src._sizes or (1,)) if src is not None else given
-    if any(i != dim and k > n for i, (n, k) in enumerate(zip(mine, given, strict=True))) or any(
-        k > n for n, k in zip(theirs, given, strict=True)
-    ):
-        beyond = f" and to be no larger size than src {list(theirs)}" if src is not None else ""
+    if len(mine) != len(given):
+        raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
+    beyond = ""
+    wrong = any(i != dim and k > n for i, (n, k) in enumerate(zip(mine, given, strict=True)))
+    if src is not None:
+        theirs = src._sizes or (1,)
+        for i, k in enumerate(given):
+            if not wrong:
+                if i >= len(theirs) and src._sizes:
+                    layout.wrap_dim(
+                        i, len(src._sizes)
+                    )  # torch asks for the sizes of dimensions that are not there
+                wrong = k > (theirs[i] if i < len(theirs) else 1)
+        if len(theirs) != len(given):
+            raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
+        beyond = f" and to be no larger size than src {list(theirs)}"
+    if wrong:
         raise RuntimeError(
             f"Expected index {list(given)} to be no larger than self {list(mine)} apart from dimension {dim}{beyond}"
         )
@@ -133,6 +141,7 @@ op(
 
 def _scatter_reduced(input: Tensor, dim: int, index: Tensor, src: Any, reduce: str) -> Result:
     is_tensor = isinstance(src, Tensor)
+    layout.wrap_dim(dim, len(input._sizes))
     if reduce not in ("add", "multiply"):
         raise RuntimeError("reduce argument must be either add or multiply.")
     dim, places = _scatter_places("scatter", input, dim, index, src if is_tensor else None)

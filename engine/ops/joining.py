@@ -75,7 +75,7 @@ def _check_out(values: list[Any], outs: list[Tensor]) -> None:
             f"torch.cat(): input types can't be cast to the desired output type {out.dtype.legacy}"
         )
     for t in values[0]:
-        if t._storage is out._storage and t.numel():
+        if t is out or (t._storage is out._storage and t.numel()):
             raise RuntimeError(
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
                 "location. Please clone() the tensor before performing the operation."

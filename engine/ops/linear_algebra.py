@@ -20,6 +20,7 @@ from engine.random_support import C_NAME
 from engine.registry import GENERAL, op
 from engine.results import Result
 from engine.tensor import Tensor
+from engine.writes import resize_output
 
 # -------------------------------------------------------------------------------------------------------------- products
 
@@ -124,6 +125,11 @@ def _check_vectors(a: Tensor, b: Tensor) -> None:
         )
 
 
+def _resize_first(values: list[Any], outs: list[Any]) -> None:
+    """torch makes `out` of a dot product 0-d before it looks at dtypes."""
+    resize_output(outs[0], ())
+
+
 def _dot(input: Tensor, tensor: Tensor) -> np.ndarray:
     _check_vectors(input, tensor)
     if input.dtype.category == BOOL:
@@ -171,11 +177,11 @@ _MIXES = "mixes-first mixes-others"
 
 def _product(
     signature: str, kernel: Callable[..., Any], derivatives: dict[str, Any], *, memory: str = _MIXES,
-    out_dtype_error: str = _OUT_DTYPE,
+    out_dtype_error: str = _OUT_DTYPE, before_out: Callable[..., None] | None = None,
 ) -> None:  # fmt: skip
     op(
         signature, kind=GENERAL, kernel=kernel, family="linalg", forms="function method out", derivatives=derivatives,
-        out_dtype_error=out_dtype_error, memory=memory,
+        out_dtype_error=out_dtype_error, before_out=before_out, memory=memory,
     )  # fmt: skip
 
 
@@ -201,12 +207,12 @@ _product(
 _product(
     "dot(Tensor input, Tensor tensor)", _dot,
     {"input": lambda grad, tensor: grad * conj(tensor), "tensor": lambda grad, input: grad * conj(input)},
-    out_dtype_error="result dtype {out} does not match input dtype {result}",
+    out_dtype_error="result dtype {out} does not match input dtype {result}", before_out=_resize_first,
 )  # fmt: skip
 _product(
     "vdot(Tensor input, Tensor other)", _vdot,
     {"input": lambda grad, other: conj(grad) * other, "other": lambda grad, input: grad * input},
-    out_dtype_error="result dtype {out} does not match input dtype {result}",
+    out_dtype_error="result dtype {out} does not match input dtype {result}", before_out=_resize_first,
 )  # fmt: skip
 
 

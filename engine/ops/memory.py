@@ -47,6 +47,8 @@ def _contiguous(input: Tensor, memory_format: memory_format | None) -> Tensor:
     """The tensor itself if it is row-major already, else a row-major copy."""
     if input.is_contiguous(memory_format):
         return input
+    if memory_format is not None and memory_format.name == "preserve_format":
+        raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
     return F.clone(input, memory_format=memory_format or _CONTIGUOUS)
 
 

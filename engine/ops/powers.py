@@ -129,7 +129,7 @@ def _number_to_power(self: Any, exponent: np.ndarray) -> Any:
     d = dtypes.BY_NUMPY[exponent.dtype]
     base = number_array(self, d).astype(dtypes.opmath(d))
     exponent = exponent.astype(dtypes.opmath(d), copy=False)
-    powers = np.ones_like(exponent) if self == 1 else _power(base, exponent)
+    powers = np.ones_like(exponent) if self == 1 and self is not True else _power(base, exponent)
     return Result(powers, layout.contiguous_strides(exponent.shape))
 
 
