@@ -204,7 +204,8 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
     if len(results) != len(outs):
         raise TypeError(f"{op.name}(): argument 'out' must be a tuple of {len(results)} Tensors")
     for t, result in zip(outs, results, strict=True):
-        require_out_dtype(op, dtypes.BY_NUMPY[result.values.dtype], t)
+        if op.kind != POINTWISE:
+            require_out_dtype(op, dtypes.BY_NUMPY[result.values.dtype], t)
         if t._sizes != result.values.shape and _is_cast_into(op, values, result, t):
             warn_of_resize(t, result.values.shape)  # torch resizes before it casts and again after it
         write_result(t, depending_on_order(op.memory, result, t, tensors[:1], tensors[1:]))

@@ -47,8 +47,11 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
     operands = [values[i] for i in op.tensor_positions if values[i] is not None]
     assert op.rule is not None  # every pointwise record has one
     compute, result = op.rule(values if op.bound_rule else operands)
+    # torch computes a real result of complex numbers in complex memory, and copies it into `out`.
+    copied = target is not None and compute.category == dtypes.COMPLEX and result is compute.to_real()
     if target is not None:
-        require_out_dtype(op, result, target)
+        if not copied:
+            require_out_dtype(op, result, target)
         require_castable(result, target)
         if (
             compute.category == dtypes.COMPLEX
@@ -88,7 +91,7 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
     if values_.shape != shape:
         values_ = np.broadcast_to(values_, shape)
         lost = None if lost is None else np.broadcast_to(lost, shape)
-    return Result(values_, got.strides, lost)
+    return Result(values_, layout.contiguous_strides(shape) if copied else got.strides, lost)
 
 
 def _unrounded_scalar(value: Any, converted: np.ndarray) -> np.ndarray:

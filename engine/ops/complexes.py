@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from engine import dtypes
+from engine import dtypes, layout
 from engine.call import run
 from engine.dtypes import COMPLEX, COMPLEXES, FLOAT, dtype, get_default_dtype
 from engine.ops.pointwise import SAME_OUT, F, magnitude, pointwise, promote, to_real
 from engine.registry import BOOL_ONLY, COMPOSITE, GENERAL, MEMORY, MUTATION, NUMERIC, POINTWISE, VIEW, op
-from engine.results import Geometry
+from engine.results import Geometry, Result
 from engine.tensor import Tensor
 from engine.writes import check_memory
 
@@ -204,9 +204,9 @@ def _angle_dtype(operands: list[Any]) -> tuple[dtype, dtype]:
     return (d, d) if d.category == FLOAT else (get_default_dtype(),) * 2
 
 
-def _angle(input: np.ndarray) -> np.ndarray:
+def _angle(input: np.ndarray) -> np.ndarray | Result:
     if input.dtype.kind == "c":
-        return np.arctan2(input.imag, input.real)
+        return Result(np.arctan2(input.imag, input.real), layout.contiguous_strides(input.shape))
     return np.where(np.isnan(input), input, np.where(input < 0, math.pi, 0.0).astype(input.dtype))
 
 

@@ -308,7 +308,7 @@ def _linalg_cross(input: Tensor, other: Tensor, dim: int) -> np.ndarray:
     if n != 3 or m != 3:
         raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {n} and {m}")
     sizes = layout.broadcast_two(input._sizes, other._sizes)
-    if input.dtype.category == BOOL and layout.numel(sizes):
+    if input.dtype.category == BOOL:
         raise NotImplementedError("\"cross\" not implemented for 'Bool'")
     if input.dtype is not other.dtype:
         raise RuntimeError(f"expected scalar type {input.dtype.legacy} but found {other.dtype.legacy}")

@@ -285,6 +285,12 @@ def _parts_rule(operands: list[Any]) -> tuple[dtype, dtype]:
         raise RuntimeError(
             f"Expected both inputs to be Half, Float or Double tensors but got {first.legacy} and {second.legacy}"
         )
+    if first is dtypes.float16:  # of the dtype of the result, which exists before the operands are compared
+        warnings.warn(
+            "ComplexHalf support is experimental and many operators don't support it yet.",
+            UserWarning,
+            stacklevel=6,
+        )
     if first is not second:
         raise RuntimeError(
             f"Expected object of scalar type {first.legacy} but got scalar type {second.legacy} for second argument"

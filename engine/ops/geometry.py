@@ -20,7 +20,7 @@ from engine.ops.orders import matrix_transposed, transposed
 from engine.ops.views import Shape, _unsqueeze_some, composite, squeezed, unsqueezed
 from engine.registry import VIEW, op
 from engine.results import Geometry
-from engine.size import memory_format
+from engine.size import channels_last, contiguous_format, memory_format
 from engine.storage import Storage
 from engine.tensor import Tensor
 from engine.writes import bump_version, check_inplace
@@ -104,7 +104,13 @@ def _resize(input: Tensor, size: Shape, memory_format: memory_format | None) -> 
 
 def _resize_as(input: Tensor, the_template: Tensor, memory_format: memory_format | None) -> Tensor:
     """Take the sizes of another tensor."""
-    return _resize(input, the_template._sizes, memory_format)
+    _resize(input, the_template._sizes, None)
+    if memory_format is not None and memory_format.name == "preserve_format":
+        last = layout.is_channels_last(the_template._sizes, the_template._strides)
+        memory_format = channels_last if last and not the_template.is_contiguous() else contiguous_format
+    if memory_format is not None:
+        input._strides = strides_for(input, memory_format)
+    return input
 
 
 composite(

@@ -17,10 +17,10 @@ from engine.casts import checked_number
 from engine.dtypes import BOOL, FLOAT, HALVES, dtype
 from engine.ops.pointwise import conj, scaled
 from engine.random_support import C_NAME
-from engine.registry import GENERAL, op
+from engine.registry import GENERAL, MEMORY, POINTWISE, op
 from engine.results import Result
 from engine.tensor import Tensor
-from engine.writes import resize_output
+from engine.writes import check_memory, resize_output
 
 # -------------------------------------------------------------------------------------------------------------- products
 
@@ -304,11 +304,15 @@ def _addmv(input: Tensor, mat: Tensor, vec: Tensor, beta: Any, alpha: Any) -> np
     return _combined(summand, multiply(mat, vec, "addmv_impl_cpu"), beta, alpha, input.dtype, skips=True)
 
 
-def _addr(input: Tensor, vec1: Tensor, vec2: Tensor, beta: Any, alpha: Any) -> Result:
+def _addr(
+    input: Tensor, vec1: Tensor, vec2: Tensor, beta: Any, alpha: Any, out: Tensor | None = None
+) -> Result:
     """Elementwise, so operands promote, and 16-bit floats are rounded at each step."""
     for t, name in ((vec1, "vec1"), (vec2, "vec2")):
         if t.dim() != 1:
             raise RuntimeError(f"addr: Expected 1-D argument {name}, but got {t.dim()}-D")
+    if out is not None:
+        check_memory(MEMORY[POINTWISE], out, [input], [vec1.detach().unsqueeze(1), vec2])
     d = promotion.result_dtype([input, vec1, vec2])
     for name, value in (("beta", beta), ("alpha", alpha)):
         if d.category < FLOAT and isinstance(value, float):
@@ -343,7 +347,7 @@ def _sum(
         f"{name}(Tensor input, Tensor {first}, Tensor {second}, *, Number beta=1, Number alpha=1)", kind=GENERAL,
         kernel=kernel, family="linalg", forms=f"function method {forms} out",
         derivatives={"input": _summand_gradient, **derivatives}, memory=memory,
-        out_dtype_error=_OUT_DTYPE if name != "addr" else None,
+        out_dtype_error=_OUT_DTYPE if name != "addr" else None, sees_out=name == "addr",
     )  # fmt: skip
 
 
@@ -390,5 +394,5 @@ _sum(
         "vec1": lambda grad, vec2, alpha: scaled(grad.mv(conj(vec2)), conj(alpha)),
         "vec2": lambda grad, vec1, alpha: scaled(grad.t().mv(conj(vec1)), conj(alpha)),
     },
-    memory="internal partial",
+    memory="",
 )  # fmt: skip

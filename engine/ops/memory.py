@@ -75,7 +75,7 @@ _WRITTEN = frozenset(("internal",))
 
 def _copy(input: Tensor, other: Any, non_blocking: bool) -> Result:
     src = other if isinstance(other, Tensor) else F.tensor(other)
-    if src is not input:
+    if src._storage is not input._storage or src._layout != input._layout or src.dtype is not input.dtype:
         check_memory(_WRITTEN, input, (), ())
     shape = (
         layout.broadcast_shapes([input._sizes, src._sizes]) if src._sizes != input._sizes else input._sizes

@@ -14,6 +14,7 @@ from engine import dtypes, layout
 from engine import functions as F
 from engine.autograd.modes import _State
 from engine.dtypes import FLOAT, FLOATS, HALVES, dtype
+from engine.ops.memory import warn_of_lost_imaginary
 from engine.ops.pointwise import conj
 from engine.ops.reducing import (
     accumulate,
@@ -30,6 +31,7 @@ from engine.ops.reducing import (
     unreduced,
     working,
 )  # fmt: skip
+from engine.promotion import can_cast
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.results import Result
 from engine.tensor import Tensor
@@ -74,7 +76,7 @@ def _nansum(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
         return _sum(input, dim, keepdim, dtype)
     axes = reduced_axes(dim, len(input._sizes))
     target = summed_dtype(input, dtype)
-    if target.is_complex:
+    if target.is_complex and input.numel():
         raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{target.legacy}'")
     missing = np.isnan(working(input))
     array = np.where(missing, 0, working(input, target)).astype(dtypes.opmath(target))
@@ -88,7 +90,7 @@ def _nansum(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
 def _nansum_out(values: list[Any], outs: list[Tensor]) -> None:
     dtype_of_out(values, outs, 3)
     target = outs[0].dtype
-    if values[0].dtype.category >= FLOAT and target.category < FLOAT:
+    if values[0].dtype.category >= FLOAT > target.category and values[0].numel():
         raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{target.legacy}'")
 
 
@@ -105,7 +107,7 @@ op(
 # ----------------------------------------------------------------------------------------------------------------- means
 
 
-def _mean(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
+def _require_inexact(input: Tensor, dtype: dtype | None) -> None:
     target = dtype or input.dtype
     if target.category < FLOAT:
         which = "Input" if dtype is None else "Optional"
@@ -113,6 +115,11 @@ def _mean(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
             f"mean(): could not infer output dtype. {which} dtype must be either a floating point or complex dtype. "
             f"Got: {target.legacy}"
         )
+
+
+def _mean(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
+    _require_inexact(input, dtype)
+    target = dtype or input.dtype
     axes = reduced_axes(dim, len(input._sizes))
     total = accumulate(np.add, working(input, target), axes, keepdim)
     # 16-bit floats: the sum is not rounded before the division.
@@ -121,8 +128,17 @@ def _mean(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
 
 def _mean_out(position: int) -> Any:
     def before_out(values: list[Any], outs: list[Tensor]) -> None:
-        require_castable(values[position] or values[0].dtype, outs[0])
+        """The sum is computed in the dtype of `out`, and then divided in place, which no integer takes."""
+        input, out = values[0], outs[0]
+        if position == 1 and not can_cast(input.dtype, out.dtype):
+            raise RuntimeError(
+                f"mean.dtype_out(): input types can't be cast to the desired output type {out.dtype.legacy}"
+            )
+        _require_inexact(input, values[position])
         dtype_of_out(values, outs, position)
+        if out.dtype.category < FLOAT:
+            warn_of_lost_imaginary(input, out.dtype)
+            require_castable(dtypes.get_default_dtype(), out)
 
     return before_out
 
@@ -258,12 +274,13 @@ op(
 
 
 def _logical(name: str, ufunc: np.ufunc) -> None:
-    def kernel(input: Tensor, dim: Any, keepdim: bool) -> Any:
+    def kernel(input: Tensor, dim: Any, keepdim: bool, out: Tensor | None = None) -> Any:
         truth = input._array() != 0
         axes = reduced_axes(dim, len(input._sizes))
         # An empty list reduces nothing here, while None reduces everything.
         result = truth if dim == () else folded(ufunc, truth, axes, keepdim)
-        return result.astype(np.uint8) if input.dtype is dtypes.uint8 else result.astype(np.bool_, copy=False)
+        d = dtypes.uint8 if input.dtype is dtypes.uint8 else dtypes.bool_
+        return result.astype((d if out is None else out.dtype).numpy, copy=False)
 
     def before_out(values: list[Any], outs: list[Tensor]) -> None:
         if outs[0].dtype not in (dtypes.bool_, dtypes.uint8):
@@ -272,6 +289,7 @@ def _logical(name: str, ufunc: np.ufunc) -> None:
     op(
         f"{name}(Tensor input, int[1]? dim=None, bool keepdim=False)",
         kind=GENERAL, kernel=kernel, family=_FAMILY, forms="function method out", exact=True, before_out=before_out,
+        sees_out=True,
     )  # fmt: skip
 
 

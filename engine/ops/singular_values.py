@@ -21,20 +21,28 @@ from engine.return_types import named_tuple
 from engine.tensor import Tensor
 
 
-def _svd_kernel(A: Tensor, full_matrices: bool, compute_uv: bool) -> tuple[Result, np.ndarray, Result]:
+def _svd_kernel(A: Tensor, full_matrices: bool, compute_uv: bool) -> tuple[Result, Result, Result]:
+    """Infinities are beyond LAPACK, which refuses NaN only: what comes out then is undefined."""
     check_matrix(A, "linalg.svd")
     check_inexact(A, "linalg.svd", halves=True)
     check_kernel(A, "linalg_svd_cpu")
     array = A._array()
-    broken = ~np.isfinite(array).all((-2, -1))
+    broken = np.isnan(array).any((-2, -1))
     fail(
         broken.astype(np.int32), "linalg.svd",
         lambda _: "The algorithm failed to converge because the input matrix contained non-finite values.",
     )  # fmt: skip
-    u, s, vh = lapack.svd(array, full_matrices, compute_uv)
+    infinite = np.isinf(array).any((-2, -1))
+    u, s, vh = lapack.svd(np.where(infinite[..., None, None], 0, array), full_matrices, compute_uv)
     if not compute_uv:
         u = vh = np.empty(0, array.dtype)
-    return columns(np.asarray(u)), np.asarray(s), columns(np.asarray(vh))
+
+    def undefined(part: np.ndarray) -> np.ndarray | None:
+        lost = infinite.reshape(infinite.shape + (1,) * (part.ndim - infinite.ndim))
+        return np.broadcast_to(lost, part.shape) if infinite.any() and part.size else None
+
+    u, s, vh = (np.asarray(part) for part in (u, s, vh))
+    return columns(u, undefined(u)), Result(s, None, undefined(s)), columns(vh, undefined(vh))
 
 
 def _svd_gradient(given_grads: Any, U: Any, S: Any, Vh: Any, full_matrices: bool, compute_uv: bool) -> Any:

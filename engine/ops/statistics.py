@@ -77,10 +77,13 @@ def _moments(
 
 def _mean(array: np.ndarray, axes: Axes, count: int) -> np.ndarray:
     mean = accumulate(np.add, array, axes, True) / count
-    if np.isfinite(mean).all():
+    if np.isfinite(mean).all() or not array.size:
         return mean
-    # Torch updates the mean element by element: after an infinity the next step has no value.
+    # Torch updates the mean element by element: no sum overflows, but after an infinity the next step has no value.
     rows = in_rows(array, axes)
+    mean = np.where(
+        np.isfinite(rows).all(-1).reshape(mean.shape), accumulate(np.add, array / count, axes, True), mean
+    )
     return np.where(np.isinf(rows[..., :-1]).any(-1).reshape(mean.shape), np.nan, mean)
 
 
