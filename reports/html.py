@@ -140,6 +140,7 @@ def _template() -> jinja2.Template:
         clip=text.clip,
         duration=text.duration,
         term=text.term,
+        source=text.source,
         percent=lambda part, whole: f"{100 * part / whole:.0f}%" if whole else "–",
     )
     environment.tests["link"] = lambda value: value.startswith(("https://", "http://"))

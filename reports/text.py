@@ -63,6 +63,17 @@ def term(name: str) -> str:
     return "NumPy" if name == "numpy" else name[:1].upper() + name[1:]
 
 
+def source(address: str) -> str:
+    """The text of a link: `pytorch issue 3348` or `torch.clamp` for the addresses that ledgers cite most."""
+    if found := re.fullmatch(r"https://github\.com/[^/]+/([^/]+)/(issue|pull)s?/(\d+)", address):
+        return " ".join(found.groups())
+    if found := re.fullmatch(
+        r"https://docs\.pytorch\.org/(?:docs/stable/)?(?:generated/)?(.+?)(?:\.html)?", address
+    ):
+        return found[1]
+    return re.sub("^https?://", "", address)
+
+
 def quantity(value: float | None) -> str:
     """A difference to six digits; a dash where there is none."""
     if value is None:

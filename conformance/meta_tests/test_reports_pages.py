@@ -12,6 +12,7 @@ from conformance.meta_tests.report_pages import Outline
 from conformance.meta_tests.sample_records import (
     CANDIDATES,
     ENTRY,
+    UNSEEN,
     clean_records,
     sample_program,
     sample_run,
@@ -82,6 +83,29 @@ def test_matrix_cells_say_themselves_in_words(campaign):
     assert any(
         re.fullmatch(r"mul_, float32: 10 programs of the documented tier, of \d+", each) for each in labels
     )
+
+
+def test_entries_of_the_ledger_that_nothing_showed_are_folded_away(campaign):
+    page = reports.render(campaign)
+    shown, folded = page.index(ENTRY["id"]), page.index("1 entry that no program showed")
+    assert shown < folded < page.index(f"<code>{UNSEEN['id']}</code>")
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://github.com/pytorch/pytorch/issues/3348", "pytorch issue 3348"),
+        ("https://github.com/pytorch/pytorch/pull/182564", "pytorch pull 182564"),
+        ("https://docs.pytorch.org/docs/stable/generated/torch.clamp.html", "torch.clamp"),
+        (
+            "https://docs.pytorch.org/cppdocs/notes/inference_mode.html",
+            "cppdocs/notes/inference_mode",
+        ),
+        ("https://example.org/a.html", "example.org/a.html"),
+    ],
+)
+def test_the_text_of_a_citation(address, shown):
+    assert text.source(address) == shown
 
 
 def test_no_difference_is_said(tmp_path):
