@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -37,6 +38,9 @@ _ITEM_SIZES = {
     "bool": 1,
 }
 _ITEM_SIZES |= {"uint8": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
+_ATTRIBUTES = operator.attrgetter(
+    "dtype", "device", "shape", "grad_fn", "is_leaf", "retains_grad", "_version", "requires_grad"
+)  # fmt: skip
 _RAW = {size: np.dtype(f"V{size}") for size in set(_ITEM_SIZES.values())}
 
 
@@ -93,6 +97,7 @@ def _tables(namespace: Any) -> dict[str, Any]:
         "devices": _Devices(),
         "shapes": _Shapes(),
         "array dtypes": {},
+        "readers": _READERS | {namespace.Tensor: Observer._tensor},
     }
 
 
@@ -126,19 +131,7 @@ class Observer:
         self._extents: dict[int, int] = {}
         self._classes: dict[Any, int] = {}
         self._joined: dict[Any, Any] = {}
-        self._kinds: dict[type, Callable[[Any, str, int], Fact]] = {
-            tensor_type: self._tensor,
-            np.ndarray: self._array,
-            list: self._sequence,
-            tuple: self._sequence,
-            dict: self._mapping,
-            bool: lambda value, key, depth: PlainFact("bool", str(value)),
-            int: lambda value, key, depth: PlainFact("int", str(value)),
-            float: lambda value, key, depth: PlainFact("float", value.hex()),
-            complex: lambda value, key, depth: PlainFact("complex", f"{value.real.hex()} {value.imag.hex()}"),
-            str: lambda value, key, depth: PlainFact("str", repr(value)),
-            type(None): lambda value, key, depth: PlainFact("NoneType", "None"),
-        }
+        self._readers: dict[type, _Reader] = backend.tables["readers"]
 
     def observe(self, variables: Mapping[str, Any]) -> dict[str, Fact]:
         """The facts about every name in `variables`, in sorted order."""
@@ -156,7 +149,11 @@ class Observer:
         self._classes = {}
         self._extents = {}
         self._now = {}
-        return {name: self._fact(variables[name], name, 0) for name in names}
+        facts, readers = {}, self._readers
+        for name in names:
+            value = variables[name]
+            facts[name] = (readers.get(type(value)) or self._reader_of(value))(self, value, name, 0)
+        return facts
 
     def _joined_facts(self, variables: Mapping[str, Any], names: list[str]) -> dict[str, Fact]:
         """The same where different storages share memory: all spans must be known before the first is numbered."""
@@ -199,22 +196,22 @@ class Observer:
         self._seen, self._now = {}, {}
 
     def _fact(self, value: Any, key: str, depth: int) -> Fact:
-        kind = self._kinds.get(type(value))
-        if kind is None:
-            kind = self._kinds[type(value)] = self._kind_of(value)
-        return kind(value, key, depth)
+        return (self._readers.get(type(value)) or self._reader_of(value))(self, value, key, depth)
 
-    def _kind_of(self, value: Any) -> Callable[[Any, str, int], Fact]:
+    def _reader_of(self, value: Any) -> _Reader:
+        """What reads values of a type that was not met before."""
         size_type = getattr(self._backend.namespace, "Size", None)
+        reader: _Reader = Observer._plain
         if isinstance(value, self._tensor_type):
-            return self._tensor
-        if isinstance(value, np.ndarray):
-            return self._array
-        if isinstance(value, (list, tuple)) and not (
+            reader = Observer._tensor
+        elif isinstance(value, np.ndarray):
+            reader = Observer._array
+        elif isinstance(value, (list, tuple)) and not (
             isinstance(size_type, type) and isinstance(value, size_type)
         ):
-            return self._sequence
-        return self._plain
+            reader = Observer._sequence
+        self._readers[type(value)] = reader
+        return reader
 
     # --- tensors ---
 
@@ -223,18 +220,14 @@ class Observer:
         if not self._fast:
             return self._tensor_by_attribute(t, key, depth)
         try:
-            its_dtype = t.dtype
+            its_dtype, device, its_shape, grad_fn, is_leaf, retains, version, requires_grad = _ATTRIBUTES(t)
             dtype, size = self._dtypes[its_dtype]
-            if self._devices[t.device] != "cpu":
+            if self._devices[device] != "cpu":
                 return self._tensor_by_attribute(t, key, depth)
-            shape, count = self._shapes[t.shape]
+            shape, count = self._shapes[its_shape]
             strides = t.stride()
             offset = t.storage_offset()
             contiguous = t.is_contiguous()
-            grad_fn = t.grad_fn
-            is_leaf = t.is_leaf
-            retains = t.retains_grad
-            version = t._version
             entry = self._seen.get(key)
             if entry is None or entry[0] is not t:
                 entry = (t, version)
@@ -257,7 +250,7 @@ class Observer:
             undefined = None if self._undefined is None else _mask_bytes(self._undefined(t))
             grad_fn = None if grad_fn is None else grad_fn.name()
             layout = (dtype, shape, strides, offset, contiguous, values)
-            flags = (t.requires_grad, is_leaf, grad_fn, retains, version - entry[1], storage, "cpu")
+            flags = (requires_grad, is_leaf, grad_fn, retains, version - entry[1], storage, "cpu")
             return _new_tuple(
                 TensorFact, (*layout, *flags, grad, undefined)
             )  # half the time of TensorFact(...)
@@ -427,6 +420,23 @@ class Observer:
         if self._prefix and self._prefix != "torch":
             text = text.replace(f"{self._prefix}.", "torch.")
         return PlainFact(kind, text)
+
+
+_Reader = Callable[[Observer, Any, str, int], Fact]
+_READERS: dict[type, _Reader] = {
+    np.ndarray: Observer._array,
+    list: Observer._sequence,
+    tuple: Observer._sequence,
+    dict: Observer._mapping,
+    bool: lambda observer, value, key, depth: PlainFact("bool", str(value)),
+    int: lambda observer, value, key, depth: PlainFact("int", str(value)),
+    float: lambda observer, value, key, depth: PlainFact("float", value.hex()),
+    complex: lambda observer, value, key, depth: PlainFact(
+        "complex", f"{value.real.hex()} {value.imag.hex()}"
+    ),
+    str: lambda observer, value, key, depth: PlainFact("str", repr(value)),
+    type(None): lambda observer, value, key, depth: PlainFact("NoneType", "None"),
+}
 
 
 # --- memory ---
