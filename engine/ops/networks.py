@@ -46,8 +46,9 @@ def _mse_loss(input: Tensor, target: Tensor, reduction: str) -> Any:
     d = promotion.result_dtype([input, target])
     if d not in FLOATS:
         raise NotImplementedError(f"\"mse_cpu\" not implemented for '{d.legacy}'")
-    difference = working(input, d) - working(target, d)
-    squares = (difference * difference).astype(d.numpy, copy=False)
+    # 16-bit floats are rounded after each step, as measured.
+    difference = (working(input, d) - working(target, d)).astype(d.numpy, copy=False)
+    squares = difference * difference
     if reduction == "none":
         geometries = [(t._sizes, t._strides) for t in (input, target)]
         return Result(squares, layout.pointwise_strides(geometries, squares.shape))
@@ -55,7 +56,8 @@ def _mse_loss(input: Tensor, target: Tensor, reduction: str) -> Any:
 
 
 def _mse_loss_grad(grad: Any, ours: Any, other: Any, reduction: str) -> Any:
-    return (ours - other) * (2.0 / ours.numel() if reduction == "mean" else 2.0) * grad
+    factor = 2.0 / ours.numel() if reduction == "mean" else 2.0
+    return (ours - other) * F.full((), factor, dtype=grad.dtype) * grad
 
 
 MSE_LOSS = op(

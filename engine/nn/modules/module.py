@@ -48,31 +48,32 @@ class Module(Stateful):
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        for before in tuple(self._forward_pre_hooks.values()):
-            args, kwargs = _prepared(before, self, args, kwargs)
-        backward = None
-        if self._backward_hooks or self._backward_pre_hooks:
-            hooks, pre_hooks = list(self._backward_hooks.values()), list(self._backward_pre_hooks.values())
-            backward = BackwardHooks(self, hooks, pre_hooks)
-            args = backward.around_inputs(args)
+        backward = result = None
         waiting = dict(self._forward_hooks)
         try:
+            for before in tuple(self._forward_pre_hooks.values()):
+                args, kwargs = _prepared(before, self, args, kwargs)
+            if self._backward_hooks or self._backward_pre_hooks:
+                backward = BackwardHooks(
+                    self, list(self._backward_hooks.values()), list(self._backward_pre_hooks.values())
+                )
+                args = backward.around_inputs(args)
             result = self.forward(*args, **kwargs)
             for key, after in self._forward_hooks.copy().items():
                 waiting.pop(key, None)
                 changed = _after(after, self, args, kwargs, result)
                 result = result if changed is None else changed
+            return result if backward is None else backward.around_outputs(result)
         except Exception:
-            self._call_always(waiting, args, kwargs)
+            self._call_always(waiting, args, kwargs, result)
             raise
-        return result if backward is None else backward.around_outputs(result)
 
-    def _call_always(self, waiting: dict[int, ForwardHook], args: Any, kwargs: Any) -> None:
-        """After an exception: the hooks that are called all the same, with no result. Their own exceptions are told only."""
+    def _call_always(self, waiting: dict[int, ForwardHook], args: Any, kwargs: Any, result: Any) -> None:
+        """After an exception: the hooks that are called all the same, with what there is. Their own exceptions are told only."""
         for hook in waiting.values():
             if hook.always_call:
                 try:
-                    _after(hook, self, args, kwargs, None)
+                    _after(hook, self, args, kwargs, result)
                 except Exception as error:
                     warnings.warn(
                         "module forward hook with ``always_call=True`` raised an exception that was silenced as another "
