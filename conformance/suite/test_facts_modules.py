@@ -312,6 +312,24 @@ def test_hooks_with_keywords_and_hooks_that_are_always_called(torch):
 
 
 @fact("11.1", "nn.Module")
+@pytest.mark.parametrize("register", ["register_forward_pre_hook", "register_forward_hook"])
+def test_hooks_that_are_always_called_see_what_there_is(torch, register):
+    """11.1, generated/torch.nn.Module.html"""
+    layer, seen = fixed_layer(torch), []
+
+    def failing(*shown):
+        raise KeyError("of a hook")
+
+    getattr(layer, register)(failing)
+    layer.register_forward_hook(lambda *shown: seen.append(shown[-1]), always_call=True)
+    with pytest.raises(KeyError):
+        layer(torch.ones(2))
+    assert [None if one is None else one.tolist() for one in seen] == [
+        None if register == "register_forward_pre_hook" else [3.0]
+    ]
+
+
+@fact("11.1", "nn.Module")
 def test_full_backward_hooks_see_and_replace_gradients(torch):
     """11.1, generated/torch.nn.Module.html"""
     layer, x = fixed_layer(torch), torch.ones(2, requires_grad=True)
