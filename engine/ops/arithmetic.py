@@ -156,7 +156,7 @@ def _trunc_divide(input: np.ndarray, other: np.ndarray) -> np.ndarray:
 def _divide(input: np.ndarray, other: np.ndarray, rounding_mode: str | None) -> np.ndarray:
     if rounding_mode is None:
         return input / other
-    refuse_zero_divisor(other)
+    refuse_zero_divisor(input, other)
     return _trunc_divide(input, other) if rounding_mode == "trunc" else np.floor_divide(input, other)
 
 
@@ -198,13 +198,13 @@ pointwise(
 
 
 def _fmod(input: np.ndarray, other: np.ndarray) -> np.ndarray:
-    refuse_zero_divisor(other)
+    refuse_zero_divisor(input, other)
     return np.fmod(input, other)
 
 
 def _remainder(input: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The remainder with the divisor's sign. A zero keeps the dividend's sign, which NumPy's takes from the divisor."""
-    refuse_zero_divisor(other)
+    refuse_zero_divisor(input, other)
     if input.dtype.kind in "iu":
         return np.remainder(input, other)
     rest = np.fmod(input, other)

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.dtypes import FLOAT
-from engine.ops.pointwise import F, as_scalar, conj, multiply_add, of, pointwise, promote
+from engine.ops.pointwise import SAME_OUT, F, as_scalar, conj, multiply_add, of, pointwise, promote
 from engine.registry import INEXACT, NUMERIC
 
 # ----------------------------------------------------------------------------------------------------- addcmul, addcdiv
@@ -104,9 +104,16 @@ def _lerp_dtype(operands: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
     return promote(operands)
 
 
+def _lerp_out(values: list[Any], outs: list[Any]) -> None:
+    """Nothing is cast into `out`; a 0-d weight is taken as a number, whose form casts."""
+    input, _, weight = values
+    if weight._sizes and outs[0].dtype is not input.dtype:
+        raise RuntimeError(SAME_OUT.format(out=outs[0].dtype.legacy, result=input.dtype.legacy))
+
+
 pointwise(
     "lerp(Tensor input, Tensor end, Tensor weight)", _lerp, _lerp_dtype, accepts=INEXACT, node="LerpBackward1",
-    error_name="lerp_kernel_tensor",
+    error_name="lerp_kernel_tensor", before_out=_lerp_out,
     derivatives={
         "input": lambda grad, weight: grad * conj(1 - weight),
         "end": lambda grad, weight: grad * conj(weight),

@@ -27,10 +27,14 @@ _ALLOWED = "only integers, slices (`:`), ellipsis (`...`), None and long or byte
 # ------------------------------------------------------------------------------------------------ advanced indexing
 
 
-def _places(input: Tensor, indices: Sequence[Tensor | None]) -> tuple[list[np.ndarray | None], layout.Shape]:
-    """Masks turned into the integer arrays that list where they are true, and the shape that all indices broadcast to."""
+def _check_count(input: Tensor, indices: Sequence[Tensor | None]) -> None:
     if len(indices) > len(input._sizes):
         raise IndexError(f"too many indices for tensor of dimension {len(input._sizes)} (got {len(indices)})")
+
+
+def _places(input: Tensor, indices: Sequence[Tensor | None]) -> tuple[list[np.ndarray | None], layout.Shape]:
+    """Masks turned into the integer arrays that list where they are true, and the shape that all indices broadcast to."""
+    _check_count(input, indices)
     arrays: list[np.ndarray | None] = []
     for position, index in enumerate(indices):
         if index is None:
@@ -145,6 +149,7 @@ def _index_put(
     input: Tensor, indices: Any, values: Tensor, accumulate: bool, in_place: bool = False
 ) -> Result:
     indices = [None if i is None else _as_index(i) for i in indices]
+    _check_count(input, indices)
     if not accumulate and values.numel() == 1 and _is_one_mask(indices):
         mask = _covering(indices, input)
         if in_place:

@@ -15,6 +15,7 @@ import numpy as np
 from engine import dtypes, layout, promotion
 from engine.casts import checked_number
 from engine.dtypes import BOOL, FLOAT, HALVES, dtype
+from engine.ops.memory import warn_of_lost_imaginary
 from engine.ops.pointwise import conj, scaled
 from engine.random_support import C_NAME
 from engine.registry import GENERAL, MEMORY, POINTWISE, op
@@ -278,6 +279,12 @@ def _addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, beta: Any, alpha: Any
     return _combined(summand, product, beta, alpha, input.dtype, skips=True)
 
 
+def _copy_summand_out(values: list[Any], outs: list[Tensor]) -> None:
+    """torch copies the summand into `out`, and then adds the products to it in place."""
+    if values[3] != 0:
+        warn_of_lost_imaginary(values[0], outs[0].dtype)
+
+
 _SMALL = 400
 """Up to so many multiplications torch's baddbmm is a plain loop, which does not skip the product where alpha is 0."""
 
@@ -348,6 +355,7 @@ def _sum(
         kernel=kernel, family="linalg", forms=f"function method {forms} out",
         derivatives={"input": _summand_gradient, **derivatives}, memory=memory,
         out_dtype_error=_OUT_DTYPE if name != "addr" else None, sees_out=name == "addr",
+        before_out=_copy_summand_out if name == "addbmm" else None,
     )  # fmt: skip
 
 

@@ -144,9 +144,9 @@ def _low_part(a: np.ndarray, b: np.ndarray, product: np.ndarray) -> np.ndarray:
     return ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
-def refuse_zero_divisor(divisor: np.ndarray) -> None:
-    """Integers have no quotient by zero: raise RuntimeError as torch does."""
-    if divisor.dtype.kind in "iub" and not divisor.all():
+def refuse_zero_divisor(dividend: np.ndarray, divisor: np.ndarray) -> None:
+    """Integers have no quotient by zero: raise RuntimeError as torch does, where there is anything to divide."""
+    if divisor.dtype.kind in "iub" and dividend.size and not divisor.all():
         raise RuntimeError("ZeroDivisionError")
 
 

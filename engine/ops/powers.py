@@ -246,7 +246,7 @@ pointwise(
     derivatives={"input": _xlogy_input_grad, "other": lambda grad, input, other: grad * input / other},
 )  # fmt: skip
 pointwise(
-    "xlogy(Operand self, Tensor other)", _xlogy, forms="function out", node="XlogyBackward1", **_XLOGY,
+    "xlogy(Scalar self, Tensor other)", _xlogy, forms="function out", node="XlogyBackward1", **_XLOGY,
     derivatives={"other": lambda grad, self, other: grad * self / other},
 )  # fmt: skip
 pointwise(

@@ -87,7 +87,16 @@ def _nansum(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Any:
     )
 
 
+def _require_wish(wish: dtype | None, out: Tensor) -> None:
+    if wish is not None and wish is not out.dtype:
+        raise RuntimeError(
+            f"nansum: provided dtype must match dtype of result. Got {out.dtype.legacy} and {wish.legacy}."
+        )
+
+
 def _nansum_out(values: list[Any], outs: list[Tensor]) -> None:
+    if values[0].dtype.category >= FLOAT:
+        _require_wish(values[3], outs[0])
     dtype_of_out(values, outs, 3)
     target = outs[0].dtype
     if values[0].dtype.category >= FLOAT > target.category and values[0].numel():
@@ -182,6 +191,7 @@ def _nanmean(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None) -> Ten
 
 def _nanmean_into(input: Tensor, dim: Any, keepdim: bool, dtype: dtype | None, out: Tensor) -> Tensor:
     """Two writes: the sum and then the quotient. Without elements any `out` that takes the result will do."""
+    _require_wish(dtype, out)
     if input.numel() and out.dtype not in FLOATS:
         raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{out.dtype.legacy}'")
     count = F.logical_not(F.isnan(input.detach())).sum(dim, keepdim)

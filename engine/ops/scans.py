@@ -124,6 +124,14 @@ def _cumprod_grad_by_element(grad: Any, input: Any, result: Any, dim: int) -> An
     return F.stack(parts, dim)
 
 
+def _refuse_bool(name: str) -> Callable[[list[Any]], None]:
+    def check(values: list[Any]) -> None:
+        if values[0].dtype is dtypes.bool_ and values[0]._sizes and values[0].numel():
+            raise NotImplementedError(f"\"{name}_out_cpu\" not implemented for 'Bool'")
+
+    return check
+
+
 def _in_its_dtype(kernel: Callable[..., Any]) -> Callable[..., Any]:
     def run(input: Tensor, dim: int, dtype: dtype | None) -> Any:
         layout.wrap_dim(dim, len(input._sizes))
@@ -139,11 +147,13 @@ def _in_its_dtype(kernel: Callable[..., Any]) -> Callable[..., Any]:
 for _name, _kernel, _formula in (
     ("cumsum", _scan("cumsum", np.add), _cumsum_grad), ("cumprod", _scan("cumprod", np.multiply), _cumprod_grad),
 ):  # fmt: skip
-    for _forms, _run in (("function method out", _kernel), ("inplace-method", _in_its_dtype(_kernel))):
+    for _forms, _run, _check in (
+        ("function method out", _kernel, None), ("inplace-method", _in_its_dtype(_kernel), _refuse_bool(_name)),
+    ):  # fmt: skip
         op(
             f"{_name}(Tensor input, int dim, *, dtype? dtype=None)",
             kind=GENERAL, kernel=_run, family=_FAMILY, forms=_forms, before_out=dtype_from_out(2), memory="internal partial",
-            derivatives={"input": _formula},
+            check=_check, derivatives={"input": _formula},
         )  # fmt: skip
 
 
