@@ -25,10 +25,11 @@ from engine.dtypes import (
 )  # fmt: skip
 from engine.ops import (  # importing a family registers it
     activations, along_dimension, arithmetic, binary_floats, comparison, complexes, contractions, conversion,
-    counting, covariance, creation, decompositions, diagonals, distributions, elementary, extrema, from_data, fused,
-    gamma_functions, gathering, geometry, histograms, indexing, joining, legacy, linear_algebra, logic, masks,
-    matrix_norms, memory, networks, nonzero_places, norms, orders, parts, powers, random_factories, random_fills,
-    ranges, reduced_writes, reductions, rounding, scans, scattered_parts, singular_values, statistics, views,
+    counting, covariance, creation, decompositions, diagonals, distributions, elementary, extrema, factorizations,
+    from_data, fused, gamma_functions, gathering, geometry, histograms, indexing, joining, legacy, linear_algebra,
+    logic, masks, matrix_functions, matrix_norms, memory, networks, nonzero_places, norms, orders, parts, powers,
+    random_factories, random_fills, ranges, reduced_writes, reductions, rounding, scans, scattered_parts,
+    singular_values, statistics, triangular, views,
 )  # fmt: skip
 from engine.ops import random as _random_ops  # `random` is torch's namespace of that name
 from engine.random import (

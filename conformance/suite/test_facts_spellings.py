@@ -17,6 +17,7 @@ OPERANDS = {
     "vector": "torch.tensor([1.0, 4.0, 2.0])",
     "counts": "torch.tensor([1, 4, 2, 1])",
     "square": "torch.tensor([[4.0, 1.0], [1.0, 3.0]])",
+    "lower": "torch.tensor([[2.0, 0.0], [0.5, 1.5]])",
     "cube": "torch.arange(8.0).view(2, 2, 2)",
     "complex": "torch.tensor([1 + 2j, 3 - 1j])",
 }
@@ -43,6 +44,7 @@ CALLS = {
         hardshrink(0.3) prelu(v[:1]) i0() is_neg() nonzero_static(size=2) narrow_copy(1,0,2) select_scatter(v,0,0)
         slice_scatter(x[:,:1],1,0,1) diagonal_scatter(v[:2]) as_strided_scatter(x[:1,:2],(1,2),(1,1))
         renorm(2,0,0.5) histc(4,-1.0,1.0) histogram(4) cov() corrcoef()
+        pinverse() qr()
     """,
     "positive": """
         reciprocal() sqrt() rsqrt() log() log2() log10() lgamma() digamma()
@@ -69,7 +71,9 @@ CALLS = {
     "counts": "bincount()",
     "square": """
         mm(x) addmm(x,x) addr(v[:2],v[1:]) inverse() det() logdet() slogdet() matrix_power(2)
+        cholesky() matrix_exp() lu()
     """,
+    "lower": "cholesky_solve(torch.eye(2)) cholesky_inverse() triangular_solve(torch.eye(2))",
     "cube": "bmm(x) baddbmm(x,x) dsplit(2)",
     "complex": "abs() angle()",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.linalg import get_lapack_funcs
+from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from engine import layout
 
@@ -33,10 +33,11 @@ def batches(array: np.ndarray) -> np.ndarray:
 def lu(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Triangular factors in one matrix, row exchanges, and the place (from 1) of the first zero pivot or 0."""
     (getrf,) = get_lapack_funcs(("getrf",), dtype=matrices.dtype)
-    factors, swaps = np.empty_like(matrices), np.zeros(matrices.shape[:-1], np.int64)
+    *batch, m, n = matrices.shape
+    factors, swaps = np.empty_like(matrices), np.zeros((*batch, min(m, n)), np.int64)
     info = np.zeros(matrices.shape[:-2], np.int32)
     for i in np.ndindex(*matrices.shape[:-2]):
-        if matrices.shape[-1]:
+        if min(m, n):
             factors[i], swaps[i], info[i] = getrf(matrices[i])
     return factors, swaps, info
 
@@ -70,6 +71,42 @@ def cholesky(matrices: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray]
         if matrices.shape[-1]:
             out[i], info[i] = potrf(matrices[i], lower=not upper, clean=True)
     return out, info
+
+
+def cholesky_inverse(factors: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The inverses of the matrices whose triangular factors these are, and the place (from 1) of a zero on the diagonal."""
+    (potri,) = get_lapack_funcs(("potri",), dtype=factors.dtype)
+    out, info = np.zeros_like(factors), np.zeros(factors.shape[:-2], np.int32)
+    for i in np.ndindex(*factors.shape[:-2]):
+        made, info[i] = potri(factors[i], lower=not upper)
+        half = np.triu(made, 1) if upper else np.tril(made, -1)
+        out[i] = half + half.conj().T + np.diag(np.diagonal(made))
+    return out, info
+
+
+def solve_triangular(
+    matrices: np.ndarray, right: np.ndarray, upper: bool, transpose: bool, unit: bool
+) -> np.ndarray:
+    """X with A X = B (or the transpose of A) for triangles of matrices of one batch, zeros on the diagonal or not."""
+    (trsm,) = get_blas_funcs(("trsm",), dtype=matrices.dtype)
+    out = np.zeros_like(right)
+    for i in np.ndindex(*right.shape[:-2]):
+        if right[i].size:
+            out[i] = trsm(1.0, matrices[i], right[i], lower=not upper, trans_a=transpose, diag=unit)
+    return out
+
+
+def qr(matrices: np.ndarray, complete: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Q and R, square Q if `complete`; matrices without elements have a unit matrix for Q."""
+    *batch, m, n = matrices.shape
+    if 0 not in matrices.shape:
+        if matrices.dtype.kind == "c":  # libraries differ in the sign that they read off a zero
+            matrices = matrices + 0
+        q, r = np.linalg.qr(matrices, "complete" if complete else "reduced")
+        return q, r
+    k = m if complete else min(m, n)
+    q = np.broadcast_to(np.eye(m, k, dtype=matrices.dtype), (*batch, m, k)).copy()
+    return q, np.zeros((*batch, k, n), matrices.dtype)
 
 
 def svd(matrices: np.ndarray, full: bool, vectors: bool) -> tuple[Any, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.dtypes import FLOAT
 from strategies.catalogue.draft import Argument, Draft
 from strategies.catalogue.relations import (
     first,
+    is_mild,
     is_regular,
     operand,
     pick,
@@ -14,7 +16,6 @@ from strategies.catalogue.relations import (
     regular,
     small,
     sometimes,
-    square,
 )
 from strategies.scope import Unavailable, recent
 from strategies.shapes import Shape, draw_shape
@@ -72,6 +73,23 @@ def _definite(draft: Draft) -> str:
             )
         )
     return draft.drawing.define(text) if draft.choices.chance(50) else text
+
+
+_TRIANGLES = {
+    1: ("[[2]]", "[[-0.5]]"), 2: ("[[2, 1], [0.5, -1.5]]", "[[1, 0], [3, 2]]", "[[4, -2], [0, 0.5]]"),
+    3: ("[[2, 1, 0], [0.5, -1.5, 2], [1, 0, 1]]", "[[1, 0, 0], [3, 2, 0], [-1, 0.5, 4]]"),
+}  # fmt: skip
+
+
+def _triangle(draft: Draft) -> str:
+    """A square matrix, of which one triangle is read, without zeros on the diagonal: of the first operand's size."""
+    n = draft.shape[-2] if draft.has_tensor else draft.choices.pick((2, 3, 1))
+    if n not in _TRIANGLES:
+        return draft.operand((n, n))
+    d = draft.first.dtype if draft.has_tensor else draft.partner_dtype()
+    text = f"torch.tensor({draft.choices.pick(_TRIANGLES[n])}, dtype={d!r}"
+    grad = draft.drawing.gradient and d.category >= FLOAT and draft.choices.chance(60)
+    return draft.known(draft.drawing.define(f"{text}, requires_grad=True)" if grad else f"{text})"))
 
 
 def _order(draft: Draft) -> str | None:
@@ -148,11 +166,15 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "det": {"input": regular(), "A": regular()},
     "logdet": {"input": regular()},
     "slogdet": {"input": regular(), "A": regular()},
-    "matrix_exp": {"input": square()},
+    "matrix_exp": {"input": regular(suits=is_mild)},
     "matrix_power": {"input": regular(), "n": pick("2", "0", "3", "1", "-1")},
     "svd": {"input": rank(2, 3)},
-    "qr": {"input": rank(2, 3)},
-    "pinverse": {"input": _matrix},
+    "qr": {"input": regular(of=rank(2, 3))},
+    "lu": {"A": regular(of=rank(2, 3)), "pivot": sometimes(10, pick("True", "False")), "get_infos": sometimes(30, pick("True"))},
+    "pinverse": {"input": regular(of=rank(2, 3)), "rcond": sometimes(30, pick("1e-3", "0.125"))},
+    "cholesky_inverse": {"input": _triangle},
+    "cholesky_solve": {"input": rank(2, 3), "input2": _triangle},
+    "triangular_solve": {"input": rank(2, 3), "A": _triangle},
     "cholesky": {"input": _definite}, "cholesky_ex": {"input": _definite},
     "norm": {"p": sometimes(70, pick("2", "1", "inf", "0", "-inf", "3", "'fro'", "0.5"))},
     "dist": {"p": sometimes(60, pick("2", "1", "inf", "0", "3"))},

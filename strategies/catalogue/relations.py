@@ -48,13 +48,19 @@ def square(least: int = 2, most: int = 3) -> Argument:
     return first(lambda t: least <= t.dim() <= most and t.shape[-1] == t.shape[-2], shape)
 
 
-def regular(least: int = 2, most: int = 3) -> Argument:
-    """A first operand of square matrices far from singular: what becomes of others is a matter of rounding."""
-    matrices = square(least, most)
+def regular(
+    least: int = 2, most: int = 3, of: Argument | None = None, suits: Where | None = None
+) -> Argument:
+    """A first operand of square matrices far from singular: what becomes of others is a matter of rounding.
+
+    of: what draws the matrices, if they need not be square. suits: what is asked of them instead of being far from singular.
+    """
+    matrices = of or square(least, most)
+    good = suits or is_regular
 
     def draw(draft: Draft) -> str:
         name = matrices(draft)
-        if is_regular(draft.first):
+        if good(draft.first):
             return name  # type: ignore[return-value]
         text = draft.choices.pick(
             (
@@ -95,6 +101,13 @@ def or_nan(argument: Argument, percent: float = 30) -> Argument:
             draft.nan = False
 
     return draw
+
+
+def is_mild(tensor: Tensor) -> bool:
+    """Whether the elements are small enough for an exponential far from the end of the dtype's range."""
+    if tensor.dtype.category < FLOAT or not tensor.numel():
+        return True
+    return bool((np.abs(tensor.detach()._array().astype(np.complex128)) <= 3).all())
 
 
 def operand(shape: ShapeOf) -> Argument:

@@ -151,6 +151,7 @@ LINALG = Names(
     both="""
         trace diag diag_embed diagflat triu tril mm bmm mv matmul addmm addbmm baddbmm addmv addr
         dot vdot inner outer ger kron cross inverse svd det logdet slogdet matrix_power
+        cholesky cholesky_inverse cholesky_solve triangular_solve pinverse qr lu matrix_exp
     """,
     functions="""
         tensordot

@@ -1,0 +1,153 @@
+"""QR and LU factorizations.
+
+LAPACK's Householder reflections and row exchanges decide what is open, and every LAPACK does the same.
+Sources: https://docs.pytorch.org/docs/stable/generated/torch.qr.html, torch.linalg.qr.html, torch.lu.html and
+https://arxiv.org/abs/2009.10071 (the derivative of QR).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine import functions as F
+from engine.call import run
+from engine.dtypes import FLOAT, HALVES
+from engine.ops import lapack
+from engine.ops.decompositions import INTO, check_inexact, check_matrix, columns
+from engine.ops.triangular import solve_triangular
+from engine.registry import COMPOSITE, GENERAL, Op, op
+from engine.results import Result
+from engine.tensor import Tensor
+
+# -------------------------------------------------------------------------------------------------------------------- QR
+
+
+def _qr(A: Tensor, some: bool) -> tuple[Result, Result]:
+    check_matrix(A, "linalg.qr")
+    check_inexact(A, "linalg.qr", halves=True)
+    if A.dtype in HALVES:
+        raise NotImplementedError(f"\"geqrf_cpu\" not implemented for '{A.dtype.legacy}'")
+    q, r = lapack.qr(A._array(), not some)
+    return columns(q), columns(r)
+
+
+def _qr_gradient(given_grads: Any, Q: Any, R: Any, some: bool) -> Any:
+    of_q, of_r = given_grads
+    m, k, n = Q._sizes[-2], Q._sizes[-1], R._sizes[-1]
+    if not some and m > n:
+        raise RuntimeError(
+            "The QR decomposition is not differentiable when mode='complete' and nrows > ncols."
+        )
+    if m >= n:
+        return _tall_gradient(of_q, of_r, Q, R)
+    # The first columns are factored as a square matrix; the others are Q times the rest of R.
+    first, rest = R.narrow(-1, 0, k), R.narrow(-1, k, n - k)
+    of_rest = None
+    if of_r is not None:
+        of_rest = of_r.narrow(-1, k, n - k)
+        through = Q.matmul(rest).matmul(of_rest.mH)
+        of_q = through if of_q is None else of_q + through
+        of_r = of_r.narrow(-1, 0, k)
+    of_first = _tall_gradient(of_q, of_r, Q, first)
+    return F.cat([of_first, F.zeros_like(rest) if of_rest is None else Q.matmul(of_rest)], -1)
+
+
+def _tall_gradient(of_q: Any, of_r: Any, Q: Any, R: Any) -> Any:
+    inner: Any = None if of_r is None else of_r.matmul(R.mH)
+    if of_q is not None:
+        turned = -Q.mH.matmul(of_q)
+        inner = turned if inner is None else inner + turned
+    upper = inner.triu()
+    total = Q.matmul(upper + upper.triu(1).mH - _imaginary_diagonal(upper))
+    total = total if of_q is None else total + of_q
+    return solve_triangular(R.mH, total, upper=False, left=False)
+
+
+def _imaginary_diagonal(x: Any) -> Any:
+    """What keeps the diagonal of a Hermitian matrix real."""
+    if not x.dtype.is_complex:
+        return 0
+    diagonal = x.diagonal(0, -2, -1)
+    return F.diag_embed((diagonal - F.conj(diagonal)) / 2)
+
+
+op(
+    "qr(Tensor input, bool some=True) -> (Q, R)", kind=GENERAL, kernel=_qr, family="linalg", forms="function method out",
+    node="LinalgQrBackward0", warning="torch.qr is deprecated in favor of torch.linalg.qr", **INTO,
+    derivatives={"input": lambda given_grads, Q, R, some: _qr_gradient(given_grads, Q, R, some)},
+)  # fmt: skip
+
+# -------------------------------------------------------------------------------------------------------------------- LU
+
+
+def _lu_kernel(A: Tensor, pivot: bool) -> tuple[Result, np.ndarray, np.ndarray]:
+    if A.dim() < 2:
+        raise RuntimeError(
+            f"torch.lu_factor: Expected tensor with 2 or more dimensions. Got size: {list(A._sizes)} instead"
+        )
+    if A.numel() and (A.dtype.category < FLOAT or A.dtype in HALVES):
+        raise NotImplementedError(f"\"lu_cpu\" not implemented for '{A.dtype.legacy}'")
+    if not pivot:
+        raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU")
+    factors, swaps, info = lapack.lu(A._array())
+    return columns(factors), (swaps + 1).astype(np.int32), info
+
+
+def _lu_gradient(given_grads: Any, LU: Any, pivots: Any) -> Any:
+    """As for a square matrix, after what the columns (or rows) beyond the square part pass on to its factors."""
+    grad = given_grads[0]
+    m, n = LU._sizes[-2:]
+    k = min(m, n)
+    square, of_square = (x.narrow(-1, 0, k).narrow(-2, 0, k) for x in (LU, grad))
+    lower = square.tril(-1) + F.diag_embed(F.ones_like(square.diagonal(0, -2, -1)))
+    upper = square.triu()
+    of_lower = lower.mH.matmul(of_square.tril(-1))
+    of_upper = of_square.triu().matmul(upper.mH)
+    if m < n:
+        beyond, of_beyond = (x.narrow(-1, k, n - k) for x in (LU, grad))
+        of_lower = of_lower - of_beyond.matmul(beyond.mH)
+    elif m > n:
+        beyond, of_beyond = (x.narrow(-2, k, m - k) for x in (LU, grad))
+        of_upper = of_upper - beyond.mH.matmul(of_beyond)
+    inner = of_lower.tril(-1) + of_upper.triu()
+    right = solve_triangular(upper.mH, inner, upper=False, left=False)
+    made = solve_triangular(lower.mH, right, upper=True, unitriangular=True)
+    if m < n:
+        of_rest = solve_triangular(lower.mH, of_beyond, upper=True, unitriangular=True)
+        made = F.cat([made, of_rest], -1)
+    elif m > n:
+        of_rest = solve_triangular(upper.mH, of_beyond, upper=False, left=False)
+        made = F.cat([made, of_rest], -2)
+    order = Tensor._fresh(_row_order(pivots._array(), m))
+    return made.gather(-2, order.unsqueeze(-1).expand(*made._sizes))
+
+
+def _row_order(pivots: np.ndarray, m: int) -> np.ndarray:
+    """Where each row of the matrix went by the row exchanges."""
+    went = np.empty((*pivots.shape[:-1], m), np.int64)
+    for i in np.ndindex(*pivots.shape[:-1]):
+        rows = np.arange(m)
+        for at, other in enumerate(pivots[i] - 1):
+            rows[[at, other]] = rows[[other, at]]
+        went[i][rows] = np.arange(m)
+    return went
+
+
+_LU: Op = op(
+    "linalg_lu_factor_ex(Tensor A, bool pivot=True) -> (LU, pivots, info)", kind=GENERAL, kernel=_lu_kernel,
+    family="linalg", forms="", derivatives={"A": lambda given_grads, LU, pivots: _lu_gradient(given_grads, LU, pivots)},
+)  # fmt: skip
+
+
+def _lu(A: Tensor, pivot: bool, get_infos: bool) -> tuple[Any, ...]:
+    """Both triangular factors in one matrix, the row exchanges, and with `get_infos` the place of a zero pivot."""
+    made = tuple(run(_LU, [A, pivot]))
+    return made if get_infos else made[:2]
+
+
+op(
+    "lu(Tensor A, bool pivot=True, bool get_infos=False)", kind=COMPOSITE, kernel=_lu, family="linalg",
+    warning="torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex",
+)  # fmt: skip

@@ -1,0 +1,99 @@
+"""Pseudo-inverses and exponentials of matrices.
+
+Sources: https://docs.pytorch.org/docs/stable/generated/torch.pinverse.html and torch.matrix_exp.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.linalg import expm
+
+from engine import functions as F
+from engine.call import run
+from engine.dtypes import FLOAT, HALVES, float16
+from engine.ops import lapack
+from engine.ops.decompositions import check_inexact, check_square, fail
+from engine.registry import COMPOSITE, GENERAL, Op, op
+from engine.results import Result
+from engine.tensor import Tensor
+
+
+def _pinv_kernel(A: Tensor, rcond: float) -> np.ndarray:
+    if A.dim() < 2 or A.dtype.category < FLOAT or A.dtype in HALVES:
+        raise RuntimeError(
+            f"linalg.pinv({A.dtype.legacy}{{{list(A._sizes)}}}): expected a tensor with 2 or more dimensions of float, double, "
+            "cfloat or cdouble types"
+        )
+    array = A._array()
+    if not array.size:
+        return np.zeros((*A._sizes[:-2], A._sizes[-1], A._sizes[-2]), array.dtype)
+    broken = ~np.isfinite(array).all((-2, -1))
+    fail(
+        broken.astype(np.int32), "linalg.svd",
+        lambda _: "The algorithm failed to converge because the input matrix contained non-finite values.",
+    )  # fmt: skip
+    u, s, vh = lapack.svd(array, False, True)
+    least = s.dtype.type(rcond) * s.max(-1, keepdims=True)
+    inverse = np.where(s > least, 1 / s, 0).astype(s.dtype)
+    mirrored = [x.conj().swapaxes(-1, -2) for x in (vh, u)]
+    return np.matmul(mirrored[0] * inverse[..., None, :], mirrored[1])
+
+
+def _pinv_gradient(grad: Any, A: Any, result: Any) -> Any:
+    """The adjoint of the differential for matrices of constant rank (Golub and Pereyra 1973)."""
+    P, G = result, grad.mH
+    beside = G.matmul(P).matmul(P.mH)
+    above = P.mH.matmul(P).matmul(G)
+    total = beside - A.matmul(P).matmul(beside) + above - above.matmul(P).matmul(A)
+    return total - P.mH.matmul(grad).matmul(P.mH)
+
+
+_PINV: Op = op(
+    "linalg_pinv(Tensor A, float rcond)", kind=GENERAL, kernel=_pinv_kernel, family="linalg", forms="",
+    derivatives={"A": lambda grad, A, result: _pinv_gradient(grad, A, result)},
+)  # fmt: skip
+
+
+def _pinverse(input: Tensor, rcond: float) -> Any:
+    """The pseudo-inverse of Moore and Penrose; singular values up to `rcond` times the largest count as zero."""
+    return run(_PINV, [input, rcond])
+
+
+op("pinverse(Tensor input, float rcond=1e-15)", kind=COMPOSITE, kernel=_pinverse, family="linalg")
+
+
+def _matrix_exp(input: Tensor) -> Result:
+    check_square(input, "linalg.matrix_exp")
+    check_inexact(input, "linalg.matrix_exp", halves=True)
+    array = input._array()
+    if input._sizes[-1] == 1:
+        return Result(
+            np.exp(array.astype(np.float32 if input.dtype in HALVES else array.dtype)).astype(array.dtype)
+        )
+    wide = array.astype(np.complex128 if input.dtype.is_complex else np.float64)
+    values = np.full_like(wide, np.nan)
+    for i in np.ndindex(*wide.shape[:-2]):
+        if np.isfinite(wide[i]).all():
+            values[i] = expm(wide[i]) if wide[i].size else wide[i]
+    made = values.astype(array.dtype)
+    if input.dtype is float16:  # which the documentation does not list; torch returns infinities and NaN
+        return Result(made, None, np.ones(made.shape, np.bool_))
+    # What becomes of numbers beyond the dtype's depends on how the powers are summed up.
+    return Result(made, None, None if np.isfinite(made).all() else ~np.isfinite(made))
+
+
+def _exp_gradient(grad: Any, input: Any) -> Any:
+    """A block of the exponential of a block matrix is the derivative in a direction (Higham, Functions of Matrices, 3.2)."""
+    n, mirrored = input._sizes[-1], input.mH
+    blocks = F.zeros((*input._sizes[:-2], 2 * n, 2 * n), dtype=grad.dtype)
+    for row, column, block in ((0, 0, mirrored), (n, n, mirrored), (0, n, grad)):
+        blocks.narrow(-2, row, n).narrow(-1, column, n).copy_(block)
+    return F.matrix_exp(blocks).narrow(-2, 0, n).narrow(-1, n, n)
+
+
+op(
+    "matrix_exp(Tensor input)", kind=GENERAL, kernel=_matrix_exp, family="linalg", node="LinalgMatrixExpBackward0",
+    derivatives={"input": lambda grad, input: _exp_gradient(grad, input)},
+)  # fmt: skip
