@@ -81,7 +81,7 @@ def dispatch(
     errors = []
     for op in overloads:
         try:
-            values = signatures.bind(op.signature, args, dict(kwargs) if kwargs else kwargs, method=method)
+            values = signatures.bind(op.signature, args, kwargs, method=method)
         except signatures.Mismatch as error:
             errors.append(str(error))
             continue

@@ -10,6 +10,7 @@ parameter, also the ints themselves); `int[1]` (also one int); `Tensor[]`; `dtyp
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,10 +55,14 @@ class Signature:
     outputs: tuple[str, ...]
     text: str
     # Derived from the parameters once, for the hot path:
+    defaults: tuple[Any, ...] = ()
     checks: tuple[tuple[Any, bool], ...] = ()
-    """How a positional argument is checked, and whether it may be None."""
-    rests: dict[int, tuple[Any, ...]] = field(default_factory=dict)
-    """Numbers of positional arguments that leave out nothing needed, and the defaults of the parameters that they leave out."""
+    """How each argument is checked, and whether it may be None."""
+    positions: dict[str, int] = field(default_factory=dict)
+    needed: tuple[int, ...] = ()
+    """The positions of the parameters without a default."""
+    positional: int = 0
+    """How many parameters are not keyword-only."""
 
     @property
     def tensor_names(self) -> tuple[str, ...]:
@@ -96,11 +101,16 @@ def parse(text: str) -> Signature:
                 keyword_only,
             )
         )
-    checks = tuple((_CHECKS[p.type], p.optional) for p in parameters if not p.keyword_only)
-    defaults = [p.default for p in parameters]
-    rests = {n: tuple(defaults[n:]) for n in range(len(checks) + 1) if MISSING not in defaults[n:]}
     return Signature(
-        name, tuple(parameters), tuple(re.findall(r"\w+", outputs or "")), text.strip(), checks, rests
+        name,
+        tuple(parameters),
+        tuple(re.findall(r"\w+", outputs or "")),
+        text.strip(),
+        defaults=tuple(p.default for p in parameters),
+        checks=tuple((_CHECKS[p.type], p.optional) for p in parameters),
+        positions={p.name: i for i, p in enumerate(parameters)},
+        needed=tuple(i for i, p in enumerate(parameters) if p.default is MISSING),
+        positional=sum(not p.keyword_only for p in parameters),
     )
 
 
@@ -122,14 +132,13 @@ def bind(
 
     `method`: the first argument is the tensor before the dot, so that ints alone may stand for a list of ints.
     """
-    given = len(args)
-    if not kwargs and given in signature.rests:
-        values = _positional(signature, args)
-        if values is not None:
-            values += signature.rests[given]
-            return values
+    plain = _plainly(signature, args, kwargs)
+    if plain is not None:
+        return plain
     parameters = signature.parameters
-    values = []
+    values: list[Any] = []
+    kwargs = dict(kwargs)
+    given = len(args)
     used = 0
     for i, p in enumerate(parameters):
         if i < given and not p.keyword_only:
@@ -172,15 +181,28 @@ def bind(
     return values
 
 
-def _positional(signature: Signature, args: tuple[Any, ...]) -> list[Any] | None:
-    """The values of positional arguments, one for each of the first parameters; None where one does not fit as it is."""
-    values = []
-    for value, (check, optional) in zip(args, signature.checks):
+def _plainly(signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any] | None:
+    """The values where each argument fits as it is, under its own name; None for all other calls."""
+    given = len(args)
+    if given > signature.positional:
+        return None
+    places: Iterable[int] = range(given)
+    if kwargs:
+        named = [signature.positions.get(name, -1) for name in kwargs]
+        if min(named) < given:
+            return None
+        places, args = (*places, *named), (*args, *kwargs.values())
+    values, checks = list(signature.defaults), signature.checks
+    for i, value in zip(places, args):
+        check, optional = checks[i]
         if value is not None or not optional:
             value = check(value)
             if value is MISSING:
                 return None
-        values.append(value)
+        values[i] = value
+    for i in signature.needed:
+        if values[i] is MISSING:
+            return None
     return values
 
 

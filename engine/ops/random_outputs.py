@@ -42,7 +42,7 @@ def with_out(name: str) -> Callable[..., Any]:
             if record not in INTO:
                 continue
             try:
-                values = signatures.bind(record.signature, args, dict(kwargs))
+                values = signatures.bind(record.signature, args, kwargs)
             except signatures.Mismatch:
                 continue
             return _run_into(record, values, out, kwargs)

@@ -57,12 +57,16 @@ _OVERWRITING = frozenset(
 )
 
 
+@functools.cache
+def _sample(d: dtype) -> engine.Tensor:
+    return engine.zeros((1,), dtype=d)
+
+
 def _accepts(op: Op, d: dtype) -> bool:
     if op.kind != POINTWISE or op.rule is None:
         return d in op.accepts
     try:
-        operands = [engine.zeros((1,), dtype=d)] * len(op.tensor_positions)
-        return op.rule(operands)[0] in op.accepts
+        return op.rule([_sample(d)] * len(op.tensor_positions))[0] in op.accepts
     except (RuntimeError, NotImplementedError, TypeError):
         return False
     except Exception:  # a rule that looks at more than the operands

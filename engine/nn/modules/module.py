@@ -257,7 +257,7 @@ def _destination(args: Any, kwargs: Any) -> tuple[Any, Any, bool, Any]:
     errors = []
     for signature in _TO:
         try:
-            *target, non_blocking, copy, memory_format = signatures.bind(signature, args, dict(kwargs))
+            *target, non_blocking, copy, memory_format = signatures.bind(signature, args, kwargs)
             break
         except signatures.Mismatch as error:
             errors.append(str(error))
