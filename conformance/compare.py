@@ -46,7 +46,7 @@ TIERS: dict[str, tuple[str, str]] = {
     "signed zero": (
         DOCUMENTED,
         "IEEE 754 decides the sign where it decides the bits; incidental for complex numbers, whose products torch "
-        "computes in two ways within one tensor, and for operations of several roundings",
+        "computes in two ways within one tensor, for operations of several roundings, and for the greater of two zeros",
     ),
     "rounding": (
         ROUNDING,
@@ -71,6 +71,10 @@ TIERS: dict[str, tuple[str, str]] = {
     ),
 }
 
+# What picks one of equal numbers: torch's vector and scalar code pick different ones of 0.0 and -0.0.
+EITHER_ZERO = frozenset(
+    "max min maximum minimum fmax fmin amax amin aminmax clamp clip clamp_min clamp_max".split()
+)
 # The layout of a tensor: what follows from an incidental difference in one of these is incidental too.
 LAYOUT = frozenset({"strides", "offset", "contiguity", "aliasing"})
 # Differences of an exception or a warning alone: no later state depends on them.
@@ -257,7 +261,8 @@ class _Found:
         )
         if comparable and got.values != want.values:
             undefined = _either(got.undefined, want.undefined)
-            self.values(name, prefix, want.dtype, want.shape, got.values, want.values, undefined)
+            tier = ROUNDING if self.shows_rounding(want) else ""
+            self.values(name, prefix, want.dtype, want.shape, got.values, want.values, undefined, tier)
         if got.grad != want.grad:
             if type(got.grad) is TensorFact and type(want.grad) is TensorFact:
                 self.tensor(f"{name}.grad", "grad.", got.grad, want.grad)
@@ -284,8 +289,29 @@ class _Found:
             undefined = _either(got.undefined, want.undefined)
             self.values(name, "", want.dtype, want.shape, got.values, want.values, undefined)
 
+    def shows_rounding(self, fact: TensorFact) -> bool:
+        """Whether integers are the bits of floating numbers that differ too, and are judged under their own name."""
+        if fact.dtype in numeric.FORMATS or fact.dtype in numeric.COMPONENTS or fact.storage is None:
+            return False
+        mine, theirs = self._facts
+        for name, other in theirs.items():
+            own = mine.get(name)
+            if type(own) is not TensorFact or type(other) is not TensorFact or other.storage != fact.storage:
+                continue
+            if other.dtype in (*numeric.FORMATS, *numeric.COMPONENTS) and own.values != other.values:
+                return True
+        return False
+
     def values(
-        self, name: str, prefix: str, dtype: Any, shape: Any, got: Any, want: Any, undefined: Any
+        self,
+        name: str,
+        prefix: str,
+        dtype: Any,
+        shape: Any,
+        got: Any,
+        want: Any,
+        undefined: Any,
+        tier: str = "",
     ) -> None:
         if type(got) is not bytes or type(want) is not bytes:
             self.add("attribute", name, got, want)
@@ -295,11 +321,12 @@ class _Found:
         parts = numeric.compare_values(
             dtype, shape, got, want, exact=exact, scale=self.bound, undefined=undefined
         )
-        decided = exact and not str(dtype).startswith("complex")
+        either = any(base_name(call) in EITHER_ZERO for call in context.calls)
+        decided = exact and not either and not str(dtype).startswith("complex")
         for aspect, number in parts:
-            tier = INCIDENTAL if aspect == "signed zero" and not decided else ""
+            undecided = INCIDENTAL if aspect == "signed zero" and not decided else ""
             mine, theirs = Elements(dtype, shape, got), Elements(dtype, shape, want)
-            self.add(prefix + aspect, name, mine, theirs, number, tier=tier)
+            self.add(prefix + aspect, name, mine, theirs, number, tier=tier or undecided)
 
     def bound(self) -> float:
         """The bound of `numeric.rounding_bound` for this statement, from its operands before and after it."""

@@ -59,7 +59,9 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
     recorded = _State.grad and not _State.inference and any(map(_GRAD, tensors))
     if recorded and all(t._inference for t in tensors):
         # Inference tensors alone are never recorded, even where one was told to require grad; a number is no such tensor.
+        indices = [t for value in values if isinstance(value, list) for t in value if isinstance(t, Tensor)]
         recorded = any(not isinstance(values[i], Tensor) for i in op.number_operands)
+        recorded = recorded or any(not t._inference for t in indices)
     if inplace:
         check_inplace(values[0], recorded and bool(op.derivatives))
         if kind == COMPOSITE:
@@ -197,6 +199,8 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
     for t in outs:
         check_inplace(t, False)
         check_memory(op.memory, t, tensors[:1], tensors[1:])
+        if op.kind == POINTWISE and any(operand is t for operand in tensors):  # which is not resized then
+            require_shape(t, layout.broadcast_shapes([operand._sizes for operand in tensors]))
     if op.before_out is not None:
         op.before_out(values, outs)
     with np.errstate(all="ignore"):

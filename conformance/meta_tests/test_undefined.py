@@ -36,3 +36,14 @@ def test_what_is_written_there_is_compared():
 def test_torch_agrees_with_itself():
     text = "x = torch.empty(5)\ny = torch.Tensor(4)\nz = torch.empty_like(y)\nx.resize_(9)\na = z.exp()"
     assert Session(TORCH, [resolve("torch-cpu")]).show(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = torch.arange(15.0).reshape(5, 3)\nb = a.numpy()\nc = a.diagonal()\na -= c",
+        "x = torch.empty(2, 3).t()\nn = x.numpy()\nm = n[:, 0]\nk = m[::-1]",
+    ],
+)
+def test_nor_is_it_where_arrays_show_it(text):
+    assert Session(TORCH, [resolve("engine")]).show(text) == []

@@ -15,6 +15,7 @@ from engine.call import run
 from engine.dtypes import FLOATS
 from engine.ops.pointwise import SAME_OUT, as_scalar, no_gradient, pointwise
 from engine.registry import COMPOSITE, Op, op
+from engine.results import Result
 from engine.tensor import Tensor
 
 
@@ -27,9 +28,15 @@ def _hardshrink(x: np.ndarray, lambd: Any) -> np.ndarray:
     return np.where(_shrinks(x, lambd), x.dtype.type(0), x)
 
 
+def _hardshrink_backward(grad_output: np.ndarray, x: np.ndarray, lambd: Any) -> Result:
+    """The gradient where the input was kept; for NaN torch's vector code gives 0 and its scalar code the gradient."""
+    kept = np.where(_shrinks(x, lambd), x.dtype.type(0), grad_output)
+    return Result(kept, None, np.isnan(x))
+
+
 _HARDSHRINK_BACKWARD: Op = pointwise(
     "hardshrink_backward(Tensor grad_output, Tensor input, Number lambd)",
-    lambda grad_output, x, lambd: np.where(_shrinks(x, lambd), x.dtype.type(0), grad_output),
+    _hardshrink_backward,
     forms="", node="HardshrinkBackwardBackward0", stepwise=True,
     derivatives={
         "grad_output": lambda grad, input, lambd: run(_HARDSHRINK_BACKWARD, [grad, input, lambd]),

@@ -19,8 +19,6 @@ from engine.registry import GENERAL, op
 from engine.results import Result
 from engine.tensor import Tensor
 
-_OUT_OF_BOUNDS = "index_copy_(): index {index} is out of bounds for dimension 0 with size {size}"
-
 
 def _vector_index(name: str, index: Tensor, *, names: tuple[Any, ...] = INDEX_DTYPES) -> np.ndarray:
     if len(index._sizes) > 1:
@@ -172,7 +170,18 @@ def _index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Resul
     _check_source("index_copy_", input, dim, places, source)
     values = input._array().copy()
     flat = values.reshape(1) if not input._sizes else values
-    at = _along(flat.shape, dim, wrapped(places, flat.shape[dim], _OUT_OF_BOUNDS))
+    if not flat.size:
+        if len(places) and not flat.shape[dim]:
+            raise RuntimeError(
+                f"setStorage: sizes {[1, *flat.shape[1:]]} are out of bounds for storage of size 0"
+            )
+        return Result(values)
+    bad = places[(places < 0) | (places >= flat.shape[dim])]
+    if bad.size:
+        raise IndexError(
+            f"index_copy_(): index {bad[0]} is out of bounds for dimension {dim} with size {flat.shape[dim]}"
+        )
+    at = _along(flat.shape, dim, places)
     flat[at] = source._array().reshape(-1) if not input._sizes else source._array()
     repeated = twice(flat.shape, at)
     return Result(

@@ -61,6 +61,7 @@ def _met(
 def _scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, include_self: bool
 ) -> Result:
+    layout.wrap_dim(dim, len(input._sizes))
     if reduce not in _UFUNCS:
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
     dim, places = _scatter_places("scatter", input, dim, index, src)

@@ -124,11 +124,11 @@ def _narrow_copy(input: Tensor, dim: int, start: int, length: int) -> np.ndarray
     sizes = input._sizes
     if not sizes:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
-    if not -len(sizes) <= dim < len(sizes):
+    if dim >= len(sizes):
         raise RuntimeError(
             "Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false."
         )
-    n = sizes[dim]
+    n = sizes[layout.wrap_dim(dim, len(sizes))]
     if not -n <= start <= n:
         raise IndexError(f"start out of range (expected to be in range of [-{n}, {n}], but got {start})")
     first = start + n if start < 0 else start
