@@ -23,7 +23,16 @@ def _exponent(draft: Draft) -> str:
 
 def _shift(draft: Draft) -> str:
     """A small shift: one beyond the width of the dtype means nothing."""
+    if not draft.has_tensor:  # a number is shifted by a tensor
+        return draft.choices.pick(
+            ("torch.tensor([1, 2])", "torch.tensor([0, 3], dtype=torch.int32)", "torch.tensor(1)")
+        )
     return draft.choices.pick(("1", "2", "0", "3"))
+
+
+def _power(draft: Draft) -> str:
+    """A power of two as a small integer."""
+    return draft.choices.pick(("torch.tensor(2)", "torch.tensor(-1)", "torch.tensor([3], dtype=torch.int16)"))
 
 
 def _divisor(draft: Draft) -> str:
@@ -43,16 +52,18 @@ def _bound(draft: Draft) -> str:
 _greater: Mapping[str, Argument] = {"input": or_nan(first())}
 _quotient: Mapping[str, Argument] = {"other": _divisor}
 
+_shifted: Mapping[str, Argument] = {"self": pick("4", "-3", "1"), "other": _shift}
+
 ROWS: dict[str, Mapping[str, Argument]] = {
     "pow": {"exponent": _exponent},
     "float_power": {"exponent": _exponent},
-    "bitwise_left_shift": {"other": _shift}, "bitwise_right_shift": {"other": _shift},
+    "bitwise_left_shift": _shifted, "bitwise_right_shift": _shifted,
     "floor_divide": _quotient, "fmod": _quotient, "remainder": _quotient,
     "clamp": {"min": sometimes(80, _bound), "max": sometimes(60, _bound)},
     "clip": {"min": sometimes(80, _bound), "max": sometimes(60, _bound)},
     "clamp_min": {"min": _bound}, "clamp_max": {"max": _bound},
     "nan_to_num": {"nan": sometimes(40, pick("0.0", "1.5")), "posinf": sometimes(30, pick("2.0"))},
-    "ldexp": {"other": pick("torch.tensor(2)", "torch.tensor(-1)")},
+    "ldexp": {"other": lambda d: d.partner() if d.choices.chance(50) else _power(d)},
     "lerp": {"end": operand(lambda d: draw_partner(d.choices, d.shape))},
     "polygamma": {"n": pick("1", "0", "2")},
     "mvlgamma": {"p": pick("1", "2")},
