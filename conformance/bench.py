@@ -6,6 +6,8 @@ compiled, run, observed and compared like any other.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import warnings
 from argparse import Namespace
 from dataclasses import dataclass, field
@@ -35,8 +37,9 @@ class Measured:
 
 
 def measure(options: Namespace) -> Measured:
-    """Draws, runs and compares `options.programs` programs; the first block is a warm-up and does not count."""
+    """Draws, runs and compares `options.programs` programs; a block of another seed is a warm-up and does not count."""
     session = open_session(options.reference, [options.candidate])
+    _load_late(session.reference)
     draw = draw_function(options.draw)
     found = Measured()
     compiled: list[Any] = []
@@ -47,7 +50,7 @@ def measure(options: Namespace) -> Measured:
             session.timings.clear()
             compiled.clear()
         start, processor = perf_counter(), process_time()
-        texts = draw(options.seed, max(block, 0), options.profile, BLOCK)
+        texts = draw(options.seed + (block < 0), max(block, 0), options.profile, BLOCK)
         session.spend("draw", perf_counter() - start)
         _block(session, texts, size, found, compiled)
         found.seconds += perf_counter() - start
@@ -55,6 +58,14 @@ def measure(options: Namespace) -> Measured:
     found.stages = dict(session.timings)
     found.bare = bare(session.reference, compiled)
     return found
+
+
+def _load_late(backend: Backend) -> None:
+    """Import what torch imports in its first backwards: seconds, once a process, that no program should be charged with."""
+    if getattr(backend.namespace, "__name__", "") == "torch":
+        for module in ("torch.fx.experimental.symbolic_shapes", "torch._dynamo"):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(module)
 
 
 def _block(session: Session, texts: Any, size: int, found: Measured, compiled: list[Any]) -> None:

@@ -334,10 +334,7 @@ class Observer:
             if type(start) is int:
                 self._extents[start] = max(extent, self._extents.get(start, 0))
             start = self._joined.get(start, start)
-        number = self._classes.get(start)
-        if number is None:
-            number = self._classes[start] = len(self._classes)
-        return number
+        return self._classes.setdefault(start, len(self._classes))
 
     def _storage(self, t: Any) -> tuple[Any, int]:
         """Where the tensor's storage begins and how many bytes it has; 0 where that cannot be told."""
