@@ -143,6 +143,10 @@ def _check_vector(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Non
         raise RuntimeError(
             f"index_reduce_(): self ({input.dtype.legacy}) and source ({source.dtype.legacy}) must have the same scalar type"
         )
+    if dim and dim >= source.dim():
+        raise RuntimeError(
+            f"index_reduce_(): Indexing dim {dim} is out of bounds of the source tensor with dim {source.dim()}"
+        )
     count = source.size(dim) if source._sizes or index.numel() != 1 else 1
     if index.numel() != count:
         raise RuntimeError(
