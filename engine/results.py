@@ -51,7 +51,7 @@ def make_view(source: Tensor, geometry: Geometry, *, multi_output: bool = False)
     view = Tensor._make(
         source._storage, geometry.offset, geometry.sizes, geometry.strides, geometry.dtype or source.dtype
     )
-    view._counter = source._counter
+    view._counter = None if source._inference else source._counter
     view._inference = source._inference
     if not source._inference:
         base = source._view.base if source._view is not None else source

@@ -250,7 +250,10 @@ def _slogdet(A: Tensor) -> tuple[np.ndarray, np.ndarray]:
     factors, swaps, _ = lapack.lu(A._array())
     pivots = np.diagonal(factors, axis1=-2, axis2=-1)
     size = np.abs(pivots)
-    phase = np.divide(pivots, size, out=np.zeros_like(pivots), where=size != 0)
+    if A.dtype.is_complex:
+        phase = np.divide(pivots, size, out=np.zeros_like(pivots), where=size != 0)
+    else:
+        phase = np.where(np.isnan(pivots), 0, np.sign(pivots))  # torch's sign of NaN is 0
     sign = (phase.prod(-1) * lapack.exchange_sign(swaps)).astype(pivots.dtype)
     return np.asarray(sign), np.asarray(np.log(size).sum(-1, dtype=size.dtype))
 

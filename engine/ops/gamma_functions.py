@@ -49,13 +49,17 @@ pointwise(
 def _incomplete(name: str, function: Any, at_zero: float, at_infinity: float, sign: int) -> None:
     """Register a regularised incomplete gamma function of (order, argument) by its values at the ends."""
 
-    def kernel(a: np.ndarray, x: np.ndarray) -> np.ndarray:
+    def kernel(a: np.ndarray, x: np.ndarray) -> Result:
         usual = function(a, x)
         ends = np.where(np.isinf(a), np.where(np.isinf(x), np.nan, at_zero), usual)
         ends = np.where(~np.isinf(a) & np.isinf(x), at_infinity, ends)
         ends = np.where(x == 0, at_zero, ends)
         ends = np.where(a == 0, np.where(x > 0, at_infinity, np.nan), ends)
-        return np.where((a < 0) | (x < 0), np.nan, ends).astype(usual.dtype)
+        made = np.where((a < 0) | (x < 0), np.nan, ends).astype(usual.dtype)
+        # An intermediate of torch's is as small as the smallest order or argument, and may vanish: extremal values are
+        # not promised, https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html
+        tiny = np.finfo(usual.dtype).tiny
+        return Result(made, None, ((a > 0) & (a < tiny)) | ((x > 0) & (x < tiny)))
 
     def refuse(grad: Any) -> Any:
         raise NotImplementedError(f"the derivative for '{name}: input' is not implemented.")

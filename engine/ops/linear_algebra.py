@@ -290,6 +290,8 @@ _SMALL = 400
 
 
 def _baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, beta: Any, alpha: Any) -> np.ndarray:
+    for t, dim in ((batch1, 0), (batch1, 1), (batch2, 2)):
+        t.size(dim)  # torch broadcasts the first operand to these sizes before it looks at anything else
     _check_batches(batch1, batch2)
     if not input.dtype is batch1.dtype is batch2.dtype:
         a, b, c = (C_NAME[t.dtype.name] for t in (input, batch1, batch2))
