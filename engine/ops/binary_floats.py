@@ -58,7 +58,8 @@ def _ldexp_out(values: list[Any], outs: list[Any]) -> None:
 
 def _ldexp(input: Tensor, other: Tensor) -> Result:
     if not _has_exponents(input, other):
-        scaled = F.mul(input.detach(), F.pow(2.0, other.detach()))
+        base = F.full((), 2.0, dtype=input.dtype) if input.dtype.category >= FLOAT else 2.0
+        scaled = F.mul(input.detach(), F.pow(base, other.detach()))
         return Result(scaled._array(), scaled._strides)
     if other.dtype.category == BOOL:
         raise NotImplementedError("\"ldexp_cpu_exp\" not implemented for 'Bool'")
