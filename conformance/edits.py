@@ -14,10 +14,14 @@ from collections.abc import Iterator
 
 from conformance.expression_edits import (
     SIMPLE,
+    SIMPLEST,
     VIEW_ATTRIBUTES,
+    first_name,
     is_module,
+    kept_keywords,
     literal_cost,
     names_in,
+    plain_tensors,
     statement_edits,
 )
 
@@ -40,10 +44,11 @@ def _score_of(text: str) -> tuple[int, int, int, int, int]:
         elif isinstance(node, ast.Call):
             operations += 2
             name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-            operations += name not in SIMPLE
+            operations += (name not in SIMPLE) + (name not in SIMPLEST)
             if isinstance(node.func, ast.Attribute) and not is_module(node.func.value):
                 operations -= 1  # the method itself, which is counted as an attribute
                 spelling += name != "backward"
+            spelling += first_name(name) != name
             arguments += len(node.args) + 2 * len(node.keywords)
         elif isinstance(node, (ast.BinOp, ast.Compare)) or (
             isinstance(node, ast.UnaryOp) and not isinstance(node.operand, ast.Constant)
@@ -159,10 +164,26 @@ def merged_names(texts: Texts) -> Iterator[Texts]:
 _TRANSPOSED = "torch.transpose(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), 0, 1)"
 
 
+def alike_creations(texts: Texts) -> Iterator[Texts]:
+    """The same plain data for every tensor that is made of none, at once: where shapes have to agree."""
+    made: dict[int, tuple[ast.Assign, ast.Call]] = {}
+    for position, text in enumerate(texts):
+        statement = ast.parse(text).body[0]
+        value = statement.value if isinstance(statement, ast.Assign) else None
+        if isinstance(statement, ast.Assign) and isinstance(value, ast.Call) and not names_in(value):
+            made[position] = statement, value
+    forms = [plain_tensors(kept_keywords(call)) for _, call in made.values()]
+    for alike in zip(*forms) if len(forms) > 1 else ():
+        edited = list(texts)
+        for (position, (statement, _)), plain in zip(made.items(), alike):
+            edited[position] = f"{ast.unparse(statement.targets[0])} = {ast.unparse(plain)}"
+        yield edited
+
+
 def joined_statements(texts: Texts) -> Iterator[Texts]:
     """Several statements as one: a tensor that requires grad from the start, a backward pass from its root's own values,
     and all that leads to a tensor which is not row-major or is a gradient."""
-    for position in range(len(texts) - 1, 0, -1):
+    for position in range(len(texts) - 1, -1, -1):
         statement = ast.parse(texts[position]).body[0]
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             yield [f"{statement.targets[0].id} = {_TRANSPOSED}", *texts[position + 1 :]]
@@ -172,10 +193,13 @@ def joined_statements(texts: Texts) -> Iterator[Texts]:
     for position, text in enumerate(texts):
         statement = ast.parse(text).body[0]
         name = _made_differentiable(statement)
+        if name:
+            other_names = dict.fromkeys(bound_names(statement), name)
+            rest = [renamed(later, other_names) for later in texts[position + 1 :]]
         for earlier in range(position - 1, -1, -1) if name else ():
             if bound_names(ast.parse(texts[earlier]).body[0]) == [name]:
                 for wanted in _differentiable(texts[earlier]):
-                    yield [*texts[:earlier], wanted, *texts[earlier + 1 : position], *texts[position + 1 :]]
+                    yield [*texts[:earlier], wanted, *texts[earlier + 1 : position], *rest]
                 break
         gradient = _gradient(statement)
         if gradient is None:
@@ -198,9 +222,9 @@ def _gradients_read(statement: ast.stmt) -> list[str]:
 
 
 def _made_differentiable(statement: ast.stmt) -> str | None:
-    """The variable of `x.requires_grad_()` or `x.requires_grad = True`."""
+    """The variable of `x.requires_grad_()`, bound or not, or `x.requires_grad = True`."""
     node: ast.AST | None = None
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+    if isinstance(statement, (ast.Expr, ast.Assign)) and isinstance(statement.value, ast.Call):
         node = statement.value.func
     elif isinstance(statement, ast.Assign):
         node = statement.targets[0]

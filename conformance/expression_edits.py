@@ -13,9 +13,23 @@ from collections.abc import Callable, Iterator
 # these is no fault of the operation that was replaced.
 UNARY, BINARY, UNARY_IN_PLACE, BINARY_IN_PLACE, VIEW = "neg", "add", "neg_", "add_", "transpose"
 SAVING = "exp"  # keeps something for backward, which those do not
+QUOTIENT = "div"  # what many others are made with, and of floats for integers
 SIMPLE = frozenset(
-    {UNARY, BINARY, UNARY_IN_PLACE, BINARY_IN_PLACE, VIEW, SAVING, "sum", "tensor", "ones", "backward"}
+    {
+        UNARY,
+        BINARY,
+        UNARY_IN_PLACE,
+        BINARY_IN_PLACE,
+        VIEW,
+        SAVING,
+        QUOTIENT,
+        "sum",
+        "tensor",
+        "ones",
+        "backward",
+    }
 )
+SIMPLEST = SIMPLE - {BINARY, BINARY_IN_PLACE, SAVING, QUOTIENT, "sum"}
 VIEW_ATTRIBUTES = frozenset({"T", "mT", "H", "mH"})  # operations in the spelling of an attribute
 
 BINARY_OPERATORS = {
@@ -160,14 +174,15 @@ def _written(statement: ast.stmt) -> str | None:
 
 def _materialised(statement: ast.stmt) -> Iterator[tuple[ast.stmt, str | None]]:
     """The result of an operation as a tensor of plain data, so that nothing before it is needed."""
-    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+    if not isinstance(statement, ast.Assign):
         return
-    value = statement.value
+    target, value = statement.targets[0], statement.value
     if names_in(value) or (isinstance(value, ast.Call) and _name(value) != "tensor"):
         wanted = ast.keyword("requires_grad", ast.Constant(True))
-        for keywords in ([], [wanted]):
-            for plain in _plain_tensors(keywords):
-                yield ast.Assign(statement.targets, plain), "tensor"
+        for part in target.elts if isinstance(target, ast.Tuple) else [target]:
+            for keywords in ([], [wanted]) if isinstance(part, ast.Name) else ():
+                for plain in plain_tensors(keywords):
+                    yield ast.Assign([part], plain), "tensor"
 
 
 def _out_of_place(statement: ast.Assign | ast.Expr, call: ast.Call) -> Iterator[tuple[ast.stmt, str | None]]:
@@ -245,8 +260,29 @@ def operands(node: ast.expr) -> Edit:
             yield operand, None
 
 
+@functools.cache
+def first_name(name: str) -> str:
+    """What an alias is another name of, by the engine's records: `mul` for `multiply`, `neg_` for `negative_`."""
+    import engine  # noqa: F401  (importing it fills the registry)
+    from engine.registry import OPS
+
+    plain = name.rstrip("_") if name.rstrip("_") in OPS else name
+    records = OPS.get(plain, ())
+    return records[0].name + name[len(plain) :] if records else name
+
+
 def spellings(node: ast.expr) -> Edit:
-    """Operators and methods as functions of torch."""
+    """Operators and methods as functions of torch, aliases as what they are aliases of, keywords as positions."""
+    if isinstance(node, ast.Call) and node.keywords:
+        yield ast.Call(node.func, [*node.args, *(keyword.value for keyword in node.keywords)], []), None
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and first_name(_name(node)) != _name(node)
+    ):
+        renamed = copy.copy(node)
+        renamed.func = ast.Attribute(node.func.value, first_name(_name(node)), ast.Load())
+        yield renamed, first_name(_name(node))
     if isinstance(node, ast.BinOp) and type(node.op) in BINARY_OPERATORS:
         name = BINARY_OPERATORS[type(node.op)]
         yield torch_call(name, node.left, node.right), name
@@ -273,7 +309,7 @@ def simpler_ops(node: ast.expr) -> Edit:
     """The simplest operation on the same operands: what still differs is no fault of the one replaced."""
     parts = _tensor_operands(node)
     name = _name(node) if isinstance(node, ast.Call) else ""
-    if not parts or name in SIMPLE - {BINARY_IN_PLACE}:
+    if not parts or name in SIMPLEST:
         return
     if name.endswith("_"):
         yield _method(parts[0], UNARY_IN_PLACE), UNARY_IN_PLACE
@@ -287,6 +323,7 @@ def simpler_ops(node: ast.expr) -> Edit:
         yield torch_call("sum", parts[0]), "sum"
     if isinstance(node, (ast.Call, ast.BinOp, ast.Subscript)):
         yield torch_call(SAVING, parts[0]), SAVING
+        yield torch_call(QUOTIENT, parts[0], parts[0]), QUOTIENT
     if isinstance(node, (ast.Call, ast.Subscript)) or getattr(node, "attr", "") in VIEW_ATTRIBUTES:
         for dims in ((0, 1), (0, 0)):
             yield torch_call(VIEW, parts[0], *map(ast.Constant, dims)), VIEW
@@ -329,7 +366,12 @@ _PLAIN_DATA = (
 )  # fmt: skip
 
 
-def _plain_tensors(keywords: list[ast.keyword]) -> Iterator[ast.Call]:
+def kept_keywords(creation: ast.Call) -> list[ast.keyword]:
+    """What of a creation is not its data."""
+    return [keyword for keyword in creation.keywords if keyword.arg in ("dtype", "requires_grad")]
+
+
+def plain_tensors(keywords: list[ast.keyword]) -> Iterator[ast.Call]:
     for data in _PLAIN_DATA:
         plain = torch_call("tensor", ast.parse(data, mode="eval").body)
         plain.keywords = keywords
@@ -339,8 +381,7 @@ def _plain_tensors(keywords: list[ast.keyword]) -> Iterator[ast.Call]:
 def _creations(node: ast.Call) -> Edit:
     """Any way of making a tensor as `torch.tensor` of a few numbers, with the same keywords."""
     text = ast.unparse(node)
-    keywords = [keyword for keyword in node.keywords if keyword.arg in ("dtype", "requires_grad")]
-    for plain in _plain_tensors(keywords):
+    for plain in plain_tensors(kept_keywords(node)):
         if ast.unparse(plain) != text:
             yield plain, "tensor"
 

@@ -129,9 +129,16 @@ def _copy(backend: Any, t: Any, fact: Any, data: bytes) -> None:
     """Through public names: ``.data`` shares memory but not the version counter."""
     torch = backend.namespace
     target = t.data
+    bits: Any = None
     if fact.dtype == "bfloat16":  # NumPy has no such dtype
-        array = np.frombuffer(data, np.int16).reshape(fact.shape)
-        target.view(torch.int16).copy_(_from_array(torch, array, fact.device))
+        bits = "int16"
+    elif (
+        fact.dtype == "bool" and max(data, default=0) > 1
+    ):  # other memory seen as bool: a copy would make it 0 and 1
+        bits = "uint8"
+    if bits is not None:
+        array = np.frombuffer(data, bits).reshape(fact.shape)
+        target.view(getattr(torch, bits)).copy_(_from_array(torch, array, fact.device))
     else:
         array = np.frombuffer(data, fact.dtype).reshape(fact.shape)
         target.copy_(_from_array(torch, array, fact.device))

@@ -53,13 +53,13 @@ class Finding:
     ledger: str | None = None
 
     def row(self, discrepancy: Discrepancy | None = None) -> dict[str, Any]:
-        """The fields of a discrepancy that counts for this finding, or of the finding's own. The operation is the
-        finding's, since the statement that shows a difference first need not be about the one at fault."""
+        """The fields of a discrepancy that counts for this finding, or of the finding's own. The operation and the tier
+        are the finding's, since the statement that shows a difference first need not be about the one at fault."""
         shown = self.discrepancy if discrepancy is None else discrepancy
         fields = records.discrepancy_row(
             shown, fingerprint=self.fingerprint, reduced=self.text, ledger=self.ledger
         )
-        return fields | {"op": self.op}
+        return fields | {"op": self.op, "tier": self.discrepancy.tier}
 
 
 @dataclass

@@ -163,7 +163,7 @@ class Worker:
         for discrepancy in examined.discrepancies:
             found, new = session.settle(text, discrepancy, reducing=reducing)
             rows.append(found.row(discrepancy))
-            counts["ledger" if found.ledger else discrepancy.tier] += 1
+            counts["ledger" if found.ledger else found.discrepancy.tier] += 1
             counts[f"{discrepancy.candidate}\n{found.fingerprint}"] += 1
             if new:
                 finding = session.finding_row(found)

@@ -192,13 +192,13 @@ def view_that_copies(engine: Any) -> Iterator[Change]:
 
 @fault
 def wrong_promotion(engine: Any) -> Iterator[Change]:
-    """The quotient of integers is of float64, as in NumPy."""
+    """What a tensor of integers is divided by integers into is of float64, as in NumPy."""
     for div in engine.registry.OPS["div"]:
 
         def as_numpy(operands: list[Any], old: Any = div.rule) -> Any:
             compute, result = old(operands)
             tensors = [one for one in operands if isinstance(one, engine.Tensor)]
-            whole = not any(one.is_floating_point() for one in tensors)
+            whole = operands[0] is tensors[0] and not any(one.is_floating_point() for one in tensors)
             if whole and result is engine.float32 and not any(isinstance(one, float) for one in operands):
                 return engine.float64, engine.float64
             return compute, result

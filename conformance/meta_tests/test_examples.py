@@ -26,8 +26,12 @@ def test_the_example_is_the_one_in_readme():
 
 def test_the_example_shows_the_difference_that_readme_says():
     session = Session(resolve("torch-cpu"), [resolve("examples.own_tanh:torch")])
-    (shown,) = session.show("x = torch.tensor([inf])\ny = torch.neg(torch.tanh(x))")
-    assert (shown.aspect, shown.got, shown.should_be) == ("values", "[nan]", "[-1.0]")
+    text = "x = torch.tensor([inf])\ny = torch.neg(torch.tanh(x))"
+    (shown,) = session.show(text)
+    found, _ = session.settle(text, shown)
+    assert found.text == "x = torch.tensor([inf])\ny = torch.tanh(x)"  # not a difference of neg
+    assert (found.op, found.discrepancy.got, found.discrepancy.should_be) == ("tanh", "[nan]", "[1.0]")
+    assert f"[{found.fingerprint}]" in README
 
 
 def test_the_capability_file_in_readme_can_be_read(tmp_path):

@@ -20,6 +20,7 @@ from strategies.program import ProgramError, parse
 from strategies.programs import draw_block
 
 STATEMENTS = 5
+ENOUGH = 25  # differences that are settled, of the hundreds that some faults show
 
 # fault -> what it comes down to
 SHOWN = {
@@ -130,22 +131,16 @@ def limited_memory():
     resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-NOT_DRAWN = pytest.mark.xfail(reason="the default run gives max no NaN", raises=AssertionError)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "fault", [pytest.param(one, marks=[NOT_DRAWN] if one == "nan_lost_in_max" else []) for one in SHOWN]
-)
+@pytest.mark.parametrize("fault", SHOWN)
 def test_the_default_run_finds_the_fault_as_one_fingerprint(fault, limited_memory):
-    found, first, counts = session(fault), 0, Counter()
-    for number, (text, (program, _)) in enumerate(drawn().items(), 1):
+    found, shows = session(fault), Counter()
+    for text, (program, _) in drawn().items():
         for discrepancy in found.examine(program).discrepancies:
-            first = first or number
-            counts[found.settle(text, discrepancy)[0].fingerprint] += 1
+            shows[found.settle(text, discrepancy)[0].fingerprint] += 1
+        if shows.total() >= ENOUGH:
+            break
     findings = list(found.findings.values())
     texts = "\n\n".join(f"{one.discrepancy.aspect} of {one.op}:\n{one.text}" for one in findings)
-    print(f"{fault}: first in program {first}, {counts}\n{texts}")
     assert len(findings) == 1, texts
     assert len(list(parse(findings[0].text).walk())) <= STATEMENTS, texts
     assert findings[0].fingerprint == shown(fault).fingerprint, texts
