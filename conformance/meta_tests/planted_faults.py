@@ -184,7 +184,10 @@ def view_that_copies(engine: Any) -> Iterator[Change]:
         if op.name != "transpose":
             return view
         view._storage = engine.storage.Storage(view._storage.buffer.copy())
-        view._counter, view._view = engine.storage.VersionCounter(), None
+        view._counter = (
+            None if view._counter is None else engine.storage.VersionCounter()
+        )  # None: inference mode
+        view._view = None
         return view
 
     yield engine.call, "_run_view", copying
