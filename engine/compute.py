@@ -22,16 +22,7 @@ def compute_results(
 ) -> tuple[Result, ...]:
     """The results of a POINTWISE or GENERAL kernel, as fresh values with layout and undefined elements."""
     if op.kind == POINTWISE:
-        computed = _pointwise(op, values, tensors, target)
-        seen = reversed(tensors) if op.last_leads else tensors
-        geometries = [(t._sizes, t._strides) for t in seen]
-        for position in op.wrapped_numbers:
-            if isinstance(values[position], _NUMBERS):
-                geometries.append(((), ()))  # torch sees a number as one more operand, without dimensions
-                break
-        if computed.strides is None:
-            computed.strides = layout.pointwise_strides(geometries, computed.values.shape)
-        results: tuple[Result, ...] = (computed,)
+        results: tuple[Result, ...] = (_pointwise(op, values, tensors, target),)
     else:
         got = op.kernel(*values, out=target) if op.sees_out else op.kernel(*values)
         outputs = got if isinstance(got, tuple) else (got,)
@@ -91,7 +82,26 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
     if values_.shape != shape:
         values_ = np.broadcast_to(values_, shape)
         lost = None if lost is None else np.broadcast_to(lost, shape)
-    return Result(values_, layout.contiguous_strides(shape) if copied else got.strides, lost)
+    if copied:
+        strides = layout.contiguous_strides(shape)
+    else:
+        strides = got.strides or _fresh_strides(op, values, tensors, compute, shape)
+    return Result(values_, strides, lost)
+
+
+def _fresh_strides(
+    op: Op, values: list[Any], tensors: list[Tensor], compute: dtypes.dtype, shape: layout.Shape
+) -> layout.Shape:
+    """The layout of a fresh result. Operands that are cast take part as the dense copies that torch makes of them."""
+    geometries = [
+        (t._sizes, t._strides if t.dtype is compute else layout.dense_strides(t._sizes, t._strides))
+        for t in (reversed(tensors) if op.last_leads else tensors)
+    ]
+    for position in op.wrapped_numbers:
+        if isinstance(values[position], _NUMBERS):
+            geometries.append(((), ()))  # torch sees a number as one more operand, without dimensions
+            break
+    return layout.pointwise_strides(geometries, shape)
 
 
 def _unrounded_scalar(value: Any, converted: np.ndarray) -> np.ndarray:

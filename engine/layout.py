@@ -144,6 +144,13 @@ def _pointwise_strides(operands: tuple[tuple[Shape, Shape], ...], shape: Shape) 
     return tuple(strides)
 
 
+def dense_strides(sizes: Shape, strides: Shape) -> Shape:
+    """The strides of a copy that keeps the layout: a tensor's own if it is dense, else its dimensions in their order."""
+    if is_non_overlapping_and_dense(sizes, strides):
+        return strides
+    return pointwise_strides([(sizes, strides)], sizes)
+
+
 def _strides_in_order(shape: Shape, innermost_first: Sequence[int]) -> Shape:
     strides, step = [0] * len(shape), 1
     for dim in innermost_first:

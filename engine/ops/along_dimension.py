@@ -85,8 +85,10 @@ def _index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: An
             "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
             f"{list(input._sizes)} source.shape = {list(source._sizes)}"
         )
+    outer = len(input._sizes) > 1 and dim in (0, len(input._sizes) - 1)
+    scatters = outer and alpha == 1 and alpha is not True and index.dtype is dtypes.int64
     scaled = source._array()
-    if alpha != 1:
+    if not scatters:
         product = scaled.astype(dtypes.opmath(source.dtype)) * number_array(alpha, source.dtype)
         scaled = cast(product, source.dtype, source.dtype)[0]
         scaled = scaled.astype(source.dtype.numpy, copy=False)
@@ -94,11 +96,10 @@ def _index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: An
     if not input._sizes:
         _bounded(places, 1)
         return Result(added(values.reshape(1), input.dtype, (places,), scaled.reshape(-1)).reshape(()))
-    outer = len(input._sizes) > 1 and dim in (0, len(input._sizes) - 1)
-    if outer and alpha == 1 and alpha is not True and index.dtype is dtypes.int64:
-        checked(places, input._sizes[dim], dim)  # torch scatters along the outer dimensions
+    if scatters:  # as torch does along the outer dimensions
+        checked(places, input._sizes[dim], dim)
     at = _along(input._sizes, dim, _bounded(places, input._sizes[dim]))
-    return Result(added(values, input.dtype, at, scaled))
+    return Result(added(values, input.dtype, at, scaled, scattered=scatters))
 
 
 def _check_source(name: str, input: Tensor, dim: int, index: np.ndarray, source: Tensor) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from engine import dtypes, layout
 from engine.call import run
 from engine.dtypes import COMPLEX, COMPLEXES, FLOAT, dtype, get_default_dtype
-from engine.ops.pointwise import SAME_OUT, F, magnitude, pointwise, promote, to_real
+from engine.ops.pointwise import SAME_OUT, F, by_parts, magnitude, pointwise, promote, to_real
 from engine.registry import BOOL_ONLY, COMPOSITE, GENERAL, MEMORY, MUTATION, NUMERIC, POINTWISE, VIEW, op
 from engine.results import Geometry, Result
 from engine.tensor import Tensor
@@ -181,7 +181,7 @@ def _sgn(input: np.ndarray) -> np.ndarray:
     if kind != "c":
         return (input > 0).astype(input.dtype) - (input < 0).astype(input.dtype)
     size = magnitude(input)
-    return np.where(size == 0, 0, input / size).astype(input.dtype)
+    return np.where(size == 0, 0, by_parts(input, lambda part: part / size)).astype(input.dtype)
 
 
 def _sgn_grad(grad: Any, input: Any, result: Any) -> Any:

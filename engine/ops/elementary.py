@@ -19,6 +19,7 @@ from engine.ops.pointwise import (
     EVERY,
     METHOD_ONLY,
     F,
+    by_parts,
     conj,
     multiply_add,
     no_complex,
@@ -58,7 +59,11 @@ def _table(rows: list[tuple[Any, ...]], **record: Any) -> None:
 
 
 def _exp2(x: np.ndarray) -> np.ndarray:
-    return np.exp2(x) if x.dtype.kind == "f" else np.exp(x * np.asarray(math.log(2), x.real.dtype))
+    return (
+        np.exp2(x)
+        if x.dtype.kind == "f"
+        else np.exp(by_parts(x, lambda part: part * x.real.dtype.type(math.log(2))))
+    )
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:

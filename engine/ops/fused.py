@@ -22,10 +22,6 @@ def _addcdiv(input: np.ndarray, tensor1: np.ndarray, tensor2: np.ndarray, value:
     return input + as_scalar(value, input) * tensor1 / tensor2
 
 
-def _times(x: Any, value: Any) -> Any:
-    return x if value == 1 else x * value
-
-
 def _number_over(value: Any, divisor: Any) -> Any:
     """torch's C++ divides a number by a tensor within a copy of the tensor. Raises RuntimeError for integer tensors."""
     return F.full_like(divisor, value).div_(divisor)
@@ -33,15 +29,13 @@ def _number_over(value: Any, divisor: Any) -> Any:
 
 _ADDCMUL = {
     "input": lambda grad: grad,
-    "tensor1": lambda grad, tensor2, value: grad * conj(_times(tensor2, value)),
-    "tensor2": lambda grad, tensor1, value: grad * conj(_times(tensor1, value)),
+    "tensor1": lambda grad, tensor2, value: grad * conj(tensor2 * value),
+    "tensor2": lambda grad, tensor1, value: grad * conj(tensor1 * value),
 }
 _ADDCDIV = {
     "input": lambda grad: grad,
     "tensor1": lambda grad, tensor2, value: grad * conj(_number_over(value, tensor2)),
-    "tensor2": lambda grad, tensor1, tensor2, value: (
-        -grad * conj(_times(tensor1, value) / (tensor2 * tensor2))
-    ),
+    "tensor2": lambda grad, tensor1, tensor2, value: -grad * conj(tensor1 * value / (tensor2 * tensor2)),
 }
 
 

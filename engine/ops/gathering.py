@@ -145,21 +145,18 @@ def _scatter_reduced(input: Tensor, dim: int, index: Tensor, src: Any, reduce: s
     if reduce not in ("add", "multiply"):
         raise RuntimeError("reduce argument must be either add or multiply.")
     dim, places = _scatter_places("scatter", input, dim, index, src if is_tensor else None)
-    values = input._array().copy()
+    values = input._array()
     if places is None:
-        return Result(values)
+        return Result(values.copy())
     flat = _at_least_1d(values)
     source = (
         _source_part(src, index)
         if is_tensor
         else np.broadcast_to(checked_number(src, input.dtype), places[0].shape)
     )
-    if reduce == "add":
-        flat = added(flat, input.dtype, places, source)
-    elif input.dtype is dtypes.bool_:
-        np.logical_and.at(flat, places, source)
-    else:
-        np.multiply.at(flat, places, source)
+    flat = added(
+        flat, input.dtype, places, source, np.add if reduce == "add" else np.multiply, scattered=True
+    )
     return Result(flat.reshape(values.shape))
 
 
@@ -186,7 +183,7 @@ def _scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Result:
     values = input._array()
     if places is None:
         return Result(values.copy())
-    flat = added(_at_least_1d(values), input.dtype, places, _source_part(src, index))
+    flat = added(_at_least_1d(values), input.dtype, places, _source_part(src, index), scattered=True)
     return Result(flat.reshape(values.shape))
 
 

@@ -320,24 +320,25 @@ def _addr(
     for t, name in ((vec1, "vec1"), (vec2, "vec2")):
         if t.dim() != 1:
             raise RuntimeError(f"addr: Expected 1-D argument {name}, but got {t.dim()}-D")
+    sizes = (vec1._sizes[0], vec2._sizes[0])
+    upright = vec1.detach().reshape(sizes[0], 1)
     if out is not None:
-        check_memory(MEMORY[POINTWISE], out, [input], [vec1.detach().unsqueeze(1), vec2])
+        check_memory(MEMORY[POINTWISE], out, [input], [upright, vec2])
     d = promotion.result_dtype([input, vec1, vec2])
     for name, value in (("beta", beta), ("alpha", alpha)):
         if d.category < FLOAT and isinstance(value, float):
             raise RuntimeError(
                 f"For integral input tensors, argument {name} must not be a floating point number."
             )
-    sizes = (vec1._sizes[0], vec2._sizes[0])
     shown: Any = input.detach().expand(sizes)
     by, times = checked_number(beta, d), checked_number(alpha, d)
-    summand, column, row = (t._array().astype(d.numpy, copy=False) for t in (shown, vec1, vec2))
-    total = times * column[:, None] * row
+    summand, column, row = (t._array().astype(d.numpy, copy=False) for t in (shown, upright, vec2))
+    total = times * column * row
     if by != 0:
         total = total + by * summand
     operands = [
         (shown._sizes, shown._strides),
-        ((sizes[0], 1), (vec1._strides[0], 1)),
+        (upright._sizes, upright._strides),
         (vec2._sizes, vec2._strides),
     ]
     return Result(total.astype(d.numpy, copy=False), layout.pointwise_strides(operands, sizes))

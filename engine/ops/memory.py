@@ -30,9 +30,7 @@ def strides_for(input: Tensor, wish: memory_format | None) -> layout.Shape:
             raise RuntimeError("required rank 4 tensor to use channels_last format")
         return layout._strides_in_order(input._sizes, (1, 3, 2, 0))
     if kind == "preserve_format":
-        if layout.is_non_overlapping_and_dense(input._sizes, input._strides):
-            return input._strides
-        return layout.pointwise_strides([(input._sizes, input._strides)], input._sizes)
+        return layout.dense_strides(input._sizes, input._strides)
     return layout.contiguous_strides(input._sizes)
 
 

@@ -50,17 +50,27 @@ def twice(shape: layout.Shape, places: Any) -> np.ndarray | None:
     return count > 1 if (count > 1).any() else None
 
 
-def added(values: np.ndarray, d: Any, places: Any, source: np.ndarray) -> np.ndarray:
-    """`values` with `source` added at the places, every duplicate counting; 16-bit floats are rounded at each step."""
-    if d in dtypes.HALVES:
+def added(
+    values: np.ndarray,
+    d: Any,
+    places: Any,
+    source: np.ndarray,
+    ufunc: np.ufunc = np.add,
+    *,
+    scattered: bool = False,
+) -> np.ndarray:
+    """`values` with `source` added (or multiplied) at the places, every duplicate counting.
+
+    16-bit floats are rounded at each step, but once in the end where torch scatters, which it does in float32 memory.
+    """
+    if d in dtypes.HALVES and not scattered:
         flat = np.arange(values.size).reshape(values.shape)[places].reshape(-1)
         out = values.copy()
         for place, term in zip(flat, source.reshape(-1), strict=True):
             out.flat[place] = (np.float32(out.flat[place]) + np.float32(term)).astype(d.numpy)
         return out
-    out = values.copy()
+    out = values.astype(dtypes.opmath(d))
     if d is dtypes.bool_:
-        np.logical_or.at(out, places, source)
-    else:
-        np.add.at(out, places, source)
-    return out
+        ufunc = np.logical_or if ufunc is np.add else np.logical_and
+    ufunc.at(out, places, source)
+    return out.astype(values.dtype, copy=False)

@@ -119,6 +119,13 @@ def magnitude(x: np.ndarray) -> np.ndarray:
     return np.hypot(x.real, x.imag) if x.dtype.kind == "c" else np.abs(x)
 
 
+def by_parts(x: np.ndarray, kernel: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Complex numbers of which each part is computed from that part: a complex product with a real number is another."""
+    made = np.empty_like(x)
+    made.real, made.imag = kernel(x.real), kernel(x.imag)
+    return made
+
+
 def multiply_add(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """`a * b + c`, rounded once for real floats, as the fused instruction in torch's kernels does."""
     dtype_ = np.result_type(a, b, c)
