@@ -1,6 +1,6 @@
 """Programs per second in one process, and where the time goes.
 
-Every text that the draw gives counts as a program: also the other form of a drawn one (`strategies.variants`), which is
+Every text that the draw gives counts as a program: also the other forms of a drawn one (`strategies.variants`), which is
 compiled, run, observed and compared like any other.
 """
 

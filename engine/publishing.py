@@ -40,13 +40,24 @@ def _function(name: str, overloads: list[Op], inplace: bool = False) -> Any:
 
 
 def _method(name: str, overloads: list[Op], inplace: bool = False) -> Any:
+    alone = _takes_the_tensor_alone(overloads)
+
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if alone is not None and not args and not kwargs:  # nothing to bind
+            return run(alone, [self, *alone.signature.defaults[1:]], inplace=inplace)
         return dispatch(name, overloads, (self, *args), kwargs, inplace=inplace, method=True)
 
     method.__name__ = name
     method.__qualname__ = f"Tensor.{name}"
     method.__doc__ = _documentation(overloads)
     return method
+
+
+def _takes_the_tensor_alone(overloads: list[Op]) -> Op | None:
+    """The operation that `x.name()` calls, where no other overload and no warning comes before it."""
+    first = overloads[0]
+    alone = tuple(first.signature.needed) == (0,) and first.signature.parameters[0].type == "Tensor"
+    return first if alone and first.warning is None else None
 
 
 def _documentation(overloads: list[Op]) -> str:

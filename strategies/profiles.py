@@ -25,9 +25,9 @@ class Profile:
     """Literals that hold infinities, nan, signed zeros and the ends of the dtype."""
     exact: bool = False
     """Only operations whose results have one right bit pattern."""
-    least: int = 5
+    least: int = 4
     """Statements before a program may stop."""
-    stop: float = 33
+    stop: float = 34
     """Chance to stop after each further statement."""
     most: int = 30
     spelling: Weights = field(default=(("plain", 60), ("inplace", 18), ("out", 5), ("operator", 20)))

@@ -23,7 +23,7 @@ from strategies.program import Program, parse
 from strategies.scope import Unavailable
 from strategies.statements import SIMPLE, step
 from strategies.statements.gradients import differentiable, is_deep
-from strategies.variants import other_form
+from strategies.variants import FORMS, forms
 
 TEXTS_AN_EXAMPLE = 10
 """Programs that a campaign draws from one example of Hypothesis."""
@@ -164,7 +164,7 @@ def _hashes(seed: bytes) -> Callable[[], bytes]:
 
 
 def programs(profile: Profile | str = DEFAULT) -> st.SearchStrategy[Program]:
-    """Programs of 3 to about 35 statements (9 in the mean) that mostly run; shrinks to few and plain statements."""
+    """Programs of 3 to about 35 statements (8.5 in the mean) that mostly run; shrinks to few and plain statements."""
     if isinstance(profile, str):
         profile = PROFILES[profile]
     return program_texts(profile).map(parse)
@@ -173,29 +173,38 @@ def programs(profile: Profile | str = DEFAULT) -> st.SearchStrategy[Program]:
 def draw_block(seed_: int, block: int, profile: str = "default", size: int = 100) -> list[str]:
     """The `size` programs of block number `block` under a seed: the same in any process, whatever ran before.
 
-    Every second one is the other form (`strategies.variants`) of the one before it, since drawing costs more than running.
-    Raises KeyError for an unknown profile.
+    Each drawn program is followed by its other forms (`strategies.variants`), since drawing costs more than running. Raises
+    KeyError for an unknown profile.
     """
     chosen = PROFILES[profile]
-    drawn = (size + 1) // 2
-    count = min(TEXTS_AN_EXAMPLE, max(1, drawn))
     texts: list[str] = []
+    turn = 0
+    while len(texts) < size:  # once more where a program has fewer forms than most
+        drawn = -(-(size - len(texts)) // (1 + len(FORMS)))
+        for text in _drawn(
+            hashlib.sha256(f"{seed_} {block} {profile} {turn}".encode()).digest()[:8], chosen, drawn
+        ):
+            texts += forms(text)
+        turn += 1
+    return texts[:size]
 
-    salt = hashlib.sha256(f"{seed_} {block} {profile}".encode()).digest()[:8]
+
+def _drawn(salt: bytes, profile: Profile, number: int) -> list[str]:
+    """The texts of programs that Hypothesis draws under a seed made of the salt."""
+    count = min(TEXTS_AN_EXAMPLE, number)
+    texts: list[str] = []
 
     @seed(int.from_bytes(salt))
     @settings(
-        max_examples=-(-drawn // count), database=None, phases=[Phase.generate], deadline=None, derandomize=False,
+        max_examples=-(-number // count), database=None, phases=[Phase.generate], deadline=None, derandomize=False,
         suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False, backend="hypothesis",
     )  # fmt: skip
-    @given(_seeded_texts(chosen, count, salt))
+    @given(_seeded_texts(profile, count, salt))
     def collect(example: list[str]) -> None:
-        for text in example:
-            texts.append(text)
-            texts.append(other_form(text))
+        texts.extend(example)
 
     collect()
-    return texts[:size]
+    return texts[:number]
 
 
 __all__ = ["DEFAULT", "PROFILES", "Choices", "draw_block", "draw_text", "program_texts", "programs"]

@@ -1,22 +1,24 @@
-"""Another form of a drawn program: other dtypes, other data, other seeds, the other spelling of each call.
+"""Other forms of a drawn program: other dtypes, other data, other seeds, the other spelling of each call.
 
-Drawing a program costs more than running it, so a campaign uses each twice. A form is derived from the text alone: the
-default dtype and the named floating dtypes trade places with their wider or narrower neighbour; the elements of every
-literal are given in reverse, so that rows stay rows and indices stay valid; `torch.f(x, ...)` becomes `x.f(...)` and the
-other way round. It is a program like any other and judged like any other: what the other dtype is refused for raises.
+Drawing a program costs more than running it, so a campaign uses each in three forms. A form is derived from the text alone:
+the default dtype and the named floating dtypes trade places with their wider or narrower neighbour, and so do the integer
+ones; the elements of every literal are given in another order, so that rows stay rows and indices stay valid; `torch.f(x,
+...)` becomes `x.f(...)` and the other way round. It is a program like any other and judged like any other: what the other
+dtype is refused for raises.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 
 from engine.registry import OPS, Op
 from strategies.program.vocabulary import FUNCTIONS, METHODS
 
-_WIDER = {"float32": "float64", "complex64": "complex128"}
-_OTHER_DTYPE = _WIDER | {wider: narrow for narrow, wider in _WIDER.items()}
-_DTYPE = re.compile(rf"\b(torch|np)\.({'|'.join(_OTHER_DTYPE)})\b")
+_FLOATS = {"float32": "float64", "complex64": "complex128"}
+_INTEGERS = {"int32": "int64", "int8": "int16"}
+_DTYPE = re.compile(r"\b(torch|np)\.((?:int|float|complex)\d+)\b")
 _SEED = re.compile(r"\b(manual_seed)\((\d+)\)")
 _DATA = re.compile(r"(?<=torch\.tensor\()\[[^()]*\]")
 _ELEMENT = re.compile(r"[^\[\], ]+")
@@ -26,18 +28,53 @@ _CALL = re.compile(rf"(?<![.\w])(?:{_FUNCTION}|{_METHOD})")
 _SEEDS = 1 << 31
 
 
-def other_form(text: str) -> str:
-    """The other form of a program's text."""
-    text = _DTYPE.sub(lambda found: f"{found[1]}.{_OTHER_DTYPE[found[2]]}", text)
-    text = _SEED.sub(lambda found: f"{found[1]}({(int(found[2]) + 1) % _SEEDS})", text)
-    text = _DATA.sub(_reversed, text)
-    lines = (line if "out=" in line else _CALL.sub(_respelled, line) for line in text.split("\n"))
-    return "torch.set_default_dtype(torch.float64)\n" + "\n".join(lines)
+@dataclass(frozen=True)
+class Form:
+    """What one form changes. `turn`: the elements of literals are given from that one on; -1: in reverse."""
+
+    floats: bool = False
+    integers: bool = False
+    turn: int = 0
+    spelling: bool = False
 
 
-def _reversed(found: re.Match[str]) -> str:
-    elements = _ELEMENT.findall(found[0])
-    return _ELEMENT.sub(lambda _: elements.pop(), found[0])
+FORMS = (Form(floats=True, turn=-1, spelling=True), Form(integers=True, turn=1, spelling=True))
+"""The forms beside the drawn one."""
+
+
+def other_form(text: str, form: Form = FORMS[0]) -> str:
+    """Another form of a program's text."""
+    names = _swapped(form)
+    text = _DTYPE.sub(lambda found: f"{found[1]}.{names.get(found[2], found[2])}", text)
+    seeds = 1 + FORMS.index(form)
+    text = _SEED.sub(lambda found: f"{found[1]}({(int(found[2]) + seeds) % _SEEDS})", text)
+    text = _DATA.sub(lambda found: _turned(found[0], form.turn), text)
+    if form.spelling:
+        lines = (line if "out=" in line else _CALL.sub(_respelled, line) for line in text.split("\n"))
+        text = "\n".join(lines)
+    return "torch.set_default_dtype(torch.float64)\n" + text if form.floats else text
+
+
+def forms(text: str) -> list[str]:
+    """A drawn program in all its forms, itself first; those that are the same text once."""
+    return list(dict.fromkeys((text, *(other_form(text, form) for form in FORMS))))
+
+
+@cache
+def _swapped(form: Form) -> dict[str, str]:
+    narrow = (_FLOATS if form.floats else {}) | (_INTEGERS if form.integers else {})
+    return narrow | {wider: name for name, wider in narrow.items()}
+
+
+def _turned(data: str, turn: int) -> str:
+    elements = _ELEMENT.findall(data)
+    if turn < 0:
+        order = elements[::-1]
+    else:
+        start = turn % len(elements) if elements else 0
+        order = elements[start:] + elements[:start]
+    taken = iter(order)
+    return _ELEMENT.sub(lambda _: next(taken), data)
 
 
 def _respelled(found: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ import pytest
 import engine
 from strategies.program import Program, parse
 from strategies.programs import PROFILES, draw_block
-from strategies.variants import other_form
+from strategies.variants import FORMS, Form, forms, other_form
 
 
 @pytest.mark.parametrize(
@@ -39,21 +39,41 @@ def test_a_line_has_this_other_form(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("profile", sorted(PROFILES))
-def test_every_second_program_is_the_other_form_of_the_one_before(profile: str) -> None:
+def test_a_drawn_program_is_followed_by_its_other_forms(profile: str) -> None:
     texts = draw_block(5, 0, profile, 30)
     assert len(texts) == len(set(texts)) == 30
-    assert texts[1::2] == [other_form(text) for text in texts[::2]]
+    left = texts
+    while left:
+        expected = forms(left[0])
+        assert left[: len(expected)] == expected[: len(left)]
+        left = left[len(expected) :]
     assert draw_block(5, 0, profile, 29) == texts[:29]
 
 
-def test_other_forms_raise_about_as_often_and_differ_in_more_than_a_line() -> None:
-    texts = draw_block(6, 0, "default", 200)
-    drawn, other = (sum(map(_raising, texts[start::2])) for start in (0, 1))
-    assert other <= 1.5 * drawn + 5
-    same = sum(
-        second.partition("\n")[2] == first for first, second in zip(texts[::2], texts[1::2], strict=True)
-    )
-    assert same < len(texts) // 2 // 10
+@pytest.mark.parametrize("form", FORMS)
+def test_other_forms_raise_about_as_often_and_differ_in_more_than_a_line(form: Form) -> None:
+    drawn = [text for text in draw_block(6, 0, "default", 240) if not text.startswith(_DOUBLE)][:80]
+    other = [other_form(text, form).removeprefix(_DOUBLE) for text in drawn]
+    assert sum(map(_raising, other)) <= 1.5 * sum(map(_raising, drawn)) + 5
+    assert sum(map(str.__eq__, drawn, other)) < len(drawn) // 8
+
+
+_DOUBLE = "torch.set_default_dtype(torch.float64)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x = torch.tensor([[1, 2], [3, 4]])", "x = torch.tensor([[2, 3], [4, 1]])"),
+        ("x = torch.ones(2, dtype=torch.int32)", "x = torch.ones(2, dtype=torch.int64)"),
+        ("x = torch.ones(2, dtype=torch.uint8)", "x = torch.ones(2, dtype=torch.uint8)"),
+        ("x = torch.ones(2, dtype=torch.float16)", "x = torch.ones(2, dtype=torch.float16)"),
+        ("x = torch.tensor([])", "x = torch.tensor([])"),
+        ("torch.manual_seed(7)", "torch.manual_seed(9)"),
+    ],
+)
+def test_a_line_has_this_form_with_other_integers(text: str, expected: str) -> None:
+    assert other_form(text, FORMS[1]) == expected
 
 
 def _raising(text: str) -> int:
