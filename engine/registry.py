@@ -180,9 +180,10 @@ def op(
     accepts: the computing dtypes; others raise NotImplementedError that names `error_name` and the dtype.
     exact: equal operands give equal bits in every correct implementation (no rounding but IEEE's own).
     memory: what an in-place or `out=` form refuses to write: memory that overlaps with itself (`internal`), partly with an
-    operand (`partial`), at all with the first operand (`first`) or the further ones (`others`); and whether elements of the
-    first (`mixes-first`) or further operands (`mixes-others`) enter several elements of the result, so that writing over
-    them is undefined. `columns`: an `out=` of this linear algebra takes the layout of its result.
+        operand (`partial`) or with the second one (`mask`), at all with the first operand (`first`) or the further ones
+        (`others`); and whether elements of the first (`mixes-first`) or further operands (`mixes-others`) enter several
+        elements of the result, so that writing over them is undefined. `columns`: an `out=` of this linear algebra takes the
+        layout of its result.
     last_leads: the layout of a result follows the last operand first (a reflected operation).
     casts: the result may have a dtype that has no gradients; then nothing is recorded.
     An expanded target makes `warns` warn and leaves its elements undefined.

@@ -63,6 +63,8 @@ def check_memory(
         raise RuntimeError(INTERNAL_OVERLAP)
     if "partial" in rules and any(layout.overlaps_partly(target, t) for t in (*first, *others)):
         raise RuntimeError(OVERLAP)
+    if "mask" in rules and layout.overlaps_partly(target, others[0]):
+        raise RuntimeError(OVERLAP)
     if "others" in rules and any(layout.overlaps(target, t) for t in others):
         raise RuntimeError(OVERLAP)
     if "first" in rules and any(layout.overlaps(target, t) for t in first):

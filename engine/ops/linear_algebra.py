@@ -310,7 +310,12 @@ def _addmv(input: Tensor, mat: Tensor, vec: Tensor, beta: Any, alpha: Any) -> np
     summand = _expanded(input, mat._sizes[:1])
     if input.dtype is dtypes.bfloat16:  # whose kernel takes its factors in bfloat16
         beta, alpha = (float(np.asarray(x, np.float32).astype(input.dtype.numpy)) for x in (beta, alpha))
-    return _combined(summand, multiply(mat, vec, "addmv_impl_cpu"), beta, alpha, input.dtype, skips=True)
+    repeats = (
+        vec._strides == (0,) and vec._sizes[0] > 1
+    )  # BLAS takes no such vector, and torch's loop skips nothing
+    return _combined(
+        summand, multiply(mat, vec, "addmv_impl_cpu"), beta, alpha, input.dtype, skips=not repeats
+    )
 
 
 def _addr(

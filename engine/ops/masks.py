@@ -65,7 +65,7 @@ for _value, _node in (("Tensor value", "MaskedFillBackward1"), ("Number value", 
     op(
         f"masked_fill(Tensor input, Tensor mask, {_value})",
         kind=GENERAL, kernel=_masked_fill, family="indexing", forms="function method inplace-method", exact=True, node=_node,
-        memory="warns",
+        memory="warns mask",
         derivatives={
             "input": lambda grad, mask: grad.masked_fill(mask, 0),
             **({"value": lambda grad, mask: F.where(mask, grad, 0).sum()} if "Tensor" in _value else {}),
