@@ -3,8 +3,8 @@
 A signature reads `add(Operand input, Operand other, *, Number alpha=1)`. The types say what torch's argument parser
 accepts: `Tensor`; `Operand` (a tensor or a number); `Scalar` (a number that takes part as an operand does); `Number`
 (a number, or a 0-d tensor read as one); `int`; `float`; `bool`; `str`; `int[]` (a list of ints; as the only positional
-parameter, also the ints themselves); `int[1]` (also one int); `Tensor[]`; `dtype`; `device`; `layout`; `memory_format`;
-`Generator`; `object`. A `?` after the type admits None.
+parameter, also the ints themselves); `int[1]` (also one int); `Tensor[]`; `Tensor?[]` (None stands for a whole
+dimension); `dtype`; `device`; `layout`; `memory_format`; `Generator`; `object`. A `?` after the type admits None.
 """
 
 from __future__ import annotations
@@ -295,6 +295,11 @@ def _tensors(x: Any) -> Any:
     return list(x) if isinstance(x, (tuple, list)) and all(map(is_tensor, x)) else MISSING
 
 
+def _tensors_or_none(x: Any) -> Any:
+    fits = isinstance(x, (tuple, list)) and all(e is None or is_tensor(e) for e in x)
+    return list(x) if fits else MISSING
+
+
 def _device(x: Any) -> Any:
     if isinstance(x, size.device):
         return x
@@ -318,12 +323,14 @@ def _instance(kind: type) -> Any:
 
 _CHECKS: dict[str, Any] = {
     "Tensor": _tensor, "Operand": _operand, "Scalar": _number, "Number": _number, "int": _int, "float": _float, "bool": _bool,
-    "str": _instance(str), "int[]": _ints, "int[1]": _ints_or_one, "Tensor[]": _tensors, "dtype": _dtype,
-    "device": _device, "layout": _instance(size.layout), "memory_format": _instance(size.memory_format),
+    "str": _instance(str), "int[]": _ints, "int[1]": _ints_or_one, "Tensor[]": _tensors,
+    "Tensor?[]": _tensors_or_none, "dtype": _dtype, "device": _device,
+    "layout": _instance(size.layout), "memory_format": _instance(size.memory_format),
     "Generator": lambda x: x if type(x).__name__ == "Generator" else MISSING, "Storage": _instance(Storage),
     "object": lambda x: x,
 }  # fmt: skip
 _WORDS = {
     "Operand": "Tensor", "int[]": "tuple of ints", "int[1]": "tuple of ints", "Tensor[]": "tuple of Tensors",
-    "dtype": "torch.dtype", "device": "torch.device", "layout": "torch.layout", "memory_format": "torch.memory_format",
+    "Tensor?[]": "tuple of Tensors", "dtype": "torch.dtype", "device": "torch.device",
+    "layout": "torch.layout", "memory_format": "torch.memory_format",
 }  # fmt: skip

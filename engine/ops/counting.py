@@ -130,8 +130,7 @@ op(
     kind=COMPOSITE, family="comparison", exact=True,
     kernel=lambda input, sorted, inverse, counts, dim: _unique_of(input, inverse, counts, dim),
 )  # fmt: skip
-# By keyword only: torch.unique_consecutive(x, True) takes the flag for one output and returns the other.
 op(
-    "unique_consecutive(Tensor input, *, bool return_inverse=False, bool return_counts=False, int? dim=None)",
+    "unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? dim=None)",
     kind=COMPOSITE, kernel=_unique_form("_unique_run", "_unique_run_dim"), family="comparison", exact=True,
 )  # fmt: skip

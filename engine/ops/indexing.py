@@ -16,6 +16,7 @@ from engine import dtypes, layout, signatures
 from engine import functions as F
 from engine.casts import checked_number
 from engine.ops.memory import strides_for
+from engine.ops.places import added
 from engine.registry import GENERAL, MUTATION, op
 from engine.results import Result
 from engine.tensor import Tensor
@@ -148,7 +149,6 @@ op(
 def _index_put(
     input: Tensor, indices: Any, values: Tensor, accumulate: bool, in_place: bool = False
 ) -> Result:
-    indices = [None if i is None else _as_index(i) for i in indices]
     _check_count(input, indices)
     if not accumulate and values.numel() == 1 and _is_one_mask(indices):
         mask = _covering(indices, input)
@@ -184,13 +184,7 @@ def _index_put(
     moved = result.transpose(order)
     where: Any = (slice(None),) * start + found
     if accumulate:
-        working = moved.astype(dtypes.opmath(input.dtype)) if input.dtype in dtypes.HALVES else moved
-        if input.dtype is dtypes.bool_:
-            np.logical_or.at(working, where, source)
-        else:
-            np.add.at(working, where, source.astype(working.dtype, copy=False))
-        if working is not moved:
-            moved[...] = working.astype(moved.dtype)
+        moved[...] = added(moved, input.dtype, where, source)
         return Result(result, strides_for(input, None))
     moved[where] = source
     return Result(
@@ -221,10 +215,6 @@ def _written_twice(
     count = np.zeros(shape, np.int32)
     np.add.at(count.transpose(order), where, 1)
     return count > 1 if (count > 1).any() else None
-
-
-def _as_index(index: Any) -> Tensor:
-    return index if isinstance(index, Tensor) else F.tensor(index)
 
 
 def _index_put_input_grad(grad: Any, indices: Any, accumulate: bool) -> Tensor:
@@ -261,11 +251,11 @@ _PUT_DERIVATIVES: dict[Any, Callable[..., Any]] = {
 }
 
 op(
-    "index_put(Tensor input, object indices, Tensor values, bool accumulate=False)",
+    "index_put(Tensor input, Tensor?[] indices, Tensor values, bool accumulate=False)",
     kind=GENERAL, kernel=_index_put, family="indexing", exact=True, derivatives=_PUT_DERIVATIVES,
 )  # fmt: skip
 op(
-    "index_put_(Tensor input, object indices, Tensor values, bool accumulate=False)",
+    "index_put_(Tensor input, Tensor?[] indices, Tensor values, bool accumulate=False)",
     kind=MUTATION, kernel=_index_put_in_place, family="indexing", forms="function method inplace", exact=True,
     node="IndexPutBackward0", derivatives=_PUT_DERIVATIVES,
 )  # fmt: skip

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes, layout, promotion
+from engine import functions as F
 from engine.casts import checked_number
 from engine.dtypes import BOOL, FLOAT, HALVES, dtype
-from engine.ops.memory import warn_of_lost_imaginary
 from engine.ops.pointwise import conj, scaled
 from engine.random_support import C_NAME
 from engine.registry import GENERAL, MEMORY, POINTWISE, op
@@ -261,9 +261,12 @@ def _addmm(input: Tensor, mat1: Tensor, mat2: Tensor, beta: Any, alpha: Any) -> 
     return _combined(summand, multiply(mat1, mat2, "addmm_impl_cpu_"), beta, alpha, input.dtype, skips=True)
 
 
-def _addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, beta: Any, alpha: Any) -> np.ndarray:
+def _addbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, beta: Any, alpha: Any, out: Tensor | None = None
+) -> np.ndarray | Result:
+    """torch copies the summand into the result and adds to it in place: an `out` of another dtype sets the dtype of all."""
     n, p = (t._sizes[layout.wrap_dim(dim, t.dim())] for t, dim in ((batch1, 1), (batch2, 2)))
-    summand = _expanded(input, (n, p))
+    shown = input.detach().expand(n, p)
     for t, name in ((batch1, "batch1"), (batch2, "batch2")):
         if t.dim() != 3:
             raise RuntimeError(f"{name} must be a 3D tensor")
@@ -272,17 +275,18 @@ def _addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, beta: Any, alpha: Any
         raise RuntimeError(f"batch1 and batch2 must have same number of batches, got {count} and {others}")
     if k != m:
         raise RuntimeError(f"Incompatible matrix sizes for bmm ({n}x{k} and {m}x{p})")
-    _unlike(input, batch2, _MIXED_SUM)
+    target = input if out is None else out
+    if target is not input and target._sizes != shown._sizes:
+        target._resize(shown._sizes)  # with no warning
+    summand = F.zeros_like(shown, dtype=target.dtype) if beta == 0 else shown.to(target.dtype, copy=True)
+    if not count:
+        made = summand if beta == 0 else summand.mul_(beta)
+        return Result(made._array(), undefined=made._undefined_mask())
+    _unlike(target, batch2, _MIXED_SUM)
     _unlike(batch1, batch2, _MIXED)
     product = multiply(batch1, batch2, "addmm_impl_cpu_")
     product = product.sum(0, dtype=product.dtype)
-    return _combined(summand, product, beta, alpha, input.dtype, skips=True)
-
-
-def _copy_summand_out(values: list[Any], outs: list[Tensor]) -> None:
-    """torch copies the summand into `out`, and then adds the products to it in place."""
-    if values[3] != 0:
-        warn_of_lost_imaginary(values[0], outs[0].dtype)
+    return _combined(wide(summand), product, beta, alpha, target.dtype, skips=True)
 
 
 _SMALL = 400
@@ -362,8 +366,7 @@ def _sum(
         f"{name}(Tensor input, Tensor {first}, Tensor {second}, *, Number beta=1, Number alpha=1)", kind=GENERAL,
         kernel=kernel, family="linalg", forms=f"function method {forms} out",
         derivatives={"input": _summand_gradient, **derivatives}, memory=memory,
-        out_dtype_error=_OUT_DTYPE if name != "addr" else None, sees_out=name == "addr",
-        before_out=_copy_summand_out if name == "addbmm" else None,
+        out_dtype_error=_OUT_DTYPE if name != "addr" else None, sees_out=name in ("addr", "addbmm"),
     )  # fmt: skip
 
 

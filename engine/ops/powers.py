@@ -10,7 +10,17 @@ from scipy import special
 from engine import dtypes, layout
 from engine.casts import number_array
 from engine.dtypes import COMPLEX, INTEGERS
-from engine.ops.pointwise import EVERY, F, as_scalar, conj, of, pointwise, promote, promote_float
+from engine.ops.pointwise import (
+    EVERY,
+    F,
+    as_scalar,
+    conj,
+    not_implemented,
+    of,
+    pointwise,
+    promote,
+    promote_float,
+)
 from engine.registry import COMPOSITE, NUMERIC, REAL, op
 from engine.results import Result
 from engine.signatures import is_tensor
@@ -222,6 +232,7 @@ def _lcm(input: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 pointwise(
     "lcm(Tensor input, Tensor other)", _lcm, accepts=INTEGERS, error_name="lcm_cpu", forms=EVERY, exact=True,
+    node="NotImplemented", derivatives=not_implemented("lcm", "input", "other"),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------------------- x log y

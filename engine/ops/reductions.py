@@ -312,7 +312,14 @@ def _count_nonzero(input: Tensor, dim: Any) -> Any:
     return np.asarray(np.add.reduce(input._array() != 0, axes, np.int64))
 
 
-op("count_nonzero(Tensor input, int[1]? dim=None)", kind=GENERAL, kernel=_count_nonzero, family=_FAMILY, exact=True)  # fmt: skip
+for _dim in ("int? dim=None", "int[] dim"):
+    op(
+        f"count_nonzero(Tensor input, {_dim})",
+        kind=GENERAL,
+        kernel=_count_nonzero,
+        family=_FAMILY,
+        exact=True,
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- logsumexp

@@ -25,12 +25,13 @@ from engine.ops.reducing import (
     summed_dtype,
     working,
 )
-from engine.registry import COMPOSITE, GENERAL, op
+from engine.registry import COMPOSITE, GENERAL, MEMORY, POINTWISE, op
 from engine.results import Result
 from engine.tensor import Tensor
-from engine.writes import warn_of_resize
+from engine.writes import check_memory, resize_output, warn_of_resize
 
 _FAMILY = "reduction"
+_MEMORY = MEMORY[POINTWISE]
 _WIDER = {np.dtype(np.float32): np.dtype(np.float64), np.dtype(np.complex64): np.dtype(np.complex128)}
 
 
@@ -46,14 +47,18 @@ def _accumulator(d: dtype) -> np.dtype:
 def _scan(name: str, ufunc: np.ufunc) -> Callable[..., Any]:
     identity = 0 if ufunc is np.add else 1
 
-    def kernel(input: Tensor, dim: int, dtype: dtype | None) -> Any:
+    def kernel(input: Tensor, dim: int, dtype: dtype | None, out: Tensor | None = None) -> Any:
         axis = layout.wrap_dim(dim, len(input._sizes))
         target = summed_dtype(input, dtype)
         array = working(input, target)
         if array.ndim == 0 or array.size == 0:
             return array.astype(target.numpy)
+        if out is not None:
+            resize_output(out, input._sizes)
         if target is dtypes.bool_:
             raise NotImplementedError(f"\"{name}_out_cpu\" not implemented for 'Bool'")
+        if out is not None:
+            check_memory(_MEMORY, out, [input], [])
         lost = lost_in(input, target)
         array = array.astype(_accumulator(target), copy=True)
         if (
@@ -147,14 +152,16 @@ def _in_its_dtype(kernel: Callable[..., Any]) -> Callable[..., Any]:
 for _name, _kernel, _formula in (
     ("cumsum", _scan("cumsum", np.add), _cumsum_grad), ("cumprod", _scan("cumprod", np.multiply), _cumprod_grad),
 ):  # fmt: skip
-    for _forms, _run, _check in (
-        ("function method out", _kernel, None), ("inplace-method", _in_its_dtype(_kernel), _refuse_bool(_name)),
-    ):  # fmt: skip
-        op(
-            f"{_name}(Tensor input, int dim, *, dtype? dtype=None)",
-            kind=GENERAL, kernel=_run, family=_FAMILY, forms=_forms, before_out=dtype_from_out(2), memory="internal partial",
-            check=_check, derivatives={"input": _formula},
-        )  # fmt: skip
+    op(
+        f"{_name}(Tensor input, int dim, *, dtype? dtype=None)",
+        kind=GENERAL, kernel=_kernel, family=_FAMILY, forms="function method out", before_out=dtype_from_out(2), memory="",
+        sees_out=True, derivatives={"input": _formula},
+    )  # fmt: skip
+    op(
+        f"{_name}(Tensor input, int dim, *, dtype? dtype=None)",
+        kind=GENERAL, kernel=_in_its_dtype(_kernel), family=_FAMILY, forms="inplace-method", memory="internal partial",
+        check=_refuse_bool(_name), derivatives={"input": _formula},
+    )  # fmt: skip
 
 
 # --------------------------------------------------------------------------------------------------------------- extrema
