@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import engine
 from engine.dtypes import BOOL, COMPLEX, FLOAT, INTEGER, dtype, float32, float64, int64
 from strategies import shapes, values
+from strategies.choices import Choices
 from strategies.shapes import Shape
 
 if TYPE_CHECKING:
@@ -39,6 +41,22 @@ def draw_with_nan(drawing: Drawing, shape: Shape, d: dtype, *, requires_grad: bo
     literals = [choices.pick((*values.TAME_FLOATS[:6], "inf", "nan")) for _ in range(count)]
     literals[choices.below(count)] = "nan"
     return f"torch.tensor({shapes.nested(shape, iter(literals))}{_options(d, requires_grad, float32)})"
+
+
+def draw_in_layout(
+    choices: Choices, shape: Shape, make: Callable[[Shape, bool], str], *, requires_grad: bool = False
+) -> str:
+    """What `make` writes for sizes and a flag, for matrices one time in four not row-major: a transposed one or every
+    second column of a wider one."""
+    if len(shape) < 2 or 0 in shape or not choices.chance(25):
+        return make(shape, requires_grad)
+    *rows, height, width = shape
+    if choices.chance(30):
+        text = f"{make((*rows, height, 2 * width), False)}[..., ::2]"
+    else:
+        turned = ".t()" if not rows else ".transpose(-2, -1)"
+        text = make((*rows, width, height), False) + turned
+    return text + ".requires_grad_()" if requires_grad else text
 
 
 def draw_tensor(drawing: Drawing, shape: Shape, d: dtype, *, requires_grad: bool = False) -> str:

@@ -35,7 +35,7 @@ Weights = tuple[tuple[dtype, int], ...]
 
 # Mostly float32, because results say more where operands share a dtype; the rest by how often programs hold them.
 DEFAULT: Weights = (
-    (float32, 30), (float64, 9), (int64, 9), (bool_, 4), (int32, 4), (float16, 4), (bfloat16, 4), (complex64, 4),
+    (float32, 30), (float64, 9), (int64, 16), (bool_, 6), (int32, 6), (float16, 4), (bfloat16, 4), (complex64, 4),
     (uint8, 3), (int8, 2), (int16, 2), (complex128, 2),
 )  # fmt: skip
 DIFFERENTIABLE: Weights = (

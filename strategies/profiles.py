@@ -17,11 +17,11 @@ class Profile:
     kinds: Weights
     families: Weights
     dtypes: dtypes.Weights = dtypes.DEFAULT
-    gradient: float = 72
+    gradient: float = 66
     """Programs that are drawn towards a backward."""
     mistakes: float = 9
     """Statements that may raise; about half of them are made to."""
-    wild: float = 8
+    wild: float = 10
     """Literals that hold infinities, nan, signed zeros and the ends of the dtype."""
     exact: bool = False
     """Only operations whose results have one right bit pattern."""
@@ -30,19 +30,19 @@ class Profile:
     stop: float = 34
     """Chance to stop after each further statement."""
     most: int = 30
-    spelling: Weights = field(default=(("plain", 60), ("inplace", 18), ("out", 5), ("operator", 20)))
+    spelling: Weights = field(default=(("plain", 60), ("inplace", 22), ("out", 5), ("operator", 20)))
 
 
 _KINDS: Weights = (
-    ("call", 44), ("operator", 12), ("create", 6), ("view", 12), ("getitem", 6), ("setitem", 7), ("flag", 6),
+    ("call", 44), ("operator", 15), ("create", 6), ("view", 12), ("getitem", 6), ("setitem", 7), ("flag", 6),
     ("backward", 10), ("grad", 4), ("clear", 3), ("mode", 4), ("loop", 2), ("hook", 5), ("numpy", 4), ("convert", 3),
     ("random", 3), ("inspect", 2), ("delete", 1),
 )  # fmt: skip
 # About as the sums of their operations' weights (`strategies.catalogue.weights`), less what comes from other kinds of
 # statements: then operations of one class are met equally often whatever their family.
 _FAMILIES: Weights = (
-    ("pointwise", 28), ("reduction", 18), ("linalg", 12), ("indexing", 10), ("comparison", 7), ("view", 6), ("shape", 5),
-    ("conversion", 5), ("creation", 3), ("random", 3), ("other", 1),
+    ("pointwise", 31), ("reduction", 22), ("linalg", 11), ("indexing", 9), ("comparison", 7), ("view", 5), ("shape", 5),
+    ("conversion", 5), ("creation", 2), ("random", 3), ("other", 1),
 )  # fmt: skip
 
 

@@ -89,7 +89,7 @@ class Draft:
                 ),
                 undefined=self._takes_undefined(),
             )
-        if self.drawing.gradient and self.choices.chance(60):
+        if self.drawing.gradient and self.choices.chance(50):
             recorded = [n for n in names if self.scope[n].requires_grad]
             names = recorded or names
         if not names or (shape is not None and self.choices.chance(4)):
@@ -115,7 +115,10 @@ class Draft:
     def new(self, shape: Shape, d: dtype) -> str:
         """A new tensor, written as a statement of its own; in programs towards a backward often a leaf."""
         grad = self.drawing.gradient and d.category >= FLOAT and self.choices.chance(40)
-        return self.drawing.define(self.made(shape, d, grad))
+        made = creation.draw_in_layout(
+            self.choices, shape, lambda sizes, leaf: self.made(sizes, d, leaf), requires_grad=grad
+        )
+        return self.drawing.define(made)
 
     def made(self, shape: Shape, d: dtype, grad: bool) -> str:
         """The text that makes a tensor."""

@@ -89,7 +89,7 @@ def is_regular(tensor: Tensor) -> bool:
     return bool(((greatest < 1e3 * least) & (greatest < 1e6) & (greatest > 1e-6)).all())
 
 
-def or_nan(argument: Argument, percent: float = 30) -> Argument:
+def or_nan(argument: Argument, percent: float = 35) -> Argument:
     """The argument, at that rate a tensor that holds NaN if it is of floats: NaN has rules of its own in what compares and
     orders, and few programs come upon it by themselves."""
 

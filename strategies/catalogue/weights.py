@@ -1,4 +1,4 @@
-"""How often an operation is drawn within its family: one of four classes.
+"""How often an operation is drawn within its family: one of five classes.
 
 A campaign of some thousand programs is to reach every operation, and to meet those that programs are made of in many
 situations. Families are weighed in `strategies.profiles`.
@@ -6,17 +6,21 @@ situations. Families are weighed in `strategies.profiles`.
 
 from __future__ import annotations
 
-COMMON, USUAL, RARE, NEVER = 24, 8, 4, 0
+STAPLE, COMMON, USUAL, RARE, NEVER = 60, 24, 8, 5, 0
+
+_STAPLES = """
+add clone copy_ div exp matmul max mean min mul reshape sub sum to transpose view
+"""
 
 _COMMON = """
-abs add clamp cos div exp log maximum minimum mul neg pow relu sigmoid sin sqrt sub tanh
+abs clamp cos log maximum minimum neg pow relu sigmoid sin sqrt tanh
 argsort isnan sort topk
-all amax amin any argmax argmin cumsum log_softmax logsumexp max mean min norm prod softmax std sum var
-addmm bmm dot matmul mm mv tril triu
-copy_ fill_ gather index_add index_put index_select masked_fill masked_select nonzero scatter zero_
-chunk diagonal expand flatten narrow permute reshape select split squeeze t transpose unbind unsqueeze view
-cat clone contiguous flip repeat stack
-item to
+all amax amin any argmax argmin cumsum log_softmax logsumexp norm prod softmax std var
+addmm bmm dot mm mv tril triu
+fill_ gather index_add index_put index_select masked_fill masked_select nonzero scatter zero_
+chunk diagonal expand flatten narrow permute select split squeeze t unbind unsqueeze
+cat contiguous flip repeat stack
+item
 """
 
 # Other names of what is drawn under its first, and what says little of a tensor.
@@ -40,7 +44,7 @@ data_ptr Generator
 
 _CLASS_OF = {
     name: weight
-    for weight, names in ((COMMON, _COMMON), (RARE, _RARE), (NEVER, _NEVER))
+    for weight, names in ((STAPLE, _STAPLES), (COMMON, _COMMON), (RARE, _RARE), (NEVER, _NEVER))
     for name in names.split()
 }
 

@@ -25,7 +25,11 @@ UNARY = {"neg": "-", "bitwise_not": "~", "positive": "+"}
 _REFLECTED = frozenset(
     ("add", "sub", "mul", "div", "pow", "floor_divide", "remainder", "bitwise_and", "bitwise_or")
 )
-_OFTEN = {"add": 14, "mul": 14, "sub": 10, "div": 9, "pow": 6, "neg": 4, "matmul": 4}
+# How often each is drawn, where it is not 2; those of integers have three overloads each.
+_OFTEN = {
+    "add": 14, "mul": 14, "sub": 10, "div": 18, "pow": 3, "neg": 4, "matmul": 4, "remainder": 1, "bitwise_and": 1,
+    "bitwise_or": 1, "bitwise_xor": 1, "bitwise_left_shift": 1, "bitwise_right_shift": 1,
+}  # fmt: skip
 _WITH_OPERATOR = Table(
     [
         (entry, _OFTEN.get(entry.name, 2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import engine
-from engine.dtypes import FLOAT
+from engine.dtypes import FLOAT, dtype
 from strategies import creation, shapes, values
 from strategies.catalogue import by_family
 from strategies.drawing import Drawing, Expression, Line
@@ -20,7 +20,7 @@ def draw_leaf(drawing: Drawing) -> Expression | Line:
         shape = (2, 3)
     drawn = {d for d, _ in drawing.profile.dtypes}
     d = draw_dtype(choices, tuple((d, w) for d, w in DIFFERENTIABLE if d in drawn) or DIFFERENTIABLE)
-    return Expression(creation.draw_tensor(drawing, shape, d, requires_grad=choices.chance(85)))
+    return Expression(_new(drawing, shape, d, choices.chance(85)))
 
 
 def draw_create(drawing: Drawing) -> Expression | Line:
@@ -36,7 +36,16 @@ def draw_create(drawing: Drawing) -> Expression | Line:
     shape = shapes.draw_shape(choices)
     if drawing.mistake and choices.chance(50):
         return Expression(_ragged(drawing))
-    return Expression(creation.draw_tensor(drawing, shape, d, requires_grad=grad))
+    return Expression(_new(drawing, shape, d, grad))
+
+
+def _new(drawing: Drawing, shape: shapes.Shape, d: dtype, grad: bool) -> str:
+    return creation.draw_in_layout(
+        drawing.choices,
+        shape,
+        lambda sizes, leaf: creation.draw_tensor(drawing, sizes, d, requires_grad=leaf),
+        requires_grad=grad,
+    )
 
 
 _CONSTRUCTORS = (
