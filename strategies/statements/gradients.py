@@ -29,7 +29,7 @@ def is_deep(t: Tensor) -> bool:
 def draw_flag(drawing: Drawing) -> Expression | Line:
     """requires_grad, detach, .data, retain_grad and their like."""
     choices, scope = drawing.choices, drawing.scope
-    way = choices.below(16)
+    way = choices.below(18)
     if way < 5:
         return _requires_grad(drawing, choices.chance(85))
     recorded = scope.matching(lambda t: t.requires_grad)
