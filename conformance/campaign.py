@@ -44,7 +44,7 @@ class Settings:
     """
 
     records: Path
-    programs: int = 1000
+    programs: int = 2000
     seed: int = 0
     profile: str = "default"
     reference: str = "torch-cpu"

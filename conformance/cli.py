@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m conformance",
         description="Does a tensor library mean what PyTorch means? Random programs run on both; every difference is "
         "reported once, as the smallest program that shows it.",
-        epilog="Start with: python -m conformance run --programs 1000 --html report.html\n\n" + EXIT_CODES,
+        epilog="Start with: python -m conformance run --programs 2000 --html report.html\n\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
@@ -151,7 +151,7 @@ def _run(commands: argparse._SubParsersAction) -> None:
         "draw random programs, run them on the reference and the candidates, and make a report",
         """\
 examples:
-  python -m conformance run                                    1,000 programs, engine against torch-cpu
+  python -m conformance run                                    2,000 programs, engine against torch-cpu
   python -m conformance run --programs 20000 --workers 8       the same programs for any number of workers
   python -m conformance run --candidate mylib.compat:torch --html report.html
   python -m conformance run --shard 2/4 --records out          every fourth block of programs; merge with `report`
@@ -160,7 +160,7 @@ Programs run in child processes. A crash, a hang or a lack of memory costs one p
 and the run goes on. Ctrl-C stops after the programs in flight; every record written until then is kept, and so it
 is when a process is killed.""",
     )
-    _drawing(command, 1000)
+    _drawing(command, 2000)
     _backends(command)
     command.add_argument(
         "--workers",
