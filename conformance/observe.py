@@ -122,7 +122,8 @@ class Observer:
         self._prefix = getattr(namespace, "__name__", "")
         self._undefined: Any = backend.undefined_mask
         self._has_storage = hasattr(tensor_type, "untyped_storage")
-        self._may_be_lazy = hasattr(tensor_type, "is_neg") and hasattr(tensor_type, "resolve_neg")
+        lazy = hasattr(tensor_type, "is_neg") and hasattr(tensor_type, "resolve_neg")
+        self._may_be_lazy = backend.lazy and lazy
         self._fast = backend.addressable and self._has_storage and backend.storage_key is None
         self._spans = spans or not self._has_storage or backend.storage_key is not None
         self._seen: dict[str, tuple[Any, Any]] = {}
