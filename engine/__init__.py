@@ -8,9 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy
-
-from engine import autograd, cuda, dtypes, functions, linalg
+from engine import autograd, cuda, dtypes, functions, linalg, precision
 from engine.autograd import (
     enable_grad,
     inference_mode,
@@ -66,5 +64,4 @@ def undefined_mask(tensor: Tensor) -> Any:
 
 def overwrite_bits(tensor: Tensor, data: bytes) -> None:
     """Put other values (row-major, native bytes) into a tensor's memory unseen by autograd. Not part of torch's names."""
-    if data:
-        tensor._array()[...] = numpy.frombuffer(data, tensor.dtype.numpy).reshape(tensor._sizes)
+    precision.overwrite(tensor, data)

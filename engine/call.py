@@ -14,10 +14,10 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine.autograd.modes import _State
-from engine.compute import compute_results
+from engine.compute import compute_mutation, compute_results
 from engine.nodes import OpNode
 from engine.registry import COMPOSITE, GENERAL, MUTATION, POINTWISE, VIEW, Op, compare
-from engine.results import Result, make_view, wrap
+from engine.results import Result, make_view, result_of, wrap
 from engine.tensor import Tensor
 from engine.writes import (
     bump_version,
@@ -155,14 +155,13 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
     _check_dim(op, values)
     check_memory(op.memory, target, [], tensors[1:])
     if op.kind == MUTATION:
-        written = op.kernel(*values)
-        if written is not None:
-            result = written if isinstance(written, Result) else Result(np.asarray(written))
+        result = compute_mutation(op, values, tensors)
+        if result is not None:
             write(target, depending_on_order(op.memory, result, target, (), tensors[1:]))
     else:
         if op.kind == POINTWISE:
             require_shape(target, layout.broadcast_shapes([t._sizes for t in tensors]))
-        (result, *_) = compute_results(op, values, tensors, target)
+        result, *_ = compute_results(op, values, tensors, target)
         require_shape(target, result.values.shape)
         write(target, depending_on_order(op.memory, result, target, (), tensors[1:]))
     bump_version(target)
@@ -209,7 +208,7 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
         raise TypeError(f"{op.name}(): argument 'out' must be a tuple of {len(results)} Tensors")
     for t, result in zip(outs, results, strict=True):
         if op.kind != POINTWISE:
-            require_out_dtype(op, dtypes.BY_NUMPY[result.values.dtype], t)
+            require_out_dtype(op, result.dtype or dtypes.BY_NUMPY[result.values.dtype], t)
         if t._sizes != result.values.shape and _is_cast_into(op, values, result, t):
             warn_of_resize(t, result.values.shape)  # torch resizes before it casts and again after it
         write_result(t, depending_on_order(op.memory, result, t, tensors[:1], tensors[1:]))
@@ -218,7 +217,7 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
 
 def _is_cast_into(op: Op, values: list[Any], result: Result, target: Tensor) -> bool:
     """Whether an elementwise result is made in another dtype than that of `out`, which for comparisons is the operands'."""
-    if op.kind != POINTWISE or result.values.dtype == target.dtype.numpy or op.name.startswith("logical_"):
+    if op.kind != POINTWISE or result.dtype is target.dtype or op.name.startswith("logical_"):
         return False
     if op.rule is not compare:
         return True
@@ -243,6 +242,6 @@ def _run_composite_out(op: Op, values: list[Any], out: Any) -> Any:
         # Products allocate `out` themselves; elementwise steps leave that to the last one, which keeps its layout.
         allocates = op.family == "linalg" and "columns" not in op.memory
         strides = None if allocates or any(value is t for t in tensors) else value._strides
-        written = Result(value._array(), strides, value._undefined_mask())
+        written = result_of(value, strides)
         write_result(target, depending_on_order(op.memory, written, target, tensors[:1], tensors[1:]))
     return out

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.dtypes import dtype
+from engine.precision import converted
 
 
 def number_array(value: Any, d: dtype) -> np.ndarray:
@@ -24,9 +25,14 @@ def number_array(value: Any, d: dtype) -> np.ndarray:
         value = value.real
     if d.category == dtypes.INTEGER and isinstance(value, float):
         return cast(np.asarray(value), d, dtypes.float64)[0]
-    if d is dtypes.bfloat16 or d is dtypes.float16:
-        return np.asarray(value, np.float32).astype(d.numpy)
-    return np.asarray(value, d.numpy)
+    return _nominal(value, d)
+
+
+def _nominal(value: Any, d: dtype) -> np.ndarray:
+    """A number that the format of a dtype holds; rounded to it in every precision mode, as a literal."""
+    if d in dtypes.HALVES:
+        return np.asarray(value, np.float32).astype(d.nominal).astype(d.numpy, copy=False)
+    return np.asarray(value, d.nominal).astype(d.numpy, copy=False)
 
 
 def checked_number(value: Any, d: dtype) -> np.ndarray:
@@ -42,7 +48,7 @@ def checked_number(value: Any, d: dtype) -> np.ndarray:
         raise RuntimeError(f"value cannot be converted to type {C_NAMES[d.name]} without overflow")
     if d.category == dtypes.INTEGER:
         return number_array(int(value), d)
-    return np.asarray(value, dtypes.opmath(d)).astype(d.numpy)
+    return _nominal(value, d)
 
 
 def holds(d: dtype, value: Any) -> bool:
@@ -86,17 +92,19 @@ def cast(array: np.ndarray, target: dtype, source: dtype) -> tuple[np.ndarray, n
         if source.category == dtypes.COMPLEX and dtypes.BOOL < target.category < dtypes.COMPLEX:
             array = array.real
         if source in dtypes.HALVES:
-            array = array.astype(np.float32)
+            array = array.astype(dtypes.opmath(source), copy=False)
         if target.category == dtypes.BOOL:
             return array != 0, None
         if target.category != dtypes.INTEGER or source.category < dtypes.FLOAT:
+            given = array
             if (
                 target in dtypes.HALVES
             ):  # every conversion to them goes through float32, so it may round twice
-                array = array.astype(np.float32)
-            return array.astype(target.numpy), None
-        limits = np.iinfo(target.numpy)
-        whole = np.trunc(array.astype(np.float64))
+                array = array.astype(dtypes.opmath(target))
+            array = array.astype(target.numpy)
+            return (converted(array, given, target) if target.category >= dtypes.FLOAT else array), None
+        limits = np.iinfo(target.nominal)
+        whole = np.trunc(array.astype(np.result_type(array.dtype, np.float64), copy=False))
         held = (whole >= limits.min) & (whole < float(limits.max) + 1)
         if held.all():
             return array.astype(target.numpy), None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine.casts import cast, number_array
+from engine.precision import _Mode
 from engine.registry import POINTWISE, Op
 from engine.results import Result
 from engine.tensor import Tensor
@@ -27,10 +29,23 @@ def compute_results(
         got = op.kernel(*values, out=target) if op.sees_out else op.kernel(*values)
         outputs = got if isinstance(got, tuple) else (got,)
         results = tuple(r if isinstance(r, Result) else Result(np.asarray(r)) for r in outputs)
+    if _Mode.hook is not None:
+        results = _Mode.hook(op, values, tensors, results, compute_results)
     for t in tensors:
         if t._storage.undefined is not None:
             return tuple(_spread_undefined(op, values, tensors, r) for r in results)
     return results
+
+
+def compute_mutation(op: Op, values: list[Any], tensors: list[Tensor]) -> Result | None:
+    """What a MUTATION kernel wants to be written, None if it has written itself."""
+    written = op.kernel(*values)
+    if written is None:
+        return None
+    result = written if isinstance(written, Result) else Result(np.asarray(written))
+    if _Mode.hook is not None:
+        (result,) = _Mode.hook(op, values, tensors, (result,), lambda *call: (compute_mutation(*call),))
+    return result
 
 
 def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | None) -> Result:
@@ -74,10 +89,17 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
             converted[i] = number_array(value, compute).astype(working, copy=False)
     if op.wide_scalar and compute in dtypes.HALVES:
         converted[1] = _unrounded_scalar(values[1], converted[1])
+    if compute.numpy is not compute.nominal:
+        if op.of_format:
+            converted = [v.astype(compute.nominal) if isinstance(v, np.ndarray) else v for v in converted]
+        elif op.stepwise and compute in dtypes.HALVES:
+            converted = [_rounded_number(value, compute) for value in converted]
     got = op.kernel(*converted)
     got = got if isinstance(got, Result) else Result(np.asarray(got))
     values_, lost = got.values, got.undefined if undefined is None else undefined
+    narrow = False
     if values_.dtype != result.numpy:
+        narrow = values_.dtype.itemsize < result.numpy.itemsize and not op.of_format
         values_ = values_.astype(result.numpy)
     if values_.shape != shape:
         values_ = np.broadcast_to(values_, shape)
@@ -86,7 +108,7 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
         strides = layout.contiguous_strides(shape)
     else:
         strides = got.strides or _fresh_strides(op, values, tensors, compute, shape)
-    return Result(values_, strides, lost)
+    return Result(values_, strides, lost, None, result, narrow)
 
 
 def _fresh_strides(
@@ -102,6 +124,14 @@ def _fresh_strides(
             geometries.append(((), ()))  # torch sees a number as one more operand, without dimensions
             break
     return layout.pointwise_strides(geometries, shape)
+
+
+def _rounded_number(value: Any, d: dtypes.dtype) -> Any:
+    """A number as a 16-bit dtype holds it, which kernels cannot do that see wide arrays; infinite ones are their errors."""
+    if not isinstance(value, float):
+        return value
+    rounded = number_array(value, d).item()
+    return rounded if math.isfinite(rounded) else value
 
 
 def _unrounded_scalar(value: Any, converted: np.ndarray) -> np.ndarray:
@@ -143,4 +173,4 @@ def _spread_undefined(op: Op, values: list[Any], tensors: list[Tensor], result: 
         spread = np.ones(shape, np.bool_)
     if result.undefined is not None:
         spread |= result.undefined
-    return Result(result.values, result.strides, spread, result.whole)
+    return Result(result.values, result.strides, spread, result.whole, result.dtype, result.narrow)

@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch-dtype
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -21,10 +22,25 @@ class LacksError(NotImplementedError):
         super().__init__(f"the engine has no {what}")
 
 
+LONGDOUBLE = np.finfo(np.longdouble).nmant > np.finfo(np.float64).nmant
+"""Whether NumPy has a longdouble that is wider than float64: it has none on Windows and on Apple's ARM processors."""
+
+_CARRIERS: dict[str, np.dtype[Any]] = {
+    "float16": np.dtype(np.float64), "bfloat16": np.dtype(np.float64), "float32": np.dtype(np.float64),
+    "complex64": np.dtype(np.complex128), "float64": np.dtype(np.longdouble if LONGDOUBLE else np.float64),
+    "complex128": np.dtype(np.clongdouble if LONGDOUBLE else np.complex128),
+}  # fmt: skip
+
+
 class dtype:
-    """An element type: a name, a NumPy dtype that holds it and a promotion category."""
+    """An element type: a name, NumPy dtypes that hold it and a promotion category.
+
+    `nominal` is the format that the name promises. `numpy` is what arrays of it have in the present precision mode
+    (`engine.precision`): the nominal format, or in wide mode the `carrier`, which holds more digits.
+    """
 
     __slots__ = (
+        "carrier",
         "category",
         "is_complex",
         "is_floating_point",
@@ -32,14 +48,18 @@ class dtype:
         "itemsize",
         "legacy",
         "name",
+        "nominal",
         "numpy",
+        "opmath",
     )
 
     def __init__(self, name: str, numpy: object, category: int, legacy: str) -> None:
         self.name = name
-        self.numpy = np.dtype(numpy)  # type: ignore[call-overload]
+        self.nominal = self.numpy = np.dtype(numpy)  # type: ignore[call-overload]
+        self.carrier: np.dtype[Any] = _CARRIERS.get(name, self.nominal)
+        self.opmath = np.dtype(np.float32) if name in ("float16", "bfloat16") else self.nominal
         self.category = category
-        self.itemsize = self.numpy.itemsize
+        self.itemsize = self.nominal.itemsize
         self.is_floating_point = category == FLOAT
         self.is_complex = category == COMPLEX
         self.is_signed = name not in ("bool", "uint8")
@@ -82,7 +102,22 @@ FLOATS = frozenset((float16, bfloat16, float32, float64))
 HALVES = frozenset((float16, bfloat16))
 COMPLEXES = frozenset((complex64, complex128))
 
-BY_NUMPY = {d.numpy: d for d in ALL}
+NOMINAL = {d.nominal: d for d in ALL}
+"""The dtype of a user's array."""
+_WIDE = NOMINAL | {d.carrier: d for d in (complex128, float64, complex64, float32)}
+BY_NUMPY = NOMINAL
+"""The dtype of a kernel's array. In wide mode that of 16-bit floats cannot be told from float32's: see `engine.precision`."""
+
+
+def carry(wide: bool) -> None:
+    """Make the carriers (or the nominal formats again) what arrays are computed and stored in."""
+    global BY_NUMPY
+    BY_NUMPY = _WIDE if wide else NOMINAL
+    for d in ALL:
+        d.numpy = d.carrier if wide else d.nominal
+        d.opmath = d.carrier if wide else np.dtype(np.float32) if d in HALVES else d.nominal
+
+
 ALIASES = {
     "bool": bool_, "short": int16, "int": int32, "long": int64,
     "half": float16, "float": float32, "double": float64, "cfloat": complex64, "cdouble": complex128,
@@ -127,7 +162,7 @@ def of_number(value: complex | bool) -> dtype:
 
 def opmath(d: dtype) -> np.dtype:
     """The NumPy dtype to compute in: 16-bit floats are computed in float32 and rounded once."""
-    return np.dtype(np.float32) if d in HALVES else d.numpy
+    return d.opmath
 
 
 class finfo:
@@ -139,7 +174,7 @@ class finfo:
             raise TypeError(
                 f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{d!r}'"
             )
-        info = ml_dtypes.finfo(d.numpy)
+        info = ml_dtypes.finfo(d.nominal)
         self.dtype, self.bits = d.name, info.bits
         self.eps, self.max, self.min, self.tiny = (
             float(info.eps),
@@ -159,5 +194,5 @@ class iinfo:
             raise TypeError(
                 f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'"
             )
-        info = np.iinfo(type.numpy)
+        info = np.iinfo(type.nominal)
         self.dtype, self.bits, self.max, self.min = type.name, info.bits, int(info.max), int(info.min)

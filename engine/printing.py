@@ -129,7 +129,7 @@ def tensor_text(tensor: Any) -> str:
 
     node = tensor.grad_fn
     return tensor_repr(
-        tensor._array(), tensor.dtype.name, requires_grad=tensor.requires_grad,
+        tensor._array().astype(tensor.dtype.nominal, copy=False), tensor.dtype.name, requires_grad=tensor.requires_grad,
         grad_fn=None if node is None else type(node).__name__, default_dtype=get_default_dtype().name,
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ import numpy as np
 from engine import dtypes
 from engine.mt19937 import Mt19937Stream
 
-NUMPY = {d.name: d.numpy for d in dtypes.ALL}
+NUMPY = {d.name: d.nominal for d in dtypes.ALL}
 PART = {"complex64": "float32", "complex128": "float64"}
 """The dtype of both parts of a complex dtype."""
 

@@ -68,6 +68,7 @@ class Op:
     before_out: Callable[[list[Any], list[Any]], None] | None = None
     out_form: Callable[..., Any] | None = None
     sees_out: bool = False
+    of_format: bool = False
     check: Callable[[list[Any]], None] | None = None
     warning: str | None = None
     # Derived from the above once, for the hot path:
@@ -166,6 +167,7 @@ def op(
     before_out: Callable[[list[Any], list[Any]], None] | None = None,
     out_form: Callable[..., Any] | None = None,
     sees_out: bool = False,
+    of_format: bool = False,
     check: Callable[[list[Any]], None] | None = None,
     warning: str | None = None,
     aliases: tuple[str, ...] = (),
@@ -197,6 +199,7 @@ def op(
         write the result; called with the bound values and `out`. It may return NotImplemented for the usual form, which
         for composites copies their result.
     sees_out: the kernel takes the tensor that is to be written, too (as `out`, None where there is none).
+    of_format: elementwise, and computed in the nominal format in every precision mode, on which the result depends.
     check: called with the bound values once autograd has allowed a write, before memory is looked at.
     warning: what a call says (as UserWarning) before anything is checked.
     out_dtype_error: what the operation says if `out` has not exactly the result's dtype; None casts as usual.
@@ -212,7 +215,7 @@ def op(
         memory=MEMORY.get(kind, MEMORY.get(family, frozenset())) if memory is None else frozenset(memory.split()),
         last_leads=last_leads, casts=casts, stepwise=stepwise, wide_scalar=wide_scalar,
         bound_rule=bound_rule, out_dtype_error=out_dtype_error, before_out=before_out, out_form=out_form,
-        sees_out=sees_out, check=check, warning=warning,
+        sees_out=sees_out, of_format=of_format, check=check, warning=warning,
     )  # fmt: skip
     from engine import nodes, publishing
 

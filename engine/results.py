@@ -29,18 +29,31 @@ class Result:
     """What a kernel computed, where the values alone do not say it all.
 
     strides: the layout of a fresh result (row-major if None). undefined: elements that torch leaves undefined.
-    whole: a fresh tensor that holds the values already, where they lie within more memory.
+    whole: a fresh tensor that holds the values already, where they lie within more memory. dtype: that of the elements, where
+    it is not the only one that is held in such arrays. narrow: computed in no more precision than that.
     """
 
     values: np.ndarray
     strides: layout.Shape | None = None
     undefined: np.ndarray | None = None
     whole: Tensor | None = None
+    dtype: dtype | None = None
+    narrow: bool = False
+
+
+def result_of(tensor: Tensor, strides: layout.Shape | None = None) -> Result:
+    """What a tensor holds, as the result of an operation that was computed by others."""
+    narrow = not tensor._storage.accurate
+    return Result(tensor._array(), strides, tensor._undefined_mask(), None, tensor.dtype, narrow)
 
 
 def wrap(result: Result) -> Tensor:
     """A fresh tensor that owns a result."""
-    tensor = Tensor._fresh(result.values, strides=result.strides) if result.whole is None else result.whole
+    tensor = (
+        Tensor._fresh(result.values, result.dtype, result.strides) if result.whole is None else result.whole
+    )
+    if result.narrow:
+        tensor._storage.accurate = False
     if result.undefined is not None and result.undefined.any():
         tensor._mark_undefined(result.undefined)
     return tensor

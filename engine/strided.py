@@ -34,7 +34,9 @@ class Strided:
         """The elements as a NumPy array on the tensor's own memory."""
         if 0 in self._sizes:
             return np.empty(self._sizes, self.dtype.numpy)
-        item = self.dtype.itemsize
+        if self._storage.mirror is not None:
+            self._storage.refresh()
+        item = self.dtype.numpy.itemsize
         if layout.is_contiguous(self._sizes, self._strides):
             return np.ndarray(self._sizes, self.dtype.numpy, self._storage.buffer, self._offset * item)
         return np.ndarray(

@@ -78,13 +78,17 @@ class Tensor(Strided):
     def _fresh(array: np.ndarray, d: dtype | None = None, strides: layout.Shape | None = None) -> Tensor:
         """A tensor that owns the values of an array, laid out in the given strides (row-major if None)."""
         d = d or dtypes.BY_NUMPY[array.dtype]
+        if (
+            array.dtype is not d.numpy and array.dtype != d.numpy
+        ):  # what holds the same in every precision mode, as random numbers
+            array = array.astype(d.numpy)
         sizes = array.shape
         contiguous = layout.contiguous_strides(sizes)
         if strides is None or strides == contiguous:
             if not (array.flags.c_contiguous and array.flags.writeable and array.flags.owndata):
                 array = array.copy("C")
-            return Tensor._make(storage_of_array(array), 0, sizes, contiguous, d)
-        storage = Storage(np.zeros(layout.extent(sizes, strides) * d.itemsize, np.uint8))
+            return Tensor._make(storage_of_array(array, d), 0, sizes, contiguous, d)
+        storage = Storage(np.zeros(layout.extent(sizes, strides) * d.numpy.itemsize, np.uint8), None, d)
         self = Tensor._make(storage, 0, sizes, strides, d)
         self._array()[...] = array
         return self

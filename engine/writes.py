@@ -120,12 +120,17 @@ def require_castable(source: dtype, target: Tensor) -> None:
 
 def write(target: Tensor, result: Result) -> None:
     """Put values into a tensor's memory, cast to its dtype. Raises RuntimeError for a lower category."""
-    source = dtypes.BY_NUMPY[result.values.dtype]
+    source = result.dtype or dtypes.BY_NUMPY[result.values.dtype]
     require_castable(source, target)
     values, lost = cast(result.values, target.dtype, source)
+    storage = target._storage
     target._array()[...] = values
+    if storage.mirror is not None:
+        storage.flush()
+    if result.narrow:
+        storage.accurate = False
     undefined = result.undefined if lost is None else lost
-    if undefined is not None or target._storage.undefined is not None:
+    if undefined is not None or storage.undefined is not None:
         target._mark_undefined(False if undefined is None else undefined)
 
 
@@ -159,7 +164,7 @@ def write_result(target: Tensor, result: Result) -> None:
 
     That comes with a warning if it had elements.
     """
-    source = dtypes.BY_NUMPY[result.values.dtype]
+    source = result.dtype or dtypes.BY_NUMPY[result.values.dtype]
     require_castable(source, target)
     if resize_output(target, result.values.shape) and result.strides is not None:
         target._strides = result.strides

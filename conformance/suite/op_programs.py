@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +37,7 @@ def names() -> list[str]:
     return sorted({entry.name for entry in ENTRIES})
 
 
-def programs_of(name: str, max_examples: int) -> Iterator[str]:
+def programs_of(name: str, max_examples: int, among: Collection[dtype] = ALL) -> Iterator[str]:
     """The texts of all programs about an operation: entries x dtypes x layouts, values first, then gradients.
 
     With `max_examples` 700 each dtype meets each layout once; with fewer the layouts are spread over the dtypes.
@@ -47,7 +47,7 @@ def programs_of(name: str, max_examples: int) -> Iterator[str]:
         if entry.name != name:
             continue
         for number, d in enumerate(ALL):
-            for case in range(each):
+            for case in range(each if d in among else 0):
                 layout = LAYOUTS[(case * len(LAYOUTS) // min(each, len(LAYOUTS)) + number) % len(LAYOUTS)]
                 yield from _case(entry, d, layout, case)
 

@@ -16,7 +16,7 @@ from engine.dtypes import BOOL, FLOAT, FLOATS
 from engine.ops.pointwise import EVERY, METHOD_ONLY, conj, pointwise
 from engine.random_support import C_NAME
 from engine.registry import GENERAL, op
-from engine.results import Result
+from engine.results import Result, result_of
 from engine.tensor import Tensor
 
 
@@ -60,7 +60,7 @@ def _ldexp(input: Tensor, other: Tensor) -> Result:
     if not _has_exponents(input, other):
         base = F.full((), 2.0, dtype=input.dtype) if input.dtype.category >= FLOAT else 2.0
         scaled = F.mul(input.detach(), F.pow(base, other.detach()))
-        return Result(scaled._array(), scaled._strides)
+        return result_of(scaled, scaled._strides)
     if other.dtype.category == BOOL:
         raise NotImplementedError("\"ldexp_cpu_exp\" not implemented for 'Bool'")
     shape = layout.broadcast_two(input._sizes, other._sizes)
@@ -80,7 +80,7 @@ op(
 
 pointwise(
     "nextafter(Tensor input, Tensor other)", np.nextafter, accepts=FLOATS, error_name="nextafter_cpu", exact=True,
-    forms=METHOD_ONLY, stepwise=True,
+    forms=METHOD_ONLY, stepwise=True, of_format=True,
     derivatives={
         "input": lambda grad, input, other: F.where(input != other, grad, 0),
         "other": lambda grad: F.zeros_like(grad),

@@ -153,9 +153,16 @@ def _item(input: Tensor) -> Any:
     return _readable(input).reshape(()).item()
 
 
+_NO_PYTHON = {
+    dtypes.bfloat16.nominal: np.float32, np.dtype(np.longdouble): np.float64, np.dtype(np.clongdouble): np.complex128,
+}  # fmt: skip
+
+
 def _readable(input: Tensor) -> np.ndarray:
     array = input._array()
-    return array.astype(np.float32) if input.dtype is dtypes.bfloat16 else array
+    if array.dtype in _NO_PYTHON:  # of which Python has no numbers
+        return array.astype(_NO_PYTHON[array.dtype])
+    return array
 
 
 _conversion("item(Tensor input)", _item)
@@ -174,12 +181,12 @@ def _numpy(input: Tensor, force: bool) -> np.ndarray:
     if storage.owner is None:
         storage.owner = storage.buffer  # memory that NumPy sees cannot be moved, so it cannot grow
     if 0 in input._sizes:
-        return input._array()
+        return np.empty(input._sizes, input.dtype.nominal)
     item = input.dtype.itemsize
     strides = [
         s * item for s in input._strides
     ]  # also of dimensions of size 1, which NumPy would choose otherwise
-    return np.ndarray(input._sizes, input.dtype.numpy, input._storage.buffer, input._offset * item, strides)
+    return np.ndarray(input._sizes, input.dtype.nominal, storage.mirrored(), input._offset * item, strides)
 
 
 _conversion("numpy(Tensor input, *, bool force=False)", _numpy)

@@ -34,10 +34,10 @@ def _bincount(input: Tensor, weights: Tensor | None, minlength: int) -> Any:
         return np.bincount(values, minlength=minlength).astype(np.int64)
     if weights._sizes != input._sizes:
         raise RuntimeError("weights should be 1-d and have the same length as input")
-    single = weights.dtype is dtypes.float32
-    total = np.zeros(max(int(values.max()) + 1, minlength), np.float32 if single else np.float64)
+    added = dtypes.float32 if weights.dtype is dtypes.float32 else dtypes.float64
+    total = np.zeros(max(int(values.max()) + 1, minlength), added.numpy)
     np.add.at(total, values, weights._array().astype(total.dtype))
-    return total
+    return Result(total, dtype=added)
 
 
 op("bincount(Tensor input, Tensor? weights=None, int minlength=0)", kind=GENERAL, kernel=_bincount, family=_FAMILY)  # fmt: skip

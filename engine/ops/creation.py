@@ -65,12 +65,12 @@ def blank(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None) ->
     """A zero-filled tensor of the given sizes and strides (row-major if None). Raises RuntimeError if there is no memory."""
     strides = layout.contiguous_strides(sizes) if strides is None else strides
     try:
-        memory = np.zeros(layout.extent(sizes, strides) * d.itemsize, np.uint8)
+        memory = np.zeros(layout.extent(sizes, strides) * d.numpy.itemsize, np.uint8)
     except (MemoryError, ValueError):  # more than there is, or more than a size can say
         raise RuntimeError(
             f"Storage size calculation overflowed with sizes={list(sizes)} and strides={list(strides)}"
         ) from None
-    return Tensor._make(Storage(memory), 0, sizes, strides, d)
+    return Tensor._make(Storage(memory, None, d), 0, sizes, strides, d)
 
 
 def undefined(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None) -> Tensor:

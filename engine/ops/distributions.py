@@ -20,7 +20,7 @@ from engine.ops.random_fills import FLAT, GENERATOR, bernoulli_number, bernoulli
 from engine.ops.random_outputs import INTO, resized, write_filled
 from engine.random import stream_of
 from engine.registry import GENERAL, op
-from engine.results import Result
+from engine.results import Result, result_of
 from engine.tensor import Tensor
 from engine.writes import bump_version, resize_output, write
 
@@ -67,10 +67,10 @@ def _normal_std_into(out: Tensor, mean: float, std: Tensor, source: Any) -> None
         _scaled_into(out, mean, std, source)
 
 
-def _made(into: Callable[..., None], of: int) -> Callable[..., np.ndarray]:
+def _made(into: Callable[..., None], of: int) -> Callable[..., Result]:
     """The kernel that fills a fresh row-major tensor of the dtype of parameter `of`."""
 
-    def kernel(mean: Any, std: Any, source: Any) -> np.ndarray:
+    def kernel(mean: Any, std: Any, source: Any) -> Result:
         tensors = [t for t in (mean, std) if isinstance(t, Tensor)]
         if is_grad_enabled() and (mean, std)[of].dtype.is_complex and any(t.requires_grad for t in tensors):
             raise RuntimeError(
@@ -78,7 +78,7 @@ def _made(into: Callable[..., None], of: int) -> Callable[..., np.ndarray]:
             )
         out = blank(layout.broadcast_shapes([t._sizes for t in tensors]), (mean, std)[of].dtype)
         into(out, mean, std, source)
-        return out._array()
+        return result_of(out)
 
     return kernel
 
@@ -125,7 +125,7 @@ op(
 
 
 def _multinomial(input: Tensor, num_samples: int, replacement: bool, source: Any) -> Result:
-    stream, weights = stream_of(source), input._array()
+    stream, weights = stream_of(source), input._array().astype(input.dtype.nominal, copy=False)
     before = stream.clone()
     drawn = generator.multinomial(stream, weights, num_samples, replacement)
     if replacement and num_samples > 1:

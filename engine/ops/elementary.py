@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from engine import dtypes
 from engine.autograd.modes import is_grad_enabled
@@ -29,6 +28,7 @@ from engine.ops.pointwise import (
 )
 from engine.registry import INEXACT, REAL, Op
 from engine.results import Result
+from engine.special_functions import special
 
 _PI_180 = math.pi / 180.0
 

@@ -44,7 +44,7 @@ def check_array(array: np.ndarray) -> dtype:
         raise ValueError(
             "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the memory."
         )
-    d = dtypes.BY_NUMPY.get(array.dtype)
+    d = dtypes.NOMINAL.get(array.dtype)
     if d is None or d is dtypes.bfloat16:
         raise TypeError(
             f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types are: {_SUPPORTED}."
@@ -68,7 +68,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
             stacklevel=2,
         )
     strides = tuple(s // ndarray.itemsize for s in ndarray.strides)
-    return Tensor._make(shared_storage(ndarray), 0, ndarray.shape, strides, d)
+    return Tensor._make(shared_storage(ndarray, d), 0, ndarray.shape, strides, d)
 
 
 F.from_numpy = from_numpy
@@ -185,9 +185,10 @@ def _warned_item(x: Tensor) -> Any:
 def _store(leaves: list[Any], d: dtype) -> np.ndarray:
     """The values of numbers in a dtype. Raises TypeError for another kind of number, RuntimeError beyond an integer's range."""
     if d.category == dtypes.COMPLEX:
-        return np.array([_as_complex(x) for x in leaves], np.complex128).astype(d.numpy)
+        return np.array([_as_complex(x) for x in leaves], np.complex128).astype(d.nominal)
     if d.category == dtypes.FLOAT:
-        return np.array([_as_real(x) for x in leaves], np.float64).astype(dtypes.opmath(d)).astype(d.numpy)
+        numbers = np.array([_as_real(x) for x in leaves], np.float64)
+        return (numbers.astype(np.float32) if d in dtypes.HALVES else numbers).astype(d.nominal)
     if d.category == dtypes.BOOL:
         return np.array([_as_truth(x) for x in leaves], np.bool_)
     out = np.empty(len(leaves), d.numpy)

@@ -9,7 +9,6 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from engine import dtypes
 from engine import functions as F
@@ -18,7 +17,8 @@ from engine.dtypes import BOOL, FLOATS, HALVES, dtype, get_default_dtype
 from engine.ops.elementary import _digamma, _trigamma
 from engine.ops.pointwise import EVERY, METHOD_ONLY, pointwise
 from engine.registry import GENERAL, REAL, Op, op, promote_float
-from engine.results import Result
+from engine.results import Result, result_of
+from engine.special_functions import special
 from engine.tensor import Tensor
 
 # ----------------------------------------------------------------------------------------------------- modified Bessel
@@ -122,7 +122,7 @@ def _mvlgamma(input: Tensor, p: int) -> Result:
         raise NotImplementedError(f"\"arange_cpu\" not implemented for '{input.dtype.legacy}'")
     terms = _arguments(input.detach(), p).lgamma()
     total = terms.sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
-    return Result(total._array(), total._strides)
+    return result_of(total, total._strides)
 
 
 def _arguments(input: Any, p: int) -> Any:

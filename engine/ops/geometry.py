@@ -137,6 +137,7 @@ def _set(input: Tensor, storage: Storage, offset: int, size: Shape, stride: Shap
             f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}"
         )
     check_inplace(input, is_grad_enabled() and input.requires_grad)
+    storage = storage.holding(input.dtype)
     needed = (offset + layout.extent(size, stride)) * input.dtype.itemsize if layout.numel(size) else 0
     if needed > storage.nbytes():
         storage.resize_(needed)

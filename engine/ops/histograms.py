@@ -38,8 +38,8 @@ def _histc(input: Tensor, bins: int, min: Any, max: Any) -> np.ndarray:
     if low == high and input.numel():
         if d.category == COMPLEX:
             raise NotImplementedError(f"\"aminmax_cpu\" not implemented for '{d.legacy}'")
-        values = input._array().astype(np.float64)
-        low, high = float(values.min()), float(values.max())
+        values = input._array().astype(np.promote_types(d.opmath, np.float64))
+        low, high = values.min(), values.max()
     if low == high:
         low, high = low - 1, high + 1
     if d is uint8 and low < 0:

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from engine import layout
+from engine.precision import lowered
 
 
 def column_major(sizes: layout.Shape) -> layout.Shape:
@@ -32,6 +33,7 @@ def batches(array: np.ndarray) -> np.ndarray:
 
 def lu(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Triangular factors in one matrix, row exchanges, and the place (from 1) of the first zero pivot or 0."""
+    matrices = lowered(matrices)
     (getrf,) = get_lapack_funcs(("getrf",), dtype=matrices.dtype)
     *batch, m, n = matrices.shape
     factors, swaps = np.empty_like(matrices), np.zeros((*batch, min(m, n)), np.int64)
@@ -51,7 +53,8 @@ def exchange_sign(swaps: np.ndarray) -> np.ndarray:
 def solve(matrices: np.ndarray, right: np.ndarray, left: bool) -> tuple[np.ndarray, np.ndarray]:
     """X with A X = B (X A = B if not `left`) for batches of one length, and the info of the factorization."""
     factors, swaps, info = lu(matrices)
-    (getrs,) = get_lapack_funcs(("getrs",), dtype=matrices.dtype)
+    right = lowered(right)
+    (getrs,) = get_lapack_funcs(("getrs",), dtype=factors.dtype)
     out = np.full_like(right, np.nan)
     for i in np.ndindex(*matrices.shape[:-2]):
         if right[i].size and not info[i]:
@@ -65,6 +68,7 @@ def solve(matrices: np.ndarray, right: np.ndarray, left: bool) -> tuple[np.ndarr
 
 def cholesky(matrices: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray]:
     """Triangular factors and the order of the first leading minor that is not positive, or 0."""
+    matrices = lowered(matrices)
     (potrf,) = get_lapack_funcs(("potrf",), dtype=matrices.dtype)
     out, info = np.zeros_like(matrices), np.zeros(matrices.shape[:-2], np.int32)
     for i in np.ndindex(*matrices.shape[:-2]):
@@ -75,6 +79,7 @@ def cholesky(matrices: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray]
 
 def cholesky_inverse(factors: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray]:
     """The inverses of the matrices whose triangular factors these are, and the place (from 1) of a zero on the diagonal."""
+    factors = lowered(factors)
     (potri,) = get_lapack_funcs(("potri",), dtype=factors.dtype)
     out, info = np.zeros_like(factors), np.zeros(factors.shape[:-2], np.int32)
     for i in np.ndindex(*factors.shape[:-2]):
@@ -88,6 +93,7 @@ def solve_triangular(
     matrices: np.ndarray, right: np.ndarray, upper: bool, transpose: bool, unit: bool
 ) -> np.ndarray:
     """X with A X = B (or the transpose of A) for triangles of matrices of one batch, zeros on the diagonal or not."""
+    matrices, right = lowered(matrices), lowered(right)
     (trsm,) = get_blas_funcs(("trsm",), dtype=matrices.dtype)
     out = np.zeros_like(right)
     for i in np.ndindex(*right.shape[:-2]):
@@ -98,6 +104,7 @@ def solve_triangular(
 
 def qr(matrices: np.ndarray, complete: bool) -> tuple[np.ndarray, np.ndarray]:
     """Q and R, square Q if `complete`; matrices without elements have a unit matrix for Q."""
+    matrices = lowered(matrices)
     *batch, m, n = matrices.shape
     if 0 not in matrices.shape:
         if matrices.dtype.kind == "c":  # libraries differ in the sign that they read off a zero
@@ -111,6 +118,7 @@ def qr(matrices: np.ndarray, complete: bool) -> tuple[np.ndarray, np.ndarray]:
 
 def svd(matrices: np.ndarray, full: bool, vectors: bool) -> tuple[Any, ...]:
     """U, S, Vh; empty matrices have unit matrices as singular vectors."""
+    matrices = lowered(matrices)
     *batch, m, n = matrices.shape
     if 0 not in matrices.shape:
         if vectors:

@@ -313,7 +313,7 @@ def _addmv(input: Tensor, mat: Tensor, vec: Tensor, beta: Any, alpha: Any) -> np
         raise RuntimeError(f"addmv input tensors must have the same dtype, but got {a}, {b}, and {c}")
     summand = _expanded(input, mat._sizes[:1])
     if input.dtype is dtypes.bfloat16:  # whose kernel takes its factors in bfloat16
-        beta, alpha = (float(np.asarray(x, np.float32).astype(input.dtype.numpy)) for x in (beta, alpha))
+        beta, alpha = (float(np.asarray(x, np.float32).astype(input.dtype.nominal)) for x in (beta, alpha))
     repeats = (
         vec._strides == (0,) and vec._sizes[0] > 1
     )  # BLAS takes no such vector, and torch's loop skips nothing

@@ -15,6 +15,7 @@ from engine.call import run
 from engine.dtypes import FLOAT, HALVES, float16
 from engine.ops import lapack
 from engine.ops.decompositions import check_inexact, check_square, fail
+from engine.precision import lowered
 from engine.registry import COMPOSITE, GENERAL, Op, op
 from engine.results import Result
 from engine.tensor import Tensor
@@ -69,10 +70,8 @@ def _matrix_exp(input: Tensor) -> Result:
     check_inexact(input, "linalg.matrix_exp", halves=True)
     array = input._array()
     if input._sizes[-1] == 1:
-        return Result(
-            np.exp(array.astype(np.float32 if input.dtype in HALVES else array.dtype)).astype(array.dtype)
-        )
-    wide = array.astype(np.complex128 if input.dtype.is_complex else np.float64)
+        return Result(np.exp(array.astype(input.dtype.opmath)).astype(array.dtype))
+    wide = lowered(array).astype(np.complex128 if input.dtype.is_complex else np.float64)
     values = np.full_like(wide, np.nan)
     for i in np.ndindex(*wide.shape[:-2]):
         if np.isfinite(wide[i]).all():

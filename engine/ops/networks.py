@@ -14,7 +14,7 @@ from engine import layout, promotion
 from engine.dtypes import FLOATS
 from engine.ops.reducing import working
 from engine.registry import COMPOSITE, GENERAL, op
-from engine.results import Result
+from engine.results import Result, result_of
 from engine.tensor import Tensor
 
 
@@ -51,8 +51,8 @@ def _mse_loss(input: Tensor, target: Tensor, reduction: str) -> Any:
     squares = difference * difference
     if reduction == "none":
         geometries = [(t._sizes, t._strides) for t in (input, target)]
-        return Result(squares, layout.pointwise_strides(geometries, squares.shape))
-    return getattr(F, reduction)(Tensor._fresh(squares))._array()
+        return Result(squares, layout.pointwise_strides(geometries, squares.shape), dtype=d)
+    return result_of(getattr(F, reduction)(Tensor._fresh(squares, d)))
 
 
 def _mse_loss_grad(grad: Any, ours: Any, other: Any, reduction: str) -> Any:

@@ -65,9 +65,9 @@ def added(
     """
     if d in dtypes.HALVES and not scattered:
         flat = np.arange(values.size).reshape(values.shape)[places].reshape(-1)
-        out = values.copy()
+        out, working = values.copy(), d.opmath.type
         for place, term in zip(flat, source.reshape(-1), strict=True):
-            out.flat[place] = (np.float32(out.flat[place]) + np.float32(term)).astype(d.numpy)
+            out.flat[place] = (working(out.flat[place]) + working(term)).astype(d.numpy)
         return out
     out = values.astype(dtypes.opmath(d))
     if d is dtypes.bool_:

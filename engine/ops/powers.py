@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from engine import dtypes, layout
 from engine.casts import number_array
@@ -24,6 +23,7 @@ from engine.ops.pointwise import (
 from engine.registry import COMPOSITE, NUMERIC, REAL, op
 from engine.results import Result
 from engine.signatures import is_tensor
+from engine.special_functions import special
 from engine.writes import resize_output
 
 # ------------------------------------------------------------------------------------------------------------- powers

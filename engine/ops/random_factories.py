@@ -79,7 +79,8 @@ def _randperm(
 ) -> Tensor:
     """A random permutation of 0 .. n - 1."""
     check_place(device, pin_memory)
-    return finish(Tensor._fresh(_permuted(n, source, d or dtypes.int64)), requires_grad)
+    d = d or dtypes.int64
+    return finish(Tensor._fresh(_permuted(n, source, d), d), requires_grad)
 
 
 def _randperm_into(out: Tensor, n: int, source: Any, *options: Any) -> None:

@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.arange.html
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from engine import dtypes
 from engine.casts import cast, checked_number
 from engine.dtypes import dtype
 from engine.ops.creation import blank, factory, filled
+from engine.precision import computed, converted
 from engine.results import Result, wrap
 from engine.tensor import Tensor
 
@@ -41,7 +43,7 @@ def _arange(start: Any, end: Any, step: Any, d: dtype | None) -> Tensor:
     if count >= 1 << 60:
         raise RuntimeError("invalid size, possible overflow?")
     with np.errstate(all="ignore"):
-        return Tensor._fresh(_counted(start, step, count, d), d)
+        return Tensor._fresh(computed(lambda: _counted(start, step, count, d), d), d)
 
 
 def _counted(start: Any, step: Any, count: int, d: dtype) -> np.ndarray:
@@ -55,16 +57,16 @@ def _counted(start: Any, step: Any, count: int, d: dtype) -> np.ndarray:
         return (np.int64(int(start)) + np.int64(int(step)) * index).astype(d.numpy)
     lanes = 32 // d.itemsize
     base = np.where(index < count // (2 * lanes) * (2 * lanes), index // lanes * lanes, index)
-    wide = np.dtype(np.float32) if d in dtypes.HALVES else np.dtype(np.float64)
+    wide = d.opmath if d in dtypes.HALVES else np.promote_types(d.opmath, np.float64)
     first, by = wide.type(start), wide.type(step)
-    return _rounded(
-        by, index - base, _rounded(by, base, first, wide).astype(d.numpy).astype(wide), wide
-    ).astype(d.numpy)
+    bases = _rounded(by, base, first, wide)
+    bases = converted(bases.astype(d.numpy), bases, d).astype(wide)
+    return _rounded(by, index - base, bases, wide).astype(d.numpy)
 
 
 def _rounded(a: Any, b: Any, c: Any, d: np.dtype) -> np.ndarray:
     """`a * b + c` rounded once, as a fused multiply-add does."""
-    wide: Any = np.longdouble if d == np.float64 else np.float64
+    wide: Any = np.longdouble if d.itemsize >= 8 else np.float64
     return (wide(a) * np.asarray(b).astype(wide) + np.asarray(c).astype(wide)).astype(d)
 
 
@@ -106,7 +108,9 @@ def _evenly(start: np.ndarray, end: np.ndarray, steps: int, working: np.dtype) -
         )
         return real + working.type(1j) * imag
     start, end = start.astype(working), end.astype(working)
-    step = ((end - start) / working.type(steps - 1)).astype(working)
+    step = np.asarray((end - start) / working.type(steps - 1)).astype(working)
+    quotient = (end.astype(np.longdouble) - start.astype(np.longdouble)) / (steps - 1)
+    step = converted(step, quotient, dtypes.BY_NUMPY[working])
     index = np.arange(steps)
     half = steps // 2
     up, down = index[:half], index[::-1][half:]
@@ -115,8 +119,11 @@ def _evenly(start: np.ndarray, end: np.ndarray, steps: int, working: np.dtype) -
     return np.concatenate([_rounded(step, up, start, working), _rounded(-step, down, end, working)])
 
 
-def _as(values: np.ndarray, d: dtype) -> Tensor:
-    """The values in a dtype; undefined where an integer dtype cannot hold them."""
+def _as(make: Callable[[], np.ndarray], d: dtype) -> Tensor:
+    """Values in a dtype; undefined where an integer dtype cannot hold them."""
+    if d.category >= dtypes.FLOAT:
+        return Tensor._fresh(computed(lambda: make().astype(d.numpy, copy=False), d), d)
+    values = make()
     converted, lost = cast(values, d, dtypes.BY_NUMPY[values.dtype])
     return wrap(Result(converted, None, lost))
 
@@ -130,10 +137,12 @@ def _linspace(start: Any, end: Any, steps: int, d: dtype | None) -> Tensor:
         return blank((0,), d)
     if steps == 1:
         return filled((1,), first, d)
-    working = np.dtype(np.float64) if d.category == dtypes.INTEGER else d.numpy
     with np.errstate(all="ignore"):
-        values = _evenly(checked_number(first, d), checked_number(last, d), steps, working)
-    return _as(values, d)
+        return _as(lambda: _evenly(checked_number(first, d), checked_number(last, d), steps, _working(d)), d)
+
+
+def _working(d: dtype) -> np.dtype:
+    return np.dtype(np.float64) if d.category == dtypes.INTEGER else d.numpy
 
 
 def _logspace(start: Any, end: Any, steps: int, base: float, d: dtype | None) -> Tensor:
@@ -148,11 +157,15 @@ def _logspace(start: Any, end: Any, steps: int, base: float, d: dtype | None) ->
             return filled(
                 (1,), complex(base) ** first if d.is_complex else float(np.float64(base) ** first), d
             )
-        working = np.dtype(np.float64) if d.category == dtypes.INTEGER else d.numpy
-        powers = _evenly(checked_number(first, d), checked_number(last, d), steps, working)
-        wide = powers.astype(dtypes.opmath(dtypes.BY_NUMPY[working]))
-        values = np.power(wide.dtype.type(base), wide)
-        return _as(values, d)
+        return _as(
+            lambda: _powers(checked_number(first, d), checked_number(last, d), steps, base, _working(d)), d
+        )
+
+
+def _powers(first: np.ndarray, last: np.ndarray, steps: int, base: float, working: np.dtype) -> np.ndarray:
+    powers = _evenly(first, last, steps, working)
+    wide = powers.astype(dtypes.opmath(dtypes.BY_NUMPY[working]))
+    return np.asarray(np.power(wide.dtype.type(base), wide))
 
 
 factory("linspace(Operand start, Operand end, int steps)", _linspace, exact=False)

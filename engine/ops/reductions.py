@@ -225,9 +225,9 @@ def _stepwise_product(array: np.ndarray, axes: Any, keepdim: bool, target: dtype
         shape, rows = (1,) * (array.ndim if keepdim else 0), array.reshape(-1, 1)
     else:
         shape, rows = reduced_sizes(array.shape, axes, keepdim), np.moveaxis(array, axes[0], 0)
-    product = np.ones(rows.shape[1:], np.float32)
+    product = np.ones(rows.shape[1:], array.dtype)
     for row in rows:
-        product = (product * row).astype(target.numpy).astype(np.float32)
+        product = (product * row).astype(target.numpy).astype(array.dtype)
     return product.reshape(shape).astype(target.numpy)
 
 
@@ -347,7 +347,7 @@ def _logsumexp(input: Tensor, dim: Any, keepdim: bool, out: Tensor | None = None
         greatest = np.maximum.reduce(array.real, axes, keepdims=True)
         greatest = np.where(np.isinf(greatest), 0, greatest).astype(array.real.dtype)
     shifted = np.exp(_rounded(array - greatest, d)).astype(d.numpy)
-    total = _rounded(accumulate(np.add, working(Tensor._fresh(shifted), into), axes, keepdim), into)
+    total = _rounded(accumulate(np.add, working(Tensor._fresh(shifted, d), into), axes, keepdim), into)
     greatest = greatest.reshape(total.shape) if array.size else greatest.reshape(())
     return (_rounded(np.log(total), into) + greatest).astype(into.numpy)
 

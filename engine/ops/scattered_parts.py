@@ -21,7 +21,6 @@ from engine.ops.parts import _diagonal, _select, _slice
 from engine.ops.places import require_real_if_recorded
 from engine.registry import GENERAL, op
 from engine.results import Geometry, Result
-from engine.storage import Storage
 from engine.tensor import Tensor
 from engine.writes import INTERNAL_OVERLAP
 
@@ -29,11 +28,8 @@ from engine.writes import INTERNAL_OVERLAP
 def _copy_in_place(input: Tensor) -> Tensor:
     """A copy of a tensor with all the memory around it."""
     if layout.has_internal_overlap(input._sizes, input._strides):
-        return Tensor._fresh(input._array(), strides=strides_for(input, None))
-    source = input._storage
-    storage = Storage(source.buffer.copy())
-    storage.undefined = None if source.undefined is None else source.undefined.copy()
-    return Tensor._make(storage, input._offset, input._sizes, input._strides, input.dtype)
+        return Tensor._fresh(input._array(), input.dtype, strides=strides_for(input, None))
+    return Tensor._make(input._storage.copy(), input._offset, input._sizes, input._strides, input.dtype)
 
 
 def _replaced(input: Tensor, src: Tensor, geometry: Callable[..., Geometry], *where: Any) -> Result:

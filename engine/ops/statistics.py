@@ -62,7 +62,8 @@ def _moments(
                 UserWarning,
                 stacklevel=6,
             )
-    array = cast(input._array(), d, input.dtype)[0].astype(np.complex128 if d.is_complex else np.float64)
+    array = cast(input._array(), d, input.dtype)[0]
+    array = array.astype(np.result_type(array, np.complex128 if d.is_complex else np.float64))
     free = max(0.0, count - correction)
     if not d.is_complex:
         return _variance(array, axes, free).reshape(shape), _mean(array, axes, count).reshape(shape)

@@ -37,7 +37,9 @@ def composite(signature: str, kernel: Callable[..., Any], **options: Any) -> Non
 
 def bare(sizes: Shape, d: dtype) -> Tensor:
     """A row-major tensor without memory, of which only the geometry may be asked."""
-    return Tensor._make(Storage(np.zeros(0, np.uint8)), 0, sizes, layout.contiguous_strides(sizes), d)
+    return Tensor._make(
+        Storage(np.zeros(0, np.uint8), None, d), 0, sizes, layout.contiguous_strides(sizes), d
+    )
 
 
 def scatter(signature: str, geometry: Callable[..., Geometry], read: Callable[..., Any]) -> None:
@@ -111,9 +113,10 @@ def _view_dtype(input: Tensor, dtype: Any) -> Tensor:
     """
     sizes, strides, offset = _reread(input, dtype)
     if is_inference_mode_enabled():
-        return Tensor._make(input._storage, offset, sizes, strides, dtype)
+        return Tensor._make(input._storage.holding(dtype), offset, sizes, strides, dtype)
     other = input._alias()
     other._sizes, other._strides, other._offset, other.dtype = sizes, strides, offset, dtype
+    other._storage = input._storage.holding(dtype)
     return other
 
 

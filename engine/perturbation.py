@@ -1,0 +1,238 @@
+"""Perturbed mode: nominal precision, and a random error of one unit in the last place wherever a result was rounded.
+
+Whether it was rounded is found out by computing it in wide mode too: an exact result has the same value there.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from engine import dtypes
+from engine.dtypes import COMPLEX, FLOAT, dtype
+from engine.precision import _Mode, _set, nominal
+from engine.registry import POINTWISE, Op
+from engine.results import Result
+from engine.storage import Storage
+from engine.tensor import Tensor
+
+_SHORT = 30
+"""A float64 that has no more significant bits is taken as exact where nothing wider is known to compare with."""
+
+
+class Perturbed(nominal):
+    """See `engine.precision`."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def _enter(self) -> None:
+        self._random = np.random.default_rng(self._seed)
+        _set(False, self._perturb, self._convert)
+
+    def _perturb(
+        self, op: Op, values: list[Any], tensors: list[Tensor], results: tuple[Result, ...], compute: Any
+    ) -> tuple[Result, ...]:
+        if op.moves or op.family == "random" or not any(_rounds(r) for r in results):
+            return results
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they were given when the operation itself ran
+            expected = _in_carriers(op, values, tensors, compute)
+            rounded = [_rounded(r, e) for r, e in zip(results, expected, strict=True)]
+            if self._terms_round(op, values, tensors, rounded):
+                by_luck = _sums_products(op, tensors)
+                terms = self._with_perturbed_operands(op, values, tensors, compute)
+                if all(t.values.shape == r.values.shape for t, r in zip(terms, results, strict=True)):
+                    rounded = [
+                        _take_over(r, t.values, where, by_luck) if _rounds(r) else where
+                        for r, t, where in zip(results, terms, rounded, strict=True)
+                    ]
+        for result, where in zip(results, rounded, strict=True):
+            if _rounds(result):
+                result.values = self._off_by_one(result.values, where)
+        return results
+
+    def _terms_round(
+        self, op: Op, values: list[Any], tensors: list[Tensor], rounded: list[np.ndarray]
+    ) -> bool:
+        """Whether an operation is made of several steps some of which may round, too."""
+        some = any(where.any() for where in rounded)
+        if _sums_products(op, tensors):
+            # Where the sum is exact in any order, its terms are left alone.
+            return some or not _on_a_grid(tensors)
+        return some and op.kind == POINTWISE and _in_steps(op, values)
+
+    def _convert(self, converted: np.ndarray, given: np.ndarray, d: dtype) -> np.ndarray:
+        return self._off_by_one(
+            converted, _parts(converted.astype(d.carrier)) != _parts(given.astype(d.carrier))
+        )
+
+    def _off_by_one(self, array: np.ndarray, where: np.ndarray) -> np.ndarray:
+        """The elements (real and imaginary parts apart), those named by `where` moved to a neighbour or not."""
+        if not where.any():
+            return array
+        array = array.copy(order="C")
+        parts = _parts(array)
+        step = self._random.integers(-1, 2, parts.shape)
+        neighbour = np.nextafter(parts, np.where(step < 0, -np.inf, np.inf).astype(parts.dtype))
+        moved = where & (step != 0) & (parts != 0) & np.isfinite(parts) & np.isfinite(neighbour)
+        parts[moved] = neighbour[moved]
+        return array
+
+    def _with_perturbed_operands(
+        self, op: Op, values: list[Any], tensors: list[Tensor], compute: Any
+    ) -> tuple[Result, ...]:
+        """From operands of the highest precision that are off by one; one of float32 beside float64 is exact."""
+        finest = min((dtypes.finfo(t.dtype).eps for t in tensors if t.dtype.category >= FLOAT), default=0.0)
+        inexact = [t for t in tensors if t.dtype.category >= FLOAT and dtypes.finfo(t.dtype).eps == finest]
+        replaced = _on_other_memory(inexact, lambda elements, real: self._off_by_one(elements, elements != 0))
+        hook, _Mode.hook = _Mode.hook, None
+        try:
+            return compute(op, _exchanged(values, replaced), [replaced.get(id(t), t) for t in tensors])
+        finally:
+            _Mode.hook = hook
+
+
+def _parts(array: np.ndarray) -> np.ndarray:
+    """Real numbers: of complex ones the two parts, along a last dimension, on the same memory if that is row-major."""
+    if array.dtype.kind != "c":
+        return array
+    return np.ascontiguousarray(array).reshape((*array.shape, 1)).view(array.real.dtype)
+
+
+def _take_over(result: Result, others: np.ndarray, rounded: np.ndarray, exact_by_luck: bool) -> np.ndarray:
+    """Let the results of perturbed operands take the place of those that are rounded; returns which these are.
+
+    Of a reduction or product, also what is exact by luck is rounded: the sum of other partial sums may not be. What does not
+    change with the terms is left alone.
+    """
+    if exact_by_luck:
+        rounded = rounded | (_parts(result.values) != _parts(others))
+    elements = rounded.any(-1) if rounded.ndim > others.ndim else rounded
+    result.values = np.where(elements, others, result.values)
+    return rounded
+
+
+def _rounds(result: Result) -> bool:
+    return result.values.dtype.kind not in "biu"
+
+
+def _rounded(result: Result, expected: Result) -> np.ndarray:
+    """Which elements (or parts) are not what they are in more digits."""
+    array, wide = result.values, expected.values
+    if not _rounds(result) or array.shape != wide.shape:
+        return np.zeros(array.shape, np.bool_)
+    d = dtypes.NOMINAL[array.dtype]
+    mine = _parts(array.astype(d.carrier))
+    differs = (mine != _parts(wide.astype(d.carrier))) & np.isfinite(mine)
+    if expected.narrow or wide.dtype == array.dtype:
+        differs |= np.isfinite(mine) & (_parts(array) != _shortened(_parts(array)))
+    return differs
+
+
+def _shortened(parts: np.ndarray) -> np.ndarray:
+    fraction, exponent = np.frexp(parts)
+    return np.ldexp(np.round(np.ldexp(fraction, _SHORT)), exponent - _SHORT)
+
+
+_AT_ONCE = frozenset(
+    """
+    add sub subtract rsub mul multiply div divide true_divide sqrt rsqrt reciprocal square pow hypot fmod remainder
+    floor_divide exp exp2 expm1 log log2 log10 log1p sin cos tan asin arcsin acos arccos atan arctan atan2 arctan2 sinh cosh
+    tanh asinh arcsinh acosh arccosh atanh arctanh sigmoid erf erfc erfinv lgamma deg2rad rad2deg xlogy abs absolute angle
+    copysign
+    """.split()
+)
+"""Elementwise operations of real numbers that are one step, or are implemented as accurately as one: only their result
+rounds. The others are formulas of several, whose terms round too."""
+
+
+_PARTWISE = frozenset("add sub subtract rsub neg negative".split())
+"""What treats real and imaginary parts alike and apart."""
+
+
+def _sums_products(op: Op, tensors: list[Tensor]) -> bool:
+    """Whether the result is made of sums whose order is open: reductions, products, and those of complex numbers."""
+    if op.kind == POINTWISE:
+        return op.name not in _PARTWISE and any(t.dtype.category == COMPLEX for t in tensors)
+    return not op.exact
+
+
+def _in_steps(op: Op, values: list[Any]) -> bool:
+    alpha = next((v for p, v in zip(op.signature.parameters, values, strict=True) if p.name == "alpha"), 1)
+    return alpha != 1 or op.name not in _AT_ONCE
+
+
+def _on_a_grid(tensors: list[Tensor]) -> bool:
+    """Whether sums of products of all operands are exact in any order.
+
+    They are if all elements of each operand are multiples of a power of two that are small enough to be added up.
+    """
+    most, digits, count = 1.0, 64, 1
+    for t in tensors:
+        if t.dtype.category < FLOAT:
+            continue
+        parts = _parts(t._array()).astype(np.longdouble)
+        count = max(count, parts.size)
+        parts = parts[parts != 0]
+        if not np.isfinite(parts).all():
+            return False
+        if parts.size:
+            most *= float(np.abs(parts).max() / _grain(parts))
+        digits = min(digits, 1 - int(np.log2(dtypes.finfo(t.dtype).eps)))
+    return most * count <= 2.0**digits
+
+
+def _grain(parts: np.ndarray) -> Any:
+    """The largest power of two that divides all of the numbers."""
+    fraction, exponent = np.frexp(parts)
+    whole = np.ldexp(fraction, 53).astype(np.int64)  # the nominal formats have no more digits
+    return np.ldexp(np.longdouble(1), exponent - 53 + np.log2(whole & -whole).astype(np.int64)).min()
+
+
+# ----------------------------------------------------------------------------------------------------------- other operands
+
+
+def _in_carriers(op: Op, values: list[Any], tensors: list[Tensor], compute: Any) -> tuple[Result, ...]:
+    """The results of the same operation in wide mode, from the same operands."""
+    before = (False, _Mode.hook, _Mode.convert)
+    try:
+        _set(True, None, None)
+        inexact = [t for t in tensors if t.dtype.category >= FLOAT]
+        replaced = _on_other_memory(inexact, lambda elements, real: elements.astype(real.carrier))
+        results = compute(op, _exchanged(values, replaced), [replaced.get(id(t), t) for t in tensors])
+        for r in results:
+            r.narrow |= _Mode.narrow
+        return results
+    finally:
+        _set(*before)
+
+
+def _on_other_memory(
+    tensors: list[Tensor], change: Callable[[np.ndarray, dtype], np.ndarray]
+) -> dict[int, Tensor]:
+    """The tensors, by their ids, on changed copies of what their storages hold; what shares memory shares it still."""
+    storages: dict[tuple[int, dtype], Storage] = {}
+    made = {}
+    for t in tensors:
+        real = t.dtype.to_real()
+        storage = storages.get((id(t._storage), real))
+        if storage is None:
+            buffer = t._storage.buffer
+            elements = np.ndarray((buffer.nbytes // real.itemsize,), real.nominal, buffer)
+            storage = Storage(change(elements, real).view(np.uint8), None, real)
+            storages[id(t._storage), real] = storage
+        made[id(t)] = other = Tensor._make(storage, t._offset, t._sizes, t._strides, t.dtype)
+        other._requires_grad = t.requires_grad  # some kernels refuse by it
+    return made
+
+
+def _exchanged(values: Any, replaced: dict[int, Tensor]) -> Any:
+    if isinstance(values, Tensor):
+        return replaced.get(id(values), values)
+    if type(values) in (list, tuple):
+        return type(values)(_exchanged(v, replaced) for v in values)
+    return values

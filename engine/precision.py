@@ -1,0 +1,228 @@
+"""Precision modes: how a correct implementation of the same operations could have rounded.
+
+Torch has no such thing. A program runs from its start to its end in one mode, `with nominal():`, `with wide():` or
+`with perturbed(seed):`; tensors do not pass from one mode to another. Everything but values is the same in all of them:
+dtypes, promotion, sizes in bytes, strides, `finfo`, errors, `repr`.
+
+*Nominal*, the default: every operation computes in the precision that torch computes in and rounds to its dtype.
+
+*Wide*: operations compute in more digits and tensors keep them between statements. 16- and 32-bit floats are held in float64
+arrays, float64 in longdouble ones. What the dtype cannot hold becomes infinite when an operation is done, not within its
+formula; small values do not underflow. Literals, numbers and random draws are the nominal ones. NumPy arrays are nominal too:
+they see the rounded values of a tensor, and what is written to them goes back to it (`Storage.mirror`), because NumPy is not
+what is being tested and rounds alike beside every backend.
+
+*Perturbed*: as nominal, but what had to be rounded may be off by one unit in the last place, at random (Monte Carlo
+arithmetic; D. S. Parker, "Monte Carlo Arithmetic", UCLA CSD-970002). See `engine.perturbation`.
+
+The modes meet the call path in one place: `compute_results` hands what it computed to `_Mode.hook` if there is one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine import dtypes
+from engine.dtypes import FLOAT, HALVES, LONGDOUBLE, dtype
+
+if TYPE_CHECKING:
+    from engine.registry import Op
+    from engine.results import Result
+    from engine.tensor import Tensor
+
+
+class _Mode:
+    """The mode of the (single) thread."""
+
+    hook: Callable[..., Any] | None = None
+    """hook(op, values, tensors, results, compute) -> results"""
+    convert: Callable[[np.ndarray, np.ndarray, dtype], np.ndarray] | None = None
+    """convert(converted, given, dtype) -> elements as they come out of a conversion to a floating dtype"""
+    narrow = False
+    """Whether the kernel that runs has computed in less than the carrier."""
+    multiprecision = False
+    """Whether special functions of longdouble operands are computed by mpmath."""
+
+
+class nominal:
+    """The mode in which nothing is special, as a context manager; the others derive from it."""
+
+    def __enter__(self) -> None:
+        self._before = (
+            dtypes.BY_NUMPY is not dtypes.NOMINAL,
+            _Mode.hook,
+            _Mode.convert,
+            _Mode.multiprecision,
+        )
+        self._enter()
+
+    def _enter(self) -> None:
+        _set(False, None, None)
+
+    def __exit__(self, *error: object) -> None:
+        _set(*self._before)
+
+
+class wide(nominal):
+    """Values in more precision than their dtypes have.
+
+    Where NumPy has no longdouble (`LONGDOUBLE`), results of float64 are no more accurate than usual; `accurate_to` tells. With
+    `multiprecision`, the special functions of which SciPy has no longdouble are computed by mpmath, slowly.
+    """
+
+    def __init__(self, *, multiprecision: bool = False) -> None:
+        self._multiprecision = multiprecision
+
+    def _enter(self) -> None:
+        _set(True, _widened_results, _held, self._multiprecision)
+
+
+def perturbed(seed: int) -> nominal:
+    """The mode in which rounded results are off by one unit in the last place at random; the same for the same seed."""
+    from engine.perturbation import Perturbed
+
+    return Perturbed(seed)
+
+
+def _set(carriers: bool, hook: Any, convert: Any, multiprecision: bool = False) -> None:
+    dtypes.carry(carriers)
+    _Mode.hook, _Mode.convert, _Mode.narrow, _Mode.multiprecision = hook, convert, False, multiprecision
+
+
+# ------------------------------------------------------------------------------------------------- what a comparison reads
+
+
+def values(tensor: Tensor) -> np.ndarray:
+    """The elements as they are held in the present mode: in wide mode float64 or longdouble arrays (or complex ones)."""
+    return tensor._array()
+
+
+def accurate_to(tensor: Tensor) -> np.dtype:
+    """The format whose precision the elements of a tensor may be taken to have: in wide mode the carrier's.
+
+    In the nominal format's where an operation that led to them has no wider implementation (LAPACK and SciPy's special
+    functions have none for float64).
+    """
+    return tensor.dtype.numpy if tensor._storage.accurate else tensor.dtype.nominal
+
+
+def overwrite(tensor: Tensor, data: bytes) -> None:
+    """Put other nominal values (row-major, native bytes) into a tensor's memory, exactly, unseen by autograd."""
+    if not data:
+        return
+    storage = tensor._storage
+    tensor._array()[...] = np.frombuffer(data, tensor.dtype.nominal).reshape(tensor._sizes)
+    if storage.mirror is not None:
+        storage.flush()
+
+
+# ------------------------------------------------------------------------------------------------------------ wide results
+
+
+def computed(make: Callable[[], np.ndarray], d: dtype) -> np.ndarray:
+    """What a factory computes from numbers (`arange`), as the present mode has it; an operation is not needed for that."""
+    with np.errstate(all="ignore"):
+        array = make()
+        if _Mode.convert is None or d.category < FLOAT:
+            return array
+        with wide():
+            given = make()
+        return converted(array, given, d)
+
+
+def lowered(array: np.ndarray) -> np.ndarray:
+    """An array for a library that has no longdouble: in float64, which the result is then known to be accurate to."""
+    lower = _LOWER.get(array.dtype)
+    if lower is None or not LONGDOUBLE:
+        return array
+    _Mode.narrow = True
+    return array.astype(lower)
+
+
+_LOWER = {np.dtype(np.longdouble): np.dtype(np.float64), np.dtype(np.clongdouble): np.dtype(np.complex128)}
+
+
+def _widened_results(
+    op: Op, values: list[Any], tensors: list[Tensor], results: tuple[Result, ...], compute: Any
+) -> tuple[Result, ...]:
+    """The results with their nominal dtypes, infinite where these cannot hold them."""
+    inherits = not all(t._storage.accurate for t in tensors)
+    for result in results:
+        d = result.dtype or nominal_dtype(result.values.dtype, values, tensors)
+        array = result.values
+        result.dtype = d
+        result.narrow = inherits or _Mode.narrow or (d.category >= FLOAT and _is_narrow(array, d))
+        if d.category >= FLOAT:
+            result.values = overflowed(array.astype(d.numpy, copy=False), d)
+    _Mode.narrow = False
+    return results
+
+
+def _is_narrow(array: np.ndarray, d: dtype) -> bool:
+    """Whether a kernel gave less than the carrier: SciPy falls back to float64 in silence."""
+    return array.dtype.itemsize < d.carrier.itemsize or d.carrier.itemsize == d.itemsize
+
+
+def nominal_dtype(found: np.dtype, values: list[Any], tensors: list[Tensor]) -> dtype:
+    """The dtype of a kernel's array in wide mode, where several dtypes are computed in one format.
+
+    It is one that the call names, else the highest of the operands' (or of their real or complex counterparts), else the
+    default one.
+    """
+    d = dtypes.BY_NUMPY[found]
+    if d.category < FLOAT:
+        return d
+    held = [x for x in dtypes.ALL if found in (x.carrier, x.nominal)]
+    named = [v for v in values if isinstance(v, dtype)]
+    for candidates in (named, [t.dtype for t in tensors], [dtypes.get_default_dtype()]):
+        there = [x for x in (_counterpart(c, d.category) for c in candidates) if x in held]
+        if there:
+            return functools.reduce(_higher, there)
+    return d
+
+
+def _counterpart(d: dtype, category: int) -> dtype | None:
+    """The real or complex dtype of the same precision."""
+    if d.category < FLOAT or (category > FLOAT and d in HALVES):
+        return None
+    return d.to_complex() if category > FLOAT else d.to_real()
+
+
+def _higher(a: dtype, b: dtype) -> dtype:
+    if a is b:
+        return a
+    return dtypes.float32 if {a, b} == HALVES else max(a, b, key=lambda d: d.itemsize)
+
+
+def converted(array: np.ndarray, given: np.ndarray, d: dtype) -> np.ndarray:
+    """Elements of a dtype as they come out of a rounding of what was given, in the present mode."""
+    return array if _Mode.convert is None else _Mode.convert(array, given, d)
+
+
+def _held(array: np.ndarray, given: np.ndarray, d: dtype) -> np.ndarray:
+    return overflowed(array, d)
+
+
+def overflowed(array: np.ndarray, d: dtype) -> np.ndarray:
+    """The elements, infinite where their magnitude rounds to more than the largest one of a dtype."""
+    parts = (array.real, array.imag) if array.dtype.kind == "c" else (array,)
+    limit = _overflow_threshold(d.to_real())
+    beyond = [np.isfinite(part) & (np.abs(part) >= limit) for part in parts]
+    if not any(b.any() for b in beyond):
+        return array
+    array = array.copy()
+    for part, b in zip((array.real, array.imag) if len(parts) > 1 else (array,), beyond, strict=True):
+        part[b] = np.copysign(np.inf, part[b])
+    return array
+
+
+@functools.cache
+def _overflow_threshold(d: dtype) -> Any:
+    """The least magnitude that rounds to infinity: half a unit beyond the largest value."""
+    info = dtypes.finfo(d)
+    eps = np.longdouble(info.eps)
+    return np.longdouble(info.max) / (2 - eps) * (2 - eps / 2)
