@@ -86,11 +86,10 @@ class Scope:
             if name in kind:
                 kind.remove(name)
 
-    def rebinding(self, names: list[str]) -> None:
-        """File again every name that a statement executed once more may have bound to something else."""
-        for name in names:
-            if name in self.names:
-                self.note(name)
+    def note_all(self) -> None:
+        """File every name again, in the same order: statements executed once more may have bound it to something else."""
+        for name in [*self.tensors, *self.arrays, *self.numbers, *self.handles, *self.others]:
+            self.note(name)
 
     def tensor(self, choices: Choices, where: Where | None = None, *, undefined: bool = False) -> str:
         """A name of a tensor for which `where` holds, recent ones first. Raises Unavailable."""

@@ -20,6 +20,7 @@ from strategies.profiles import DEFAULT, PROFILES
 from strategies.program import Program, Statement, parse
 from strategies.programs import _clean_state, draw_text
 from strategies.scope import Unavailable
+from strategies.statements.blocks import draw_loop
 from strategies.statements.calls import call_of, draw_entry
 from strategies.statements.mistakes import TABLE
 
@@ -300,6 +301,18 @@ _HARD = {"cuda": 0, "float_power_": 0}
 def test_each_entry_of_the_catalogue_succeeds(entry: catalogue.Entry) -> None:
     good, errors = _attempts(entry)
     assert good >= _HARD.get(entry.name, 4), errors[:4]
+
+
+def test_names_that_later_rounds_of_a_loop_bind_again_are_filed_by_what_they_hold() -> None:
+    drawing = _prepared("loop")
+
+    def step(loop: Drawing) -> None:
+        loop.write(Line("a = a.grad", ("a",)))
+
+    drawing.scope["a"].sum().backward()
+    assert draw_loop(drawing, step)
+    assert drawing.scope.others == ["a"]
+    assert drawing.scope.tensors == ["b", "c", "d", "e", "f", "g"]
 
 
 def test_all_profiles_draw_programs() -> None:

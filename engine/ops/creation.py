@@ -157,6 +157,8 @@ def _check_out(name: str, out: Any, kwargs: dict[str, Any]) -> None:
         raise RuntimeError(
             f"device type {str(device).partition(':')[0]} does not match device type of out parameter (cpu)"
         )
+    if kwargs.get("memory_format") is not None:
+        raise RuntimeError("'memory_format' argument is incompatible with 'out' tensor argument")
     if out.requires_grad and name == "empty":
         raise RuntimeError("cannot resize variables that require grad")
     if out.requires_grad and is_grad_enabled():

@@ -61,7 +61,7 @@ def fail(info: np.ndarray, name: str, text: Callable[[int], str]) -> None:
         raise LinAlgError(f"{name}: {which}{text(int(info.reshape(-1)[bad[0]]))}")
 
 
-def _of_failed(info: np.ndarray, values: np.ndarray) -> np.ndarray | None:
+def of_failed(info: np.ndarray, values: np.ndarray) -> np.ndarray | None:
     """The elements of matrices whose factorization failed, which are left undefined."""
     if not info.any():
         return None
@@ -95,7 +95,7 @@ def _inv_ex(A: Tensor, check_errors: bool) -> tuple[Result, np.ndarray]:
     values, info = lapack.solve(array, unit, True)
     if check_errors:
         fail(info, "linalg.inv_ex", _singular_inverse)
-    return columns(values, _of_failed(info, values)), info
+    return columns(values, of_failed(info, values)), info
 
 
 op(
@@ -152,7 +152,7 @@ def _solve_ex(A: Tensor, B: Tensor, left: bool, check_errors: bool) -> tuple[Res
     values, info = lapack.solve(matrices, np.broadcast_to(right, (*batch, rows, width)), left)
     if check_errors:
         fail(info, "torch.linalg.solve_ex", lambda _: _NO_SOLUTION)
-    undefined = _of_failed(info, values)
+    undefined = of_failed(info, values)
     if vector:
         values = values[..., 0]
         undefined = None if undefined is None else undefined[..., 0]
@@ -324,7 +324,7 @@ def _cholesky_ex(input: Tensor, upper: bool, check_errors: bool) -> tuple[Result
     values, info = lapack.cholesky(input._array(), upper)
     if check_errors:
         fail(info, "linalg.cholesky_ex", _not_positive)
-    return columns(values, _of_failed(info, values)), info
+    return columns(values, of_failed(info, values)), info
 
 
 def _cholesky_gradient(grad: Any, L: Any, upper: bool) -> Any:

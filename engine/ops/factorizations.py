@@ -15,7 +15,7 @@ from engine import functions as F
 from engine.call import run
 from engine.dtypes import FLOAT, HALVES
 from engine.ops import lapack
-from engine.ops.decompositions import INTO, check_inexact, check_matrix, columns
+from engine.ops.decompositions import INTO, check_inexact, check_matrix, columns, of_failed
 from engine.ops.triangular import solve_triangular
 from engine.registry import COMPOSITE, GENERAL, Op, op
 from engine.results import Result
@@ -29,8 +29,10 @@ def _qr(A: Tensor, some: bool) -> tuple[Result, Result]:
     check_inexact(A, "linalg.qr", halves=True)
     if A.dtype in HALVES:
         raise NotImplementedError(f"\"geqrf_cpu\" not implemented for '{A.dtype.legacy}'")
-    q, r = lapack.qr(A._array(), not some)
-    return columns(q), columns(r)
+    array = A._array()
+    # What reflections make of a matrix that is not finite differs between implementations of LAPACK.
+    broken = ~np.isfinite(array).all((-2, -1))
+    return tuple(columns(x, of_failed(broken, x)) for x in lapack.qr(array, not some))  # type: ignore[return-value]
 
 
 def _qr_gradient(given_grads: Any, Q: Any, R: Any, some: bool) -> Any:

@@ -20,11 +20,11 @@ from engine.ops import lapack
 from engine.ops.decompositions import (
     _cholesky_gradient,
     _not_positive,
-    _of_failed,
     _singular_inverse,
     check_matrix,
     columns,
     fail,
+    of_failed,
 )
 from engine.registry import COMPOSITE, GENERAL, Op, op
 from engine.results import Result
@@ -63,7 +63,7 @@ def _pair(B: Tensor, A: Tensor, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _solved(values: np.ndarray, matrices: np.ndarray, unit: bool = False) -> Result:
     zero = (np.diagonal(matrices, axis1=-2, axis2=-1) == 0).any(-1) & (not unit)
-    lost = _of_failed(zero, values)
+    lost = of_failed(zero, values)
     if values.dtype.kind == "c" and not np.isfinite(values).all():
         # As in every product of complex numbers, which parts are NaN and which infinite is left open.
         lost = ~np.isfinite(values) | (False if lost is None else lost)

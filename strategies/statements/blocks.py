@@ -31,15 +31,12 @@ def draw_loop(drawing: Drawing, step: Callable[[Drawing], None]) -> bool:
     count = drawing.choices.between(1, 2)
     if drawing.depth >= _DEEPEST:
         raise Unavailable
-    known = set(drawing.scope.names)
     body = _body(drawing, step, count)
     if not body:
         return False
     if not drawing.raised:
         _again(drawing, body, rounds - 1)
-    scope = drawing.scope
-    bound = [*scope.tensors, *scope.arrays, *scope.numbers, *scope.handles, *scope.others]
-    scope.rebinding([name for name in bound if name not in known])
+    drawing.scope.note_all()
     return _written(drawing, f"for _ in range({rounds}):", body)
 
 
