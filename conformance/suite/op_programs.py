@@ -28,7 +28,7 @@ from strategies.shapes import Shape
 from strategies.statements.calls import OPERATORS, UNARY, arguments
 
 LAYOUTS = ("contiguous", "transposed", "strided", "expanded", "0-d", "empty", "special")
-PER_LAYOUT = 100  # of --max-examples
+PER_LAYOUT = 33  # of --max-examples
 _ATTEMPTS = 4  # draws of arguments before a case is given up
 
 
@@ -40,7 +40,7 @@ def names() -> list[str]:
 def programs_of(name: str, max_examples: int, among: Collection[dtype] = ALL) -> Iterator[str]:
     """The texts of all programs about an operation: entries x dtypes x layouts, values first, then gradients.
 
-    With `max_examples` 700 each dtype meets each layout once; with fewer the layouts are spread over the dtypes.
+    With `max_examples` 231 each dtype meets each layout once; with fewer the layouts are spread over the dtypes.
     """
     each = max(1, max_examples // PER_LAYOUT)
     for entry in ENTRIES:
