@@ -43,7 +43,8 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
     tensors = _tensors(op, values)
     if out is not None:
         unknown = op.node_name == "NotImplemented"
-        _refuse_grad_with_out(op, tensors if op.derivatives and not unknown else [], out)
+        sloped = op.derivatives and not unknown and any(d.category >= dtypes.FLOAT for d in op.accepts)
+        _refuse_grad_with_out(op, tensors if sloped else [], out)
         if op.check is not None:
             op.check(values)
         written = NotImplemented if op.out_form is None else op.out_form(*values, out)
@@ -187,7 +188,7 @@ def _refuse_grad_with_out(op: Op, tensors: list[Tensor], out: Any) -> None:
         return
     if _State.grad and any(t.requires_grad for t in (*tensors, *outs)):
         raise RuntimeError(
-            f"{op.name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            f"{op.refuses_as}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad."
         )
 

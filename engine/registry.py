@@ -71,6 +71,7 @@ class Op:
     of_format: bool = False
     check: Callable[[list[Any]], None] | None = None
     warning: str | None = None
+    refuses_as: str = ""
     # Derived from the above once, for the hot path:
     tensor_positions: tuple[int, ...] = ()
     number_operands: frozenset[int] = frozenset()
@@ -170,6 +171,7 @@ def op(
     of_format: bool = False,
     check: Callable[[list[Any]], None] | None = None,
     warning: str | None = None,
+    refuses_as: str = "",
     aliases: tuple[str, ...] = (),
     memory: str | None = None,
     last_leads: bool = False,
@@ -201,6 +203,7 @@ def op(
     sees_out: the kernel takes the tensor that is to be written, too (as `out`, None where there is none).
     of_format: elementwise, and computed in the nominal format in every precision mode, on which the result depends.
     check: called with the bound values once autograd has allowed a write, before memory is looked at.
+    refuses_as: the operation within this one that refuses to write to `out=` what would be recorded; itself if empty.
     warning: what a call says (as UserWarning) before anything is checked.
     out_dtype_error: what the operation says if `out` has not exactly the result's dtype; None casts as usual.
     """
@@ -215,7 +218,7 @@ def op(
         memory=MEMORY.get(kind, MEMORY.get(family, frozenset())) if memory is None else frozenset(memory.split()),
         last_leads=last_leads, casts=casts, stepwise=stepwise, wide_scalar=wide_scalar,
         bound_rule=bound_rule, out_dtype_error=out_dtype_error, before_out=before_out, out_form=out_form,
-        sees_out=sees_out, of_format=of_format, check=check, warning=warning,
+        sees_out=sees_out, of_format=of_format, check=check, warning=warning, refuses_as=refuses_as or parsed.name,
     )  # fmt: skip
     from engine import nodes, publishing
 

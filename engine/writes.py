@@ -164,8 +164,6 @@ def write_result(target: Tensor, result: Result) -> None:
 
     That comes with a warning if it had elements.
     """
-    source = result.dtype or dtypes.BY_NUMPY[result.values.dtype]
-    require_castable(source, target)
     if resize_output(target, result.values.shape) and result.strides is not None:
         target._strides = result.strides
     write(target, result)

@@ -58,6 +58,7 @@ _CONJ_PHYSICAL = pointwise(
 )  # fmt: skip
 pointwise(
     "_conj_physical_into(Tensor input)", np.conjugate, forms="function out", exact=True, error_name="conj_physical",
+    refuses_as="aten::conj_physical",
     out_dtype_error=SAME_OUT,
 )  # fmt: skip
 op(

@@ -96,7 +96,8 @@ def _matmul_into(input: Any, other: Any, out: Any) -> Any:
 
 
 op(
-    "_matmul(Tensor input, Tensor other)", kind=COMPOSITE, kernel=_matmul, family="linalg", forms="function out",
+    "_matmul(Tensor input, Tensor other)", refuses_as="matmul",
+    kind=COMPOSITE, kernel=_matmul, family="linalg", forms="function out",
     memory="mixes-first mixes-others",
     out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead",
 )  # fmt: skip
@@ -172,7 +173,8 @@ def _kron_into(input: Any, other: Any, out: Any) -> Any:
 
 
 op(
-    "_kron(Tensor input, Tensor other)", kind=COMPOSITE, kernel=_kron, family="linalg", forms="function out",
+    "_kron(Tensor input, Tensor other)", refuses_as="mul",
+    kind=COMPOSITE, kernel=_kron, family="linalg", forms="function out",
     exact=True, memory="internal partial first others",
 )  # fmt: skip
 op(

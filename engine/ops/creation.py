@@ -37,6 +37,12 @@ def finish(tensor: Tensor, requires_grad: bool | None) -> Tensor:
     return tensor
 
 
+def finish_out(out: Tensor, requires_grad: bool | None) -> Tensor:
+    """Set `requires_grad` on what a factory wrote: torch says of an `out=` too whether it does, and by default it does not."""
+    out._requires_grad = False
+    return finish(out, requires_grad)
+
+
 def check_place(device: Any, pin_memory: bool | None) -> None:
     """Raise for memory that the engine does not have."""
     require_cpu(device)
@@ -140,7 +146,7 @@ def _with_out(name: str) -> Callable[..., Tensor]:
             write(out, Result(made._array().reshape(out._sizes), None, lost))
         if name != "empty" or not same:
             bump_version(out)
-        return finish(out, requires_grad)
+        return finish_out(out, requires_grad)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = plain.__doc__

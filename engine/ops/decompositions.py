@@ -112,8 +112,19 @@ def _inv(A: Tensor) -> Tensor:
     return inverse
 
 
-op("linalg_inv(Tensor A)", kind=COMPOSITE, kernel=_inv, family="linalg", forms="function out", **INTO)
-op("inverse(Tensor input)", kind=COMPOSITE, kernel=_inv, family="linalg", forms="function method out", **INTO)
+for _signature, _forms in (
+    ("linalg_inv(Tensor A)", "function out"),
+    ("inverse(Tensor input)", "function method out"),
+):
+    op(
+        _signature,
+        kind=COMPOSITE,
+        kernel=_inv,
+        family="linalg",
+        forms=_forms,
+        refuses_as="linalg_inv_ex",
+        **INTO,
+    )
 
 # ----------------------------------------------------------------------------------------------------------------- solve
 
@@ -192,7 +203,8 @@ def _solve(A: Tensor, B: Tensor, left: bool) -> Tensor:
 
 
 op(
-    "linalg_solve(Tensor A, Tensor B, *, bool left=True)", kind=COMPOSITE, kernel=_solve, family="linalg",
+    "linalg_solve(Tensor A, Tensor B, *, bool left=True)", refuses_as="_linalg_solve_ex",
+    kind=COMPOSITE, kernel=_solve, family="linalg",
     forms="function out", **INTO,
 )  # fmt: skip
 
@@ -240,7 +252,10 @@ def _linalg_det(A: Tensor) -> Tensor:
     return F._linalg_det(A)
 
 
-op("linalg_det(Tensor A)", kind=COMPOSITE, kernel=_linalg_det, family="linalg", forms="function out", **INTO)
+op(
+    "linalg_det(Tensor A)", kind=COMPOSITE, kernel=_linalg_det, family="linalg", forms="function out",
+    refuses_as="_linalg_det", **INTO,
+)  # fmt: skip
 op("det(Tensor input)", kind=COMPOSITE, kernel=_linalg_det, family="linalg")
 
 
@@ -352,6 +367,7 @@ def _cholesky(input: Tensor, upper: bool) -> Tensor:
 
 
 op(
-    "linalg_cholesky(Tensor input, *, bool upper=False)", kind=COMPOSITE, kernel=_cholesky, family="linalg",
+    "linalg_cholesky(Tensor input, *, bool upper=False)", refuses_as="linalg_cholesky_ex",
+    kind=COMPOSITE, kernel=_cholesky, family="linalg",
     forms="function out", **INTO,
 )  # fmt: skip

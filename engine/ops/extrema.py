@@ -335,7 +335,7 @@ op(
     kernel=lambda input, dim, descending: _sort(input, dim, descending, False)[1],
 )  # fmt: skip
 op(
-    "msort(Tensor input)",
+    "msort(Tensor input)", refuses_as="sort",
     kind=COMPOSITE, family="comparison", forms="function method out", exact=True,
     kernel=lambda input: F.sort(input, 0)[0], before_out=lambda values, outs: same_dtypes(outs, values[0].dtype),
 )  # fmt: skip

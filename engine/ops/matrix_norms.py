@@ -153,5 +153,5 @@ def _power_out(values: list[Any], outs: list[Any]) -> None:
 for _power, _forms in (("linalg_matrix_power", "function out"), ("matrix_power", "function method out")):
     op(
         f"{_power}(Tensor input, int n)", kind=COMPOSITE, kernel=_matrix_power, family="linalg", forms=_forms,
-        memory="mixes-first", before_out=_power_out,
+        memory="mixes-first", before_out=_power_out, refuses_as="matmul",
     )  # fmt: skip

@@ -9,7 +9,7 @@ from engine import functions as F
 from engine import layout, signatures
 from engine.autograd.modes import is_grad_enabled
 from engine.dtypes import dtype
-from engine.ops.creation import finish
+from engine.ops.creation import finish_out
 from engine.registry import OPS, Op
 from engine.results import Result
 from engine.tensor import Tensor
@@ -67,6 +67,9 @@ def _run_into(record: Op, values: list[Any], out: Any, kwargs: dict[str, Any]) -
             f"{prefix}{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad."
         )
+    if out.requires_grad and name == "randn":  # which resizes as one step of its own
+        raise RuntimeError("cannot resize variables that require grad")
     check_inplace(out, False)
     INTO[record](out, *values)
-    return finish(out, kwargs.get("requires_grad", False))
+    made = "requires_grad" in record.signature.positions
+    return finish_out(out, kwargs.get("requires_grad", False)) if made else out
