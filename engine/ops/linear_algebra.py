@@ -7,6 +7,7 @@ Source: https://docs.pytorch.org/docs/stable/torch.html#blas-and-lapack-operatio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -39,13 +40,44 @@ def multiply(a: Tensor, b: Tensor, name: str) -> np.ndarray:
     return product
 
 
-def _rounded(values: np.ndarray, d: dtype) -> Any:
+_LARGEST = [dtypes.finfo(d).max for d in (dtypes.float32, dtypes.float64)]
+
+
+def _undecided(a: np.ndarray, b: np.ndarray, d: dtype, times: Any = 1, added: Any = 0) -> np.ndarray | None:
+    """Where the order of the sum `times * (a @ b) + added` decides whether it overflows; None where it does nowhere.
+
+    So it is where the magnitudes add up to more than the dtype holds and not all terms have one sign.
+    """
+    if d.category < FLOAT:
+        return None
+    limit, scale = _LARGEST[d in (dtypes.float64, dtypes.complex128)], abs(times)
+    # The norms bound every sum of products (Cauchy and Schwarz); they overflow, or are NaN, wherever it is worth looking closer.
+    norms = [math.sqrt(abs(np.vdot(x, x))) for x in (a, b, added)]
+    if max(scale, 1) * norms[0] * norms[1] + norms[2] <= limit:
+        return None
+    # Infinite terms are no overflow, but their sign counts.
+    left, right, rest = (np.where(np.isfinite(x), np.abs(x), 0).astype(np.longdouble) for x in (a, b, added))
+    products = np.matmul(left, right)
+    overflows = max(scale, 1) * products + rest > limit
+    if d.is_complex:
+        return np.asarray(overflows)
+    left, right, rest_sign = (np.sign(x) for x in (a, b, added))
+    terms = np.matmul(np.abs(left), np.abs(right)) + np.abs(rest_sign)
+    one_sign = np.abs(np.sign(times) * np.matmul(left, right) + rest_sign) == terms
+    return np.asarray(overflows & ~(one_sign & (scale * products + rest > limit)))
+
+
+def _rounded(values: np.ndarray, d: dtype, undecided: np.ndarray | None) -> Any:
     """The result in its dtype. Which parts of a complex sum of products are NaN and which infinite is left open, since it
     depends on how the products are made of real ones."""
     made = values.astype(d.numpy, copy=False)
-    if made.dtype.kind != "c" or np.isfinite(made).all():
-        return made
-    return Result(made, None, ~np.isfinite(made))
+    if made.dtype.kind == "c" and not np.isfinite(made).all():
+        undecided = ~np.isfinite(made) | (False if undecided is None else undecided)
+    return made if undecided is None else Result(made, None, undecided)
+
+
+def _product_of(a: Tensor, b: Tensor, name: str, d: dtype) -> Any:
+    return _rounded(multiply(a, b, name), d, _undecided(wide(a), wide(b), d))
 
 
 def _unlike(a: Tensor, b: Tensor, text: str) -> None:
@@ -71,7 +103,7 @@ def _check_matrices(a: Tensor, b: Tensor, words: tuple[str, str]) -> None:
 def _mm(input: Tensor, mat2: Tensor) -> np.ndarray:
     _check_matrices(input, mat2, ("self must be a matrix", "mat2 must be a matrix"))
     _unlike(input, mat2, "expected m1 and m2 to have the same dtype, but got: {ca} != {cb}")
-    return _rounded(multiply(input, mat2, "addmm_impl_cpu_"), input.dtype)
+    return _product_of(input, mat2, "addmm_impl_cpu_", input.dtype)
 
 
 def _check_batches(a: Tensor, b: Tensor) -> None:
@@ -92,7 +124,7 @@ def _bmm(input: Tensor, mat2: Tensor) -> np.ndarray:
         product.size and input._sizes[-1]
     ):  # where there is nothing to add up, torch does not compare the dtypes
         _unlike(input, mat2, "expected scalar type {a} but found {b}")
-    return _rounded(product, mat2.dtype)
+    return _rounded(product, mat2.dtype, _undecided(wide(input), wide(mat2), mat2.dtype))
 
 
 def _check_matrix_vector(input: tuple[int, int], mat: Tensor, vec: Tensor) -> None:
@@ -111,7 +143,7 @@ def _mv(input: Tensor, vec: Tensor) -> np.ndarray:
     if input.dtype is not vec.dtype:
         a, v = input.dtype.legacy, vec.dtype.legacy
         raise RuntimeError(f"addmv input tensors must have the same dtype, but got {v}, {a}, and {v}")
-    return _rounded(multiply(input, vec, "addmv_impl_cpu"), input.dtype)
+    return _product_of(input, vec, "addmv_impl_cpu", input.dtype)
 
 
 def _check_vectors(a: Tensor, b: Tensor) -> None:
@@ -131,18 +163,22 @@ def _resize_first(values: list[Any], outs: list[Any]) -> None:
     resize_output(outs[0], ())
 
 
+def _inner(a: np.ndarray, b: np.ndarray, d: dtype) -> Any:
+    return _rounded(np.asarray(np.dot(a, b)), d, _undecided(a, b, d))
+
+
 def _dot(input: Tensor, tensor: Tensor) -> np.ndarray:
     _check_vectors(input, tensor)
     if input.dtype.category == BOOL:
         raise NotImplementedError("\"dot\" not implemented for 'Bool'")
-    return _rounded(np.asarray(np.dot(wide(input), wide(tensor))), input.dtype)
+    return _inner(wide(input), wide(tensor), input.dtype)
 
 
 def _vdot(input: Tensor, other: Tensor) -> np.ndarray:
     _check_vectors(input, other)
     if input.dtype.category == BOOL:
         raise NotImplementedError("\"dot\" not implemented for 'Bool'")
-    return _rounded(np.asarray(np.dot(np.conjugate(wide(input)), wide(other))), input.dtype)
+    return _inner(np.conjugate(wide(input)), wide(other), input.dtype)
 
 
 # ----------------------------------------------------------------------------------------------------------- derivatives
@@ -229,16 +265,22 @@ def _factor(value: Any, d: dtype) -> np.ndarray:
 
 
 def _combined(
-    summand: np.ndarray, product: np.ndarray, beta: Any, alpha: Any, d: dtype, *, skips: bool
+    summand: np.ndarray, a: Tensor, b: Tensor, name: str, beta: Any, alpha: Any, d: dtype, *, skips: bool
 ) -> np.ndarray:
-    """`beta * summand + alpha * product`. A beta of 0 ignores what is in the summand, as alpha does where it `skips`."""
+    """`beta * summand + alpha * (a @ b)`. A beta of 0 ignores what is in the summand, as alpha does where it `skips`."""
+    product = multiply(a, b, name)
+    if not product.size or not a._sizes[-1]:
+        # Nothing is multiplied: alpha is not looked at, and beta is, for matrices, as it is in a product with a number.
+        alpha = 1
+        if product.ndim > 1:
+            scales = product.size and beta != 0
+            return _rounded(Tensor._fresh(summand.copy()).mul_(beta)._array() if scales else product, d, None)
     by, times = _factor(beta, d), _factor(alpha, d)
+    added = np.zeros_like(product) if by == 0 else summand if by == 1 else np.asarray(by * summand)
     if skips and times == 0 and d not in HALVES:
-        product = np.zeros_like(product)
+        return _rounded(added, d, None)
     total = product if times == 1 else times * product
-    if by != 0:
-        total = total + (summand if by == 1 else by * summand)
-    return _rounded(np.asarray(total), d)
+    return _rounded(total if by == 0 else total + added, d, _undecided(wide(a), wide(b), d, times, added))
 
 
 def _expanded(input: Tensor, sizes: layout.Shape) -> np.ndarray:
@@ -258,7 +300,7 @@ def _addmm(input: Tensor, mat1: Tensor, mat2: Tensor, beta: Any, alpha: Any) -> 
     _unlike(input, mat2, _MIXED_SUM)
     _unlike(mat1, mat2, _MIXED)
     summand = _expanded(input, (mat1._sizes[0], mat2._sizes[1]))
-    return _combined(summand, multiply(mat1, mat2, "addmm_impl_cpu_"), beta, alpha, input.dtype, skips=True)
+    return _combined(summand, mat1, mat2, "addmm_impl_cpu_", beta, alpha, input.dtype, skips=True)
 
 
 def _addbmm(
@@ -284,9 +326,9 @@ def _addbmm(
         return Result(made._array(), undefined=made._undefined_mask())
     _unlike(target, batch2, _MIXED_SUM)
     _unlike(batch1, batch2, _MIXED)
-    product = multiply(batch1, batch2, "addmm_impl_cpu_")
-    product = product.sum(0, dtype=product.dtype)
-    return _combined(wide(summand), product, beta, alpha, target.dtype, skips=True)
+    row = batch1.detach().transpose(0, 1).reshape(n, count * k)
+    column = batch2.detach().reshape(count * k, p)
+    return _combined(wide(summand), row, column, "addmm_impl_cpu_", beta, alpha, target.dtype, skips=True)
 
 
 _SMALL = 400
@@ -302,8 +344,8 @@ def _baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, beta: Any, alpha: An
         raise RuntimeError(f"Input dtypes must be the same, got: input {a}, batch1: {b}, batch2: {c}")
     (count, n, k), p = batch1._sizes, batch2._sizes[2]
     summand = _expanded(input, (count, n, p))
-    product = multiply(batch1, batch2, "baddbmm")
-    return _combined(summand, product, beta, alpha, input.dtype, skips=k * n * p >= _SMALL)
+    skips = k * n * p >= _SMALL
+    return _combined(summand, batch1, batch2, "baddbmm", beta, alpha, input.dtype, skips=skips)
 
 
 def _addmv(input: Tensor, mat: Tensor, vec: Tensor, beta: Any, alpha: Any) -> np.ndarray:
@@ -317,9 +359,7 @@ def _addmv(input: Tensor, mat: Tensor, vec: Tensor, beta: Any, alpha: Any) -> np
     repeats = (
         vec._strides == (0,) and vec._sizes[0] > 1
     )  # BLAS takes no such vector, and torch's loop skips nothing
-    return _combined(
-        summand, multiply(mat, vec, "addmv_impl_cpu"), beta, alpha, input.dtype, skips=not repeats
-    )
+    return _combined(summand, mat, vec, "addmv_impl_cpu", beta, alpha, input.dtype, skips=not repeats)
 
 
 def _addr(
