@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.dtypes import INTEGERS
-from engine.ops.pointwise import SAME_OUT, compare, no_gradient, pointwise, promote
+from engine.ops.pointwise import SAME_OUT, compare, no_gradient, not_implemented, pointwise, promote
 from engine.registry import INTEGRAL
 
 # ------------------------------------------------------------------------------------------------------------- logical
@@ -38,7 +38,7 @@ for _name, _kernel in (("and", np.bitwise_and), ("or", np.bitwise_or), ("xor", n
     _bits(f"bitwise_{_name}", _kernel, accepts=INTEGRAL, error_name=f"bitwise_{_name}_cpu")
 pointwise(
     "bitwise_not(Tensor input)", np.invert, promote, accepts=INTEGRAL, error_name="bitwise_not_cpu", exact=True,
-    out_dtype_error=SAME_OUT,
+    out_dtype_error=SAME_OUT, node="NotImplemented", derivatives=not_implemented("bitwise_not", "input"),
 )  # fmt: skip
 
 

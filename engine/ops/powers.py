@@ -217,6 +217,7 @@ pointwise(
 )  # fmt: skip
 pointwise(
     "gcd(Tensor input, Tensor other)", np.gcd, accepts=INTEGERS, error_name="gcd_cpu", forms=EVERY, exact=True,
+    node="NotImplemented", derivatives=not_implemented("gcd", "input", "other"),
 )  # fmt: skip
 
 
