@@ -64,8 +64,8 @@ def _pair(B: Tensor, A: Tensor, name: str) -> tuple[np.ndarray, np.ndarray]:
 def _solved(values: np.ndarray, matrices: np.ndarray, unit: bool = False) -> Result:
     zero = (np.diagonal(matrices, axis1=-2, axis2=-1) == 0).any(-1) & (not unit)
     lost = of_failed(zero, values)
-    if values.dtype.kind == "c" and not np.isfinite(values).all():
-        # As in every product of complex numbers, which parts are NaN and which infinite is left open.
+    if not np.isfinite(values).all():
+        # BLAS may also multiply an infinity by the zeros beside the triangle: so what is NaN and what infinite is left open.
         lost = ~np.isfinite(values) | (False if lost is None else lost)
     return columns(values, lost)
 
