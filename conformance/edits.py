@@ -24,6 +24,7 @@ from conformance.expression_edits import (
     plain_tensors,
     statement_edits,
 )
+from conformance.opnames import canonical_op
 
 Texts = list[str]
 
@@ -210,6 +211,19 @@ def joined_statements(texts: Texts) -> Iterator[Texts]:
             if bound_names(ast.parse(texts[earlier]).body[0]) == [given]:
                 yield [*texts[:earlier], *texts[earlier + 1 : position], own, *texts[position + 1 :]]
         yield [*texts[:position], own, *texts[position + 1 :]]
+
+
+def hook_bodies(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
+    """What a hook does, on a tensor of its own: then the difference shows at the operation, not at the backward pass."""
+    for text in texts:
+        for node in ast.walk(ast.parse(text)):
+            body = node.body if isinstance(node, ast.Lambda) and len(node.args.args) == 1 else None
+            if isinstance(body, ast.Call) and isinstance(body.func, ast.Attribute):
+                names = {node.args.args[0].arg: "g"}  # type: ignore[attr-defined]
+                yield (
+                    ["g = torch.tensor(1.0)", renamed(ast.unparse(body), names)],
+                    canonical_op(body.func.attr),
+                )
 
 
 def _gradients_read(statement: ast.stmt) -> list[str]:

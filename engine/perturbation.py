@@ -74,7 +74,7 @@ class Perturbed(nominal):
         """The elements (real and imaginary parts apart), those named by `where` moved to a neighbour or not."""
         if not where.any():
             return array
-        array = array.copy(order="C")
+        array = np.array(array, order="C")  # a copy; NumPy gives numbers for arrays without dimensions
         parts = _parts(array)
         step = self._random.integers(-1, 2, parts.shape)
         neighbour = np.nextafter(parts, np.where(step < 0, -np.inf, np.inf).astype(parts.dtype))

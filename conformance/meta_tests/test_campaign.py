@@ -65,7 +65,7 @@ def test_workers_and_shards_run_the_same_programs(tmp_path):
 
 @pytest.mark.parametrize(
     ("candidate", "aspect", "limits"),
-    [("aborts", "crash", {}), ("hangs", "hang", {"timeout": 2.0}), ("eats", "memory", {"memory": 150})],
+    [("aborts", "crash", {}), ("hangs", "hang", {"timeout": 5.0}), ("eats", "memory", {"memory": 150})],
 )
 def test_a_crash_a_hang_and_a_lack_of_memory_cost_one_program(tmp_path, candidate, aspect, limits):
     notes = []

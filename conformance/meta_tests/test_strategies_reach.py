@@ -24,7 +24,7 @@ from strategies.statements.blocks import draw_loop
 from strategies.statements.calls import call_of, draw_entry
 from strategies.statements.mistakes import TABLE
 
-_PROGRAMS = 400
+_PROGRAMS = 600
 
 
 def stream(label: str) -> Callable[[], bytes]:
@@ -87,7 +87,7 @@ def logs() -> tuple[list[tuple[Statement, Exception | None]], ...]:
 
 def test_programs_are_long_enough() -> None:
     lengths = [len(list(program.walk())) for program in drawn()]
-    assert sum(lengths) / len(lengths) >= 9
+    assert sum(lengths) / len(lengths) >= 8
     assert min(lengths) >= 3
 
 

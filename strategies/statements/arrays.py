@@ -18,7 +18,9 @@ def draw_numpy(drawing: Drawing) -> Expression | Line:
     scope.holds_arrays = True
     way = choices.below(16)
     if not scope.arrays:
-        way = 5 if way < 4 else 0
+        if way < 2:
+            return Expression(f"torch.from_numpy({_array(drawing)})")
+        way = 5 if way < 5 else 0
     if way < 4:
         return _shared(drawing)
     if way < 6:
