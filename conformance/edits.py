@@ -226,6 +226,15 @@ def hook_bodies(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
                 )
 
 
+def plain_histories(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
+    """All that leads to a tensor as the exponential of a leaf: a difference that any history shows is not of this one."""
+    for position in range(len(texts) - 1, -1, -1):
+        statement = ast.parse(texts[position]).body[0]
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            made = f"{statement.targets[0].id} = torch.exp(g)"
+            yield ["g = torch.tensor(1.0, requires_grad=True)", made, *texts[position + 1 :]], "exp"
+
+
 def _gradients_read(statement: ast.stmt) -> list[str]:
     """The texts `x.grad` in a statement."""
     return [
