@@ -19,6 +19,7 @@ from engine.ops.decompositions import INTO, check_inexact, check_matrix, columns
 from engine.ops.triangular import solve_triangular
 from engine.registry import COMPOSITE, GENERAL, Op, op
 from engine.results import Result
+from engine.return_types import named_tuple
 from engine.tensor import Tensor
 
 # -------------------------------------------------------------------------------------------------------------------- QR
@@ -146,7 +147,7 @@ _LU: Op = op(
 def _lu(A: Tensor, pivot: bool, get_infos: bool) -> tuple[Any, ...]:
     """Both triangular factors in one matrix, the row exchanges, and with `get_infos` the place of a zero pivot."""
     made = tuple(run(_LU, [A, pivot]))
-    return made if get_infos else made[:2]
+    return named_tuple("_lu_with_info", ("LU", "pivots", "info"))(made) if get_infos else made[:2]
 
 
 op(
