@@ -57,9 +57,7 @@ class Backend:
     undefined_mask: Callable[[Any], Any] | None = None
     overwrite_bits: Callable[[Any, bytes], None] | None = None
     settings: Callable[[], None] | None = None  # applied before every program
-    lazy: bool = (
-        True  # whether tensors may hold values that are to be conjugated or negated when they are read
-    )
+    lazy: bool = True  # whether a tensor's values may have to be conjugated or negated when they are read
     tables: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # kept by its observers
     _found: list[tuple[Callable[..., Any], Any]] = field(default_factory=list, repr=False)
 
@@ -163,8 +161,7 @@ def resolve(spec: str, capabilities: str | Path | Capabilities | None = None) ->
     Raises `BackendError` (unknown name, failing import, no CUDA device) or `CapabilityError` (bad file).
     """
     if spec == "engine":
-        backend = _from_module("engine", None, replace(_FULL, addressable=True), spec)
-        backend.lazy = False
+        backend = replace(_from_module("engine", None, _FULL, spec), lazy=False)
     elif spec == "torch-cpu":
         backend = _torch(spec, _FULL)
     elif spec == "torch-cuda":

@@ -147,8 +147,9 @@ def judge(
 ) -> Verdict:
     """Compares the candidate's steps with the reference's, in the order they run.
 
-    `candidate` may be a generator that runs one statement a step. `follow`, given the reference's step, is called
-    after each comparison; `followed` says whether operands have the reference's bits (a stored trace cannot be asked).
+    `candidate` may be a generator that runs one statement a step. `follow`, given the reference's step, is called after
+    each comparison that finds a difference; `followed` says whether operands have the reference's bits (a stored trace
+    cannot be asked).
     Only then is equality of bits demanded where `is_exact(calls, dtype)` holds, since otherwise operands
     differ already. `lacks` says of an aspect that the candidate does not have it.
     """
@@ -164,11 +165,12 @@ def judge(
         start = perf_counter()
         if got is not None and want is not None and got.path == want.path:
             statement = flat[want.statement]
-            if got.skipped or got.unknown or not compare.same(got, want):
+            differs = got.skipped or got.unknown or not compare.same(got, want)
+            if differs:
                 _compare(state, statement, got, want)
             state.history.append((statement, got, want))
             spent += perf_counter() - start
-            if follow is not None:
+            if follow is not None and differs:  # what is the same has the reference's bits
                 follow(want)
             position += 1
             got = next(steps, None)

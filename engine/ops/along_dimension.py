@@ -14,7 +14,7 @@ from engine import dtypes, layout
 from engine import functions as F
 from engine.casts import cast, checked_number, number_array
 from engine.ops.memory import strides_for
-from engine.ops.places import APART, BOTH, FRESH, INDEX_DTYPES, OUT_DTYPE, added, checked, twice, wrapped
+from engine.ops.places import APART, BOTH, FRESH, INDEX_DTYPES, OUT_DTYPE, added, checked, wrapped, written_at
 from engine.registry import GENERAL, op
 from engine.results import Result
 from engine.tensor import Tensor
@@ -184,10 +184,7 @@ def _index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Resul
         )
     at = _along(flat.shape, dim, places)
     flat[at] = source._array().reshape(-1) if not input._sizes else source._array()
-    repeated = twice(flat.shape, at)
-    return Result(
-        flat.reshape(values.shape), None, None if repeated is None else repeated.reshape(values.shape)
-    )
+    return written_at(at, flat, values.shape)
 
 
 op(

@@ -15,7 +15,7 @@ from engine import dtypes, layout
 from engine import functions as F
 from engine.casts import checked_number
 from engine.ops.memory import strides_for
-from engine.ops.places import APART, BOTH, FRESH, INDEX_DTYPES, OUT_DTYPE, added, checked, twice, wrapped
+from engine.ops.places import APART, BOTH, FRESH, INDEX_DTYPES, OUT_DTYPE, added, checked, wrapped, written_at
 from engine.ops.pointwise import not_implemented
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.results import Result
@@ -116,10 +116,9 @@ def _scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Result:
         return Result(values)
     flat = _at_least_1d(values)
     flat[places] = _source_part(src, index) if is_tensor else checked_number(src, input.dtype)
-    repeated = twice(flat.shape, places) if is_tensor else None
-    return Result(
-        flat.reshape(values.shape), None, None if repeated is None else repeated.reshape(values.shape)
-    )
+    if not is_tensor:  # a number may be written twice
+        return Result(flat.reshape(values.shape))
+    return written_at(places, flat, values.shape)
 
 
 op(
@@ -281,9 +280,7 @@ def _put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool) -> Resu
             added(flat, input.dtype, (places,), terms).reshape(input._sizes), strides_for(input, None)
         )
     flat[places] = terms
-    repeated = twice(flat.shape, (places,))
-    undefined = None if repeated is None else repeated.reshape(input._sizes)
-    return Result(flat.reshape(input._sizes), strides_for(input, None), undefined)
+    return written_at((places,), flat, input._sizes, strides_for(input, None))
 
 
 op(

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine.autograd.modes import is_grad_enabled
+from engine.results import Result
 from engine.tensor import Tensor
 
 BOTH = "function method inplace-method out"
@@ -48,6 +49,14 @@ def twice(shape: layout.Shape, places: Any) -> np.ndarray | None:
     count = np.zeros(shape, np.int32)
     np.add.at(count, places, 1)
     return count > 1 if (count > 1).any() else None
+
+
+def written_at(
+    places: Any, flat: np.ndarray, sizes: layout.Shape, strides: layout.Shape | None = None
+) -> Result:
+    """The result of writing to places of `flat`, in its own sizes; undefined where an element was written twice."""
+    repeated = twice(flat.shape, places)
+    return Result(flat.reshape(sizes), strides, None if repeated is None else repeated.reshape(sizes))
 
 
 def added(

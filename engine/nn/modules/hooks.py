@@ -112,14 +112,7 @@ class BackwardHooks:
     def _at_outputs(self, grads: list[Any]) -> Sequence[Any] | None:
         shown = _spread(grads, self._outputs, self._n_outputs)
         for hook in self._pre_hooks:
-            got = hook(self._module, shown)
-            if got is None:
-                continue
-            if len(got) != len(shown):
-                raise RuntimeError(
-                    f"Backward pre hook returned an invalid number of grad_output, got {len(got)}, but expected {len(shown)}"
-                )
-            shown = tuple(got)
+            shown = _taken(hook(self._module, shown), shown, "Backward pre hook", "grad_output")
         self._grad_outputs = shown
         if not self._inputs:
             self._without_inputs(shown)
@@ -153,15 +146,20 @@ class BackwardHooks:
         shown = _spread(whole, self._inputs, self._n_inputs)
         for hook in self._hooks:
             got = hook(self._module, shown, self._grad_outputs)
-            if got is None:
-                continue
-            if len(got) != len(shown):
-                raise RuntimeError(
-                    f"Backward hook returned an invalid number of grad_input, got {len(got)}, but expected {len(shown)}"
-                )
-            shown = tuple(got)
+            shown = _taken(got, shown, "Backward hook", "grad_input")
         self._grad_outputs = None
         return [shown[i] for i in self._inputs]
+
+
+def _taken(got: Any, shown: Values, hook: str, what: str) -> Values:
+    """The gradients that a hook gives for those shown to it, or these. Raises RuntimeError for another number of them."""
+    if got is None:
+        return shown
+    if len(got) != len(shown):
+        raise RuntimeError(
+            f"{hook} returned an invalid number of {what}, got {len(got)}, but expected {len(shown)}"
+        )
+    return tuple(got)
 
 
 def _spread(grads: Sequence[Any], where: tuple[int, ...], count: int) -> Values:
