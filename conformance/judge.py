@@ -20,7 +20,7 @@ from conformance import compare, opnames
 from conformance.compare import Context, Difference
 from conformance.facts import ArrayFact, Raised, SequenceFact, Step, TensorFact
 from conformance.links import Links
-from conformance.uniqueness import VALUE_ASPECTS, chosen_values
+from conformance.uniqueness import VALUE_ASPECTS, open_values
 
 OUT_OF_MEMORY = re.compile(
     r"(can't|cannot|not able to|unable to|failed to) allocate|out of memory|not enough memory", re.I
@@ -235,7 +235,7 @@ def _context(state: _State, statement: Any, got: Step, want: Step) -> Context:
         before_want = before_want or earlier_want
         if before_got and before_want:
             break
-    chosen = chosen_values(statement.text, tuple(statement.calls))
+    chosen = open_values(statement, got.names, want.names)
     edge = want.path.endswith((".enter", ".exit"))
     calls = () if edge else statement.calls
     names = statement.reads | statement.writes

@@ -1,62 +1,110 @@
 """Results that are unique only up to a sign, a phase or a rotation: their values are not compared where they are made.
 
-Dtype, shape, strides and flags are compared as ever. In lock-step the candidate then takes the reference's choice, so
-that everything computed from it is compared again, gradients included.
+Dtype, shape, strides and flags are compared as ever, and so are magnitudes where only a sign or a phase is free. In
+lock-step the candidate then takes the reference's choice, so that everything computed from it is compared again,
+gradients included.
 
-Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.svd.html
+Sources: https://docs.pytorch.org/docs/stable/generated/torch.linalg.svd.html and torch.linalg.qr.html
 """
 
 from __future__ import annotations
 
 import ast
 import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from conformance import numeric
+from conformance.facts import Fact, SequenceFact, TensorFact
 
 # Operation -> the positions and the names of the outputs that are a matter of choice.
-CHOSEN = {"svd": ((0, 2), ("U", "V")), "linalg.svd": ((0, 2), ("U", "Vh"))}
+CHOSEN = {
+    "svd": ((0, 2), ("U", "V")),
+    "linalg.svd": ((0, 2), ("U", "Vh")),
+    "qr": ((0, 1), ("Q", "R")),
+    "linalg.qr": ((0, 1), ("Q", "R")),
+}
+_METHODS = frozenset(name.rpartition(".")[2] for name in CHOSEN)
+UP_TO_PHASE = frozenset(("qr", "linalg.qr"))  # what is open beyond that, the engine marks as undefined
 
 VALUE_ASPECTS = frozenset(("values", "rounding", "signed zero"))
 
 
-@functools.lru_cache(maxsize=1024)
-def chosen_values(text: str, calls: tuple[str, ...]) -> frozenset[str]:
-    """The names ("u", "x[0]") whose values a statement leaves to the implementation's choice.
+class Chosen(NamedTuple):
+    """The names ("u", "x[0]") whose values a statement leaves to the implementation's choice; `of_phase` for those that
+    hold a factor whose magnitudes are no choice."""
 
-    A result that is used within the statement itself leaves every name it is bound to open.
-    """
-    made = [CHOSEN[call] for call in calls if call in CHOSEN]
-    if not made:
-        return frozenset()
-    positions, names = made[0]
+    names: frozenset[str]
+    of_phase: bool = False
+
+
+NOTHING = Chosen(frozenset())
+
+
+def open_values(statement: Any, got: Mapping[str, Fact], want: Mapping[str, Fact]) -> frozenset[str]:
+    """The names whose values are not compared after a statement, given the facts of both sides."""
+    chosen = chosen_values(statement.text, tuple(statement.calls))
+    if not chosen.of_phase:
+        return chosen.names
+    return frozenset(
+        name for name in chosen.names if _same_magnitudes(_factor(name, got), _factor(name, want))
+    )
+
+
+def _factor(name: str, facts: Mapping[str, Fact]) -> Any:
+    root, _, position = name.rstrip("]").partition("[")
+    fact = facts.get(root)
+    if not position or not isinstance(fact, SequenceFact):
+        return fact
+    return dict(enumerate(fact.items)).get(int(position))
+
+
+def _same_magnitudes(got: Any, want: Any) -> bool:
+    """Whether rounding explains by how much the magnitudes of two factors differ."""
+    if not isinstance(got, TensorFact) or not isinstance(want, TensorFact):
+        return False
+    values = (got.values, want.values)
+    if (got.dtype, got.shape) != (want.dtype, want.shape) or not all(isinstance(x, bytes) for x in values):
+        return False
+    mine, theirs = (np.abs(numeric.decode(str(want.dtype), x)) for x in values)
+    for undefined in filter(None, (got.undefined, want.undefined)):
+        mine = np.where(np.frombuffer(undefined, np.uint8), theirs, mine)
+    dtype = str(theirs.dtype)
+    form, data = numeric.FORMATS[dtype], theirs.tobytes()
+    bound = numeric.rounding_bound(numeric.magnitude(dtype, data), form.eps, form.largest)
+    found = numeric.compare_values(dtype, want.shape, mine.tobytes(), data, exact=False, scale=lambda: bound)
+    return all(aspect != "values" for aspect, _ in found)
+
+
+@functools.lru_cache(maxsize=1024)
+def chosen_values(text: str, calls: tuple[str, ...]) -> Chosen:
+    """What a statement leaves open. A result that is used within the statement itself leaves open every name that it is
+    bound to."""
+    made = [call for call in calls if call in CHOSEN]
     node = ast.parse(text).body[0]
-    if not isinstance(node, ast.Assign):
-        return frozenset()
+    if not made or not isinstance(node, ast.Assign):
+        return NOTHING
     target, value = node.targets[0], node.value
-    if isinstance(value, ast.Call) and len(made) == 1 and _is_decomposition(value):
+    everything = Chosen(frozenset(name.id for name in ast.walk(target) if isinstance(name, ast.Name)))
+    if len(made) > 1:
+        return everything
+    positions, names = CHOSEN[made[0]]
+    of_phase = made[0] in UP_TO_PHASE
+    if _is_decomposition(value):
         if isinstance(target, ast.Tuple):
             bound = [name.id if isinstance(name, ast.Name) else "" for name in target.elts]
-            return frozenset(name for position, name in enumerate(bound) if position in positions)
+            return Chosen(frozenset(name for i, name in enumerate(bound) if i in positions), of_phase)
         if isinstance(target, ast.Name):
-            return frozenset(f"{target.id}[{position}]" for position in positions)
-    elif len(made) == 1 and _picks_unique(value, positions, names):
-        return frozenset()
-    return frozenset(name.id for name in ast.walk(target) if isinstance(name, ast.Name))
+            return Chosen(frozenset(f"{target.id}[{i}]" for i in positions), of_phase)
+    elif isinstance(value, ast.Subscript) and _is_decomposition(value.value):
+        if isinstance(value.slice, ast.Constant):
+            return Chosen(everything.names, of_phase) if value.slice.value in positions else NOTHING
+    elif isinstance(value, ast.Attribute) and _is_decomposition(value.value):
+        return Chosen(everything.names, of_phase) if value.attr in names else NOTHING
+    return everything
 
 
-def _is_decomposition(call: ast.Call) -> bool:
-    return isinstance(call.func, ast.Attribute) and call.func.attr == "svd"
-
-
-def _picks_unique(value: ast.expr, positions: tuple[int, ...], names: tuple[str, ...]) -> bool:
-    if (
-        isinstance(value, ast.Subscript)
-        and isinstance(value.value, ast.Call)
-        and _is_decomposition(value.value)
-    ):
-        return isinstance(value.slice, ast.Constant) and value.slice.value not in positions
-    if (
-        isinstance(value, ast.Attribute)
-        and isinstance(value.value, ast.Call)
-        and _is_decomposition(value.value)
-    ):
-        return value.attr not in names
-    return False
+def _is_decomposition(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS

@@ -1,6 +1,7 @@
 """QR and LU factorizations.
 
-LAPACK's Householder reflections and row exchanges decide what is open, and every LAPACK does the same.
+LAPACK's Householder reflections and row exchanges decide what is open. Q and R are unique up to the signs (complex: the
+phases) of R's diagonal where the first columns are independent.
 Sources: https://docs.pytorch.org/docs/stable/generated/torch.qr.html, torch.linalg.qr.html, torch.lu.html and
 https://arxiv.org/abs/2009.10071 (the derivative of QR).
 """
@@ -15,7 +16,7 @@ from engine import functions as F
 from engine.call import run
 from engine.dtypes import FLOAT, HALVES
 from engine.ops import lapack
-from engine.ops.decompositions import INTO, check_inexact, check_matrix, columns, of_failed
+from engine.ops.decompositions import INTO, check_inexact, check_matrix, columns
 from engine.ops.triangular import solve_triangular
 from engine.registry import COMPOSITE, GENERAL, Op, op
 from engine.results import Result
@@ -31,9 +32,27 @@ def _qr(A: Tensor, some: bool) -> tuple[Result, Result]:
     if A.dtype in HALVES:
         raise NotImplementedError(f"\"geqrf_cpu\" not implemented for '{A.dtype.legacy}'")
     array = A._array()
-    # What reflections make of a matrix that is not finite differs between implementations of LAPACK.
-    broken = ~np.isfinite(array).all((-2, -1))
-    return tuple(columns(x, of_failed(broken, x)) for x in lapack.qr(array, not some))  # type: ignore[return-value]
+    q, r = lapack.qr(array, not some)
+    of_q, of_r = _undecided(array, q, r)
+    return columns(q, of_q), columns(r, of_r)
+
+
+def _undecided(
+    array: np.ndarray, q: np.ndarray, r: np.ndarray
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Where Q and R are no matter of signs alone: from the first column on that depends on those before it, in the further
+    columns of a complete Q, and wherever a matrix is not finite."""
+    if not r.size:
+        return None, None
+    k, pivots = min(array.shape[-2:]), np.abs(np.diagonal(r, 0, -2, -1))
+    noise = max(array.shape) * np.finfo(r.dtype).eps * np.abs(r).max((-2, -1))
+    open_ = np.logical_or.accumulate(~(pivots > noise[..., None]), -1)
+    open_ |= ~np.isfinite(array).all((-2, -1))[..., None]
+    if not open_.any() and q.shape[-1] == k:
+        return None, None
+    open_ = np.concatenate([open_, np.ones((*open_.shape[:-1], q.shape[-1] - k), bool)], -1)
+    of_r = np.triu(np.broadcast_to(open_[..., : r.shape[-2], None], r.shape))
+    return np.broadcast_to(open_[..., None, :], q.shape).copy(), of_r
 
 
 def _qr_gradient(given_grads: Any, Q: Any, R: Any, some: bool) -> Any:

@@ -107,9 +107,8 @@ def qr(matrices: np.ndarray, complete: bool) -> tuple[np.ndarray, np.ndarray]:
     matrices = lowered(matrices)
     *batch, m, n = matrices.shape
     if 0 not in matrices.shape:
-        if matrices.dtype.kind == "c":  # libraries differ in the sign that they read off a zero
-            matrices = matrices + 0
-        q, r = np.linalg.qr(matrices, "complete" if complete else "reduced")
+        # Libraries differ in the sign that they read off a negative zero, so there is none.
+        q, r = np.linalg.qr(matrices + 0, "complete" if complete else "reduced")
         return q, r
     k = m if complete else min(m, n)
     q = np.broadcast_to(np.eye(m, k, dtype=matrices.dtype), (*batch, m, k)).copy()
