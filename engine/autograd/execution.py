@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +15,8 @@ if TYPE_CHECKING:
     from engine.tensor import Tensor
 
 
-class _Buffer:
-    """The gradients that wait for a node, by output. `shared` are those that somebody else holds too."""
-
-    __slots__ = ("grads", "shared")
-
-    def __init__(self, count: int) -> None:
-        self.grads: list[Any] = [None] * count
-        self.shared = [False] * count
-
-    def add(self, nr: int, grad: Tensor, shared: bool) -> None:
-        if self.grads[nr] is None:
-            self.grads[nr], self.shared[nr] = grad, shared
-        else:
-            self.grads[nr], self.shared[nr] = self.grads[nr] + grad, False
+Buffer = list[Any]
+"""The gradients that wait for a node, by output."""
 
 
 def run_backward(
@@ -50,16 +39,21 @@ def run_backward(
     dependencies, needed = _survey(
         [node for node, _ in roots], {id(node) for node, _ in targets} if inputs else None
     )
-    waiting: dict[int, _Buffer] = {}
+    waiting: dict[int, Buffer] = {}
     ready: list[tuple[int, int, Node]] = []
 
-    def deliver(edge: Edge, grad: Tensor, shared: bool) -> None:
+    def deliver(edge: Edge, grad: Tensor) -> None:
         node, nr = edge
-        waiting.setdefault(id(node), _Buffer(len(node.metadata))).add(nr, grad, shared)
+        buffer = waiting.setdefault(id(node), [None] * len(node.metadata))
+        buffer[nr] = grad if buffer[nr] is None else buffer[nr] + grad
 
     queued: set[int] = set()
-    for index, ((node, nr), grad) in enumerate(zip(roots, grads, strict=True)):
-        deliver((node, nr), _validated(grad, node, nr, "GraphRoot", index), True)
+    grads = [
+        _validated(grad, node, nr, "GraphRoot", index)
+        for index, ((node, nr), grad) in enumerate(zip(roots, grads, strict=True))
+    ]
+    for edge, grad in zip(roots, grads, strict=True):
+        deliver(edge, grad)
     for node, _ in roots:
         if needed is not None and id(node) not in needed and len(roots) > 1:
             continue
@@ -72,7 +66,7 @@ def run_backward(
     try:
         while ready:
             node = heapq.heappop(ready)[2]
-            buffer = waiting.pop(id(node), None) or _Buffer(len(node.metadata))
+            buffer = waiting.pop(id(node), None) or [None] * len(node.metadata)
             _run_hooks(node, buffer, captured, capture_first=_leads_on(node, needed, accumulating))
             if needed is not None and id(node) not in needed:
                 continue  # a single root that leads to no input: its hooks have run
@@ -123,7 +117,7 @@ def _leads_on(node: Node, needed: set[int] | None, accumulating: set[int]) -> bo
 
 
 def _run_hooks(
-    node: Node, buffer: _Buffer, captured: dict[tuple[int, int], Any], *, capture_first: bool
+    node: Node, buffer: Buffer, captured: dict[tuple[int, int], Any], *, capture_first: bool
 ) -> None:
     """Tensor hooks may replace a gradient, then `retain_grad` keeps it.
 
@@ -133,23 +127,21 @@ def _run_hooks(
         _capture(node, buffer, captured)
     for nr, hooks in node.tensor_hooks.items():
         for hook in list(hooks.values()):
-            replaced = hook(buffer.grads[nr])
+            replaced = hook(buffer[nr])
             if replaced is not None:
-                if buffer.grads[nr] is None:
+                if buffer[nr] is None:
                     raise RuntimeError("can't replace a None gradient with a non-None value")
-                check_hook_result(buffer.grads[nr], replaced, hook)
-                buffer.grads[nr], buffer.shared[nr] = replaced, True
-            else:
-                buffer.shared[nr] = True
+                check_hook_result(buffer[nr], replaced, hook)
+                buffer[nr] = replaced
     for nr, retain in node.retain_hooks.items():
-        if buffer.grads[nr] is not None:
-            retain(buffer.grads[nr])
+        if buffer[nr] is not None:
+            retain(buffer[nr])
     if not capture_first:
         _capture(node, buffer, captured)
 
 
-def _capture(node: Node, buffer: _Buffer, captured: dict[tuple[int, int], Any]) -> None:
-    for nr, grad in enumerate(buffer.grads):
+def _capture(node: Node, buffer: Buffer, captured: dict[tuple[int, int], Any]) -> None:
+    for nr, grad in enumerate(buffer):
         if (id(node), nr) in captured:
             captured[(id(node), nr)] = grad
 
@@ -169,7 +161,7 @@ def check_hook_result(grad: Tensor, replaced: Any, hook: Any) -> None:
 
 def _apply(
     node: Node,
-    buffer: _Buffer,
+    buffer: Buffer,
     needed: set[int] | None,
     accumulating: set[int],
     deliver: Any,
@@ -179,22 +171,20 @@ def _apply(
     Returns the edges that were served (also with no gradient), and whether the node ran.
     """
     if isinstance(node, AccumulateGrad):
-        if buffer.grads[0] is not None and (needed is None or id(node) in accumulating):
-            node.accumulate(buffer.grads[0], owned=not buffer.shared[0])
+        grad = buffer.pop()
+        if grad is not None and (needed is None or id(node) in accumulating):
+            # As in torch, what nobody else holds may be taken over: there are the name `grad` and the argument here.
+            owned = sys.getrefcount(grad) == 2
+            node.accumulate(grad, owned=owned)
         return [], True
     edges = [edge for edge in node.next_edges if edge is not None]
     if not _leads_on(node, needed, accumulating):
         return edges, False
-    outputs = node.apply(buffer.grads)
-    kept_by_user = {
-        id(g) for g, shared in zip(buffer.grads, buffer.shared, strict=True) if shared and g is not None
-    }
+    outputs = node.apply(buffer)
     for i, (edge, grad) in enumerate(zip(node.next_edges, outputs, strict=True)):
         if edge is None or grad is None or (needed is not None and id(edge[0]) not in needed):
             continue
-        checked = _validated(grad, edge[0], edge[1], node.name(), i)
-        shared = checked is grad and (id(grad) in kept_by_user or sum(o is grad for o in outputs) > 1)
-        deliver(edge, checked, shared)
+        deliver(edge, _validated(grad, edge[0], edge[1], node.name(), i))
     return edges, True
 
 
