@@ -37,7 +37,7 @@ ASPECTS = frozenset(
         "offset",
         "contiguity",
         "values",
-        "rounding",
+        "range",
         "signed zero",
         "requires_grad",
     }

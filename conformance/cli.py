@@ -10,7 +10,7 @@ from pathlib import Path
 
 EXIT_CODES = """\
 exit codes: 0 no difference that is not known, 1 discrepancies, 2 bad use or bad input, 130 stopped by Ctrl-C.
-Discrepancies are differences of the documented tier that no ledger entry explains; rounding and the incidental tier are
+Discrepancies are differences of the documented tier that no ledger entry explains; range and the incidental tier are
 counted and shown apart."""
 
 

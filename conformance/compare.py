@@ -7,101 +7,34 @@ the rest only. Nothing is normalised before comparing: no casts, no broadcasting
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from conformance import numeric
 from conformance.facts import ArrayFact, Fact, PlainFact, Raised, SequenceFact, Step, TensorFact
-from conformance.numeric import Numeric
+from conformance.numeric import Numeric, Question
 from conformance.opnames import base_name, is_autograd_grad
 from conformance.showing import Elements, show, show_raised
-
-DOCUMENTED, INCIDENTAL, ROUNDING = "documented", "incidental", "rounding"
-
-# Which tier an aspect is in, and why. An aspect of an accumulated gradient ("grad.dtype", ...) is in the tier of the
-# aspect itself. Where the reason names a condition, `tier_of` decides it.
-TIERS: dict[str, tuple[str, str]] = {
-    "crash": (DOCUMENTED, "no documented operation ends the process"),
-    "hang": (DOCUMENTED, "every program ends within its time limit on the reference"),
-    "memory": (DOCUMENTED, "every program fits its memory limit on the reference"),
-    "raised": (DOCUMENTED, "whether a call is an error is its meaning"),
-    "error type": (DOCUMENTED, "programs catch errors by type"),
-    "error text": (
-        INCIDENTAL,
-        "documented for the texts of DOCUMENTED_TEXTS only; torch rewords the others at will",
-    ),
-    "type": (DOCUMENTED, "tensor, number, tuple or named tuple: the signature says which"),
-    "attribute": (DOCUMENTED, "an attribute that can be read is part of the interface"),
-    "dtype": (DOCUMENTED, "Tensor Attributes: promotion rules, and dtype="),
-    "shape": (DOCUMENTED, "broadcasting and every function's own page"),
-    "aliasing": (DOCUMENTED, "Tensor Views; incidental for results of autograd.grad, which may share or not"),
-    "offset": (DOCUMENTED, "Tensor Views"),
-    "strides": (
-        DOCUMENTED,
-        "Tensor Views; incidental where no address depends on them, and for autograd.grad",
-    ),
-    "contiguity": (DOCUMENTED, "Tensor Views; incidental for autograd.grad, as strides"),
-    "values": (DOCUMENTED, "the function's own page"),
-    "signed zero": (
-        DOCUMENTED,
-        "IEEE 754 decides the sign where it decides the bits; incidental for complex numbers, whose products torch "
-        "computes in two ways within one tensor, for operations of several roundings, and for the greater of two zeros",
-    ),
-    "rounding": (
-        ROUNDING,
-        "more than the agreed ULPs, no more than rounding can explain: undecided, counted apart",
-    ),
-    "requires_grad": (DOCUMENTED, "Autograd mechanics"),
-    "is_leaf": (DOCUMENTED, "Tensor.is_leaf"),
-    "grad_fn": (
-        INCIDENTAL,
-        "documented: whether there is one, and the name where it is the called operation's",
-    ),
-    "grad": (DOCUMENTED, "Tensor.grad: whether there is one"),
-    "retains_grad": (DOCUMENTED, "Tensor.retains_grad"),
-    "version": (
-        DOCUMENTED,
-        "Autograd mechanics: changes are counted from where a name is first seen, not absolutely",
-    ),
-    "warnings": (DOCUMENTED, "deprecations and the like: the category, not the text"),
-    "partial effect": (
-        INCIDENTAL,
-        "what a failing call has written is nowhere stated; documented for what it cannot write",
-    ),
-}
-
-# What picks one of equal numbers: torch's vector and scalar code pick different ones of 0.0 and -0.0.
-EITHER_ZERO = frozenset(
-    "max min maximum minimum fmax fmin amax amin aminmax clamp clip clamp_min clamp_max".split()
+from conformance.tiers import (
+    DOCUMENTED,
+    EITHER_ZERO,
+    INCIDENTAL,
+    LAYOUT,
+    TIERS,
+    UNDECIDED,
+    documented_text_differs,
 )
-# The layout of a tensor: what follows from an incidental difference in one of these is incidental too.
-LAYOUT = frozenset({"strides", "offset", "contiguity", "aliasing"})
-# Differences of an exception or a warning alone: no later state depends on them.
-TRANSIENT = frozenset({"error type", "error text", "warnings"})
 
-# Which difference names the cause where one statement shows several, first to last.
-PRECEDENCE = {aspect: rank for rank, aspect in enumerate(TIERS)}
 
-# Error texts that the documents show (SEMANTICS section 10). What the groups match is part of the text;
-# "(?:.*)" is what the documents leave out.
-DOCUMENTED_TEXTS = tuple(
-    re.compile(pattern, re.DOTALL)
-    for pattern in (
-        r"(grad can be implicitly created only for scalar outputs)",
-        r"(element \d+ of tensors does not require grad and does not have a grad_fn)",
-        r"(Trying to backward through the graph a second time)(?:.*)(Specify retain_graph=True)(?:.*)",
-        r"(a leaf Variable that requires grad is being used in an in-place operation\.)",
-        r"(one of the variables needed for gradient computation has been modified by an inplace operation: "
-        r"\[[^\]]*\[[^\]]*\]\])(?:[^;]*)( is at version \d+; expected version \d+ instead\.)(?:.*)",
-        r"(Mismatch in shape: grad_output\[\d+\] has a shape of .*)",
-        r"(Can't call numpy\(\) on Tensor that requires grad\. Use tensor\.detach\(\)\.numpy\(\) instead\.)",
-        r"(\w+\(\): functions with out=\.\.\. arguments don't support automatic differentiation, "
-        r"but one of the arguments requires grad\.)",
-        r"(you can only change requires_grad flags of leaf variables\.)(?:.*)",
-        r"(view size is not compatible with input tensor's size and stride)(?:.*)(Use \.reshape\(\.\.\.\) instead\.)",
-    )
-)
+class Verdicts(Protocol):
+    """What `conformance.verdict.Verdicts` answers; here, so that traces are compared where there is no engine, too."""
+
+    def weigh(self, question: Question) -> tuple[str, Numeric]:
+        """The aspect in which two results differ, "" for none; and the numbers that say so."""
+
+    def disagree(self, path: str, name: str) -> bool:
+        """Whether it depends on rounding what a statement raises, or of which type and shape a name is."""
 
 
 class Difference(NamedTuple):
@@ -118,8 +51,9 @@ class Difference(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Context:
     """What is known of the statement that was run. `before` and `before_got` are the names before it, on the
-    reference and on the candidate; `operands` the names whose magnitudes its rounding may depend on;
-    `ignore` says of (name, aspect or "") whether it is out of the comparison."""
+    reference and on the candidate; `operands` the names that its results are computed from;
+    `ignore` says of (name, aspect or "") whether it is out of the comparison; `verdicts` are asked for what the quick
+    test does not settle, None where there is nobody to ask."""
 
     calls: tuple[str, ...] = ()
     text: str = ""
@@ -129,6 +63,9 @@ class Context:
     can_write: frozenset[str] | None = None  # None: anything
     is_exact: Callable[[tuple[str, ...], str], bool] = lambda calls, dtype: False
     ignore: Callable[[str, str], bool] = lambda name, aspect: False
+    path: str = ""
+    followed: bool = False
+    verdicts: Verdicts | None = None
 
 
 def same(got: Step, want: Step) -> bool:
@@ -155,24 +92,16 @@ def names_call(grad_fn: Any, calls: Iterable[str]) -> bool:
     return any(node.startswith(base_name(call).replace("_", "").lower() + "backward") for call in calls)
 
 
-def documented_text_differs(got: str, want: str) -> bool:
-    """True where `want` is a text the documents show and `got` does not say the same."""
-    for pattern in DOCUMENTED_TEXTS:
-        expected = pattern.search(want)
-        if expected:
-            found = pattern.search(got)
-            return found is None or found.groups() != expected.groups()
-    return False
-
-
 # --- Steps ----------------------------------------------------------------------------------------------------------
 
 
 def compare_steps(got: Step, want: Step, context: Context) -> list[Difference]:
-    """Every aspect that differs between a candidate's step and the reference's, names in order."""
-    if (got.raised is None) != (want.raised is None) and not context.ignore("", "raised"):
-        return [Difference("raised", DOCUMENTED, "", show_raised(got.raised), show_raised(want.raised))]
+    """Every aspect that differs between a candidate's step and the reference's, names in order; in the tier UNDECIDED
+    those about which correct implementations may differ."""
     found = _Found(context)
+    if (got.raised is None) != (want.raised is None) and not context.ignore("", "raised"):
+        found.add("raised", "", show_raised(got.raised), show_raised(want.raised))
+        return found.decided(got, want)
     if got.raised is not None and want.raised is not None and got.raised != want.raised:
         found.raised(got.raised, want.raised)
     if got.warnings != want.warnings:
@@ -181,7 +110,14 @@ def compare_steps(got: Step, want: Step, context: Context) -> list[Difference]:
         found.after_exception(got.names, want.names)
     else:
         found.names(got.names, want.names)
-    return found.differences
+    return found.decided(got, want)
+
+
+# What may depend on values, and exceptions that never do.
+DATA_DEPENDENT = frozenset(
+    ("raised", "error type", "error text", "type", "shape", "strides", "contiguity", "values")
+)
+NEVER_DATA = re.compile(r"(TypeError|NotImplementedError|AttributeError|NameError|LacksError|MemoryError)\b")
 
 
 class _Found:
@@ -190,15 +126,52 @@ class _Found:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.differences: list[Difference] = []
-        self._bound: float | None = None
         self._facts: tuple[Mapping[str, Fact], Mapping[str, Fact]] = ({}, {})
 
     def add(
         self, aspect: str, name: str, got: Any, want: Any, number: Numeric | None = None, tier: str = ""
     ) -> None:
         if not self.context.ignore(name, aspect):
-            tier = tier or tier_of(aspect, self.context, got, want)
+            tier = (
+                UNDECIDED
+                if aspect.endswith("undecided")
+                else tier or tier_of(aspect, self.context, got, want)
+            )
             self.differences.append(Difference(aspect, tier, name, show(got), show(want), number))
+
+    def decided(self, got: Step, want: Step) -> list[Difference]:
+        """The differences; those that the engine's runs disagree about, too, in the tier UNDECIDED."""
+        if self.differences and self.context.verdicts is not None:
+            self._facts = (got.names, want.names)
+            self.differences = [
+                item._replace(tier=UNDECIDED) if self.is_undecided(item) else item
+                for item in self.differences
+            ]
+        return self.differences
+
+    def is_undecided(self, item: Difference) -> bool:
+        """Whether the engine's runs disagree about something that is no number. Values have been weighed before."""
+        if item.numeric is not None or item.aspect.removeprefix("grad.") not in DATA_DEPENDENT:
+            return False
+        if NEVER_DATA.match(item.got) or NEVER_DATA.match(item.should_be) or self.exact():
+            return False
+        assert self.context.verdicts is not None
+        return self.context.verdicts.disagree(self.context.path, item.name)
+
+    def inherits(self) -> bool:
+        """Whether what the statement computes from differs already; never where the candidate follows."""
+        before, mine = self.context.before, self.context.before_got
+        return not self.context.followed and any(
+            before.get(name) != mine.get(name) for name in self.context.operands
+        )
+
+    def exact(self) -> bool:
+        """Whether no operation of the statement rounds, for its floating operands and results."""
+        context = self.context
+        sources = (*self._facts, context.before, context.before_got)
+        facts = [source[name] for source in sources for name in context.operands if name in source]
+        floating = {dtype for dtype in dtypes_in(facts) if dtype.startswith(FLOATING)}
+        return all(context.is_exact(context.calls, dtype) for dtype in floating or {"float32"})
 
     def raised(self, got: Any, want: Any) -> None:
         if got.type != want.type:
@@ -215,6 +188,7 @@ class _Found:
             root = re.split(r"[.\[]", item.name, maxsplit=1)[0]
             written = self.context.can_write is None or root in self.context.can_write
             tier = INCIDENTAL if written else DOCUMENTED
+            tier = item.tier if item.tier == UNDECIDED else tier
             text = f"{item.aspect}: "
             self.add("partial effect", item.name, text + item.got, text + item.should_be, item.numeric, tier)
 
@@ -261,8 +235,7 @@ class _Found:
         )
         if comparable and got.values != want.values:
             undefined = _either(got.undefined, want.undefined)
-            tier = ROUNDING if self.shows_rounding(want) else ""
-            self.values(name, prefix, want.dtype, want.shape, got.values, want.values, undefined, tier)
+            self.values(name, prefix, want.dtype, want.shape, got.values, want.values, undefined)
         if got.grad != want.grad:
             if type(got.grad) is TensorFact and type(want.grad) is TensorFact:
                 self.tensor(f"{name}.grad", "grad.", got.grad, want.grad)
@@ -289,53 +262,40 @@ class _Found:
             undefined = _either(got.undefined, want.undefined)
             self.values(name, "", want.dtype, want.shape, got.values, want.values, undefined)
 
-    def shows_rounding(self, fact: TensorFact) -> bool:
-        """Whether integers are the bits of floating numbers that differ too, and are judged under their own name."""
-        if fact.dtype in numeric.FORMATS or fact.dtype in numeric.COMPONENTS or fact.storage is None:
-            return False
-        mine, theirs = self._facts
-        for name, other in theirs.items():
-            own = mine.get(name)
-            if type(own) is not TensorFact or type(other) is not TensorFact or other.storage != fact.storage:
-                continue
-            if other.dtype in (*numeric.FORMATS, *numeric.COMPONENTS) and own.values != other.values:
-                return True
-        return False
-
     def values(
-        self,
-        name: str,
-        prefix: str,
-        dtype: Any,
-        shape: Any,
-        got: Any,
-        want: Any,
-        undefined: Any,
-        tier: str = "",
+        self, name: str, prefix: str, dtype: Any, shape: Any, got: Any, want: Any, undefined: Any
     ) -> None:
         if type(got) is not bytes or type(want) is not bytes:
             self.add("attribute", name, got, want)
             return
         context = self.context
-        exact = context.is_exact(context.calls, dtype) and not SCALED.search(context.text)
+        floating = str(dtype).startswith(FLOATING)
+        exact = context.is_exact(context.calls, dtype) if floating else self.exact()
+        exact = exact and not SCALED.search(context.text)
         parts = numeric.compare_values(
-            dtype, shape, got, want, exact=exact, scale=self.bound, undefined=undefined
+            dtype,
+            shape,
+            got,
+            want,
+            exact=exact,
+            weigh=lambda beyond, number: self.weigh(
+                name, dtype, shape, got, want, beyond, exact, self.inherits(), number
+            ),
+            undefined=undefined,
         )
         either = any(base_name(call) in EITHER_ZERO for call in context.calls)
         decided = exact and not either and not str(dtype).startswith("complex")
         for aspect, number in parts:
-            undecided = INCIDENTAL if aspect == "signed zero" and not decided else ""
+            tier = INCIDENTAL if aspect == "signed zero" and not decided else ""
             mine, theirs = Elements(dtype, shape, got), Elements(dtype, shape, want)
-            self.add(prefix + aspect, name, mine, theirs, number, tier=tier or undecided)
+            self.add(prefix + aspect, name, mine, theirs, number, tier=tier)
 
-    def bound(self) -> float:
-        """The bound of `numeric.rounding_bound` for this statement, from its operands before and after it."""
-        if self._bound is None:
-            operands = self.context.operands
-            sources = (*self._facts, self.context.before, self.context.before_got)
-            facts = [source[name] for source in sources for name in operands if name in source]
-            self._bound = statement_bound(facts, self.context.text)
-        return self._bound
+    def weigh(self, name: str, *question: Any) -> tuple[str, Numeric]:
+        """What the engine's other runs say; where there are none, that values differ."""
+        verdicts, number = self.context.verdicts, question[-1]
+        if verdicts is None or self.context.ignore(name, "values"):
+            return "values", number
+        return verdicts.weigh(Question(self.context.path, name, *question))
 
     def sequence(self, name: str, got: SequenceFact, want: SequenceFact) -> None:
         if got.type != want.type or len(got.items) != len(want.items):
@@ -427,38 +387,21 @@ def _either(a: bytes | None, b: bytes | None) -> bytes | None:
     return bytes(x | y for x, y in zip(a, b))
 
 
-# --- Magnitudes -----------------------------------------------------------------------------------------------------
+# --- Numbers ------------------------------------------------------------------------------------------------------------
 
+FLOATING = ("float", "bfloat", "complex")
 # alpha= is a product and a sum, which some fuse; rounding_mode= rounds a quotient that is rounded already.
 SCALED = re.compile(r"\b(?:alpha|rounding_mode|value)=")
-NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d*)?(?:e[+-]?\d+)?", re.IGNORECASE)
 
 
-def statement_bound(facts: Iterable[Any], text: str) -> float:
-    """What rounding may explain in a statement, given its operands and results and the literals in its text."""
-    largest, eps, overflow = 1.0, 0.0, 0.0
-    for literal in NUMBER.findall(text):
-        value = float(literal)
-        if value < 1e300:
-            largest = max(largest, value)
-    for dtype, data in _buffers(facts):
-        largest = max(largest, numeric.magnitude(dtype, data))
-        form = numeric.FORMATS.get(numeric.COMPONENTS.get(dtype, dtype))
-        if form is not None and form.eps > eps:
-            eps, overflow = form.eps, form.largest
-    default = numeric.FORMATS["float32"]
-    return numeric.rounding_bound(largest, eps or default.eps, overflow or default.largest)
-
-
-def _buffers(facts: Iterable[Any]) -> Iterable[tuple[str, bytes]]:
+def dtypes_in(facts: Iterable[Any]) -> Iterator[str]:
     for fact in facts:
         kind = type(fact)
-        if kind in (TensorFact, ArrayFact) and type(fact.values) is bytes and type(fact.dtype) is str:
-            yield fact.dtype, fact.values
-        if kind is TensorFact and type(fact.grad) is TensorFact:
-            yield from _buffers((fact.grad,))
+        if kind is TensorFact or kind is ArrayFact:
+            if type(fact.dtype) is str:
+                yield fact.dtype
         elif kind is SequenceFact:
-            yield from _buffers(fact.items)
+            yield from dtypes_in(fact.items)
 
 
 def plain_bytes(got: complex, want: complex) -> tuple[str, tuple[bytes, bytes]]:

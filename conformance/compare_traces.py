@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from argparse import Namespace
 from collections import Counter
@@ -10,7 +11,8 @@ from typing import Any
 
 from conformance import exactness, listing, opnames, records
 from conformance.campaign import Tally
-from conformance.facts import Trace
+from conformance.compare import Verdicts as VerdictsOf
+from conformance.facts import Step, Trace
 from conformance.fingerprint import fingerprint
 from conformance.judge import Discrepancy, Verdict, judge, statements_of
 from conformance.ledger import Ledger, load
@@ -18,6 +20,8 @@ from conformance.trace import TraceError, read_traces
 from conformance.undefined import with_undefined
 from strategies.program import Program, ProgramError, parse, standalone
 from strategies.program.vocabulary import family_of
+
+HAS_ENGINE = importlib.util.find_spec("engine") is not None
 
 
 def compare_files(options: Namespace) -> int:
@@ -97,7 +101,7 @@ class _Comparison:
             raise TraceError(f"a trace holds what is no program: {error}") from None
         followed = self.options.followed
         steps = reference.steps
-        if "engine" not in (reference.backend, trace.backend):
+        if HAS_ENGINE and "engine" not in (reference.backend, trace.backend):
             steps = with_undefined(program, steps)
         verdict = judge(
             program,
@@ -106,12 +110,14 @@ class _Comparison:
             name=_name(trace, self.reference),
             followed=followed,
             is_exact=exactness.is_exact if followed else exactness.never,
+            verdicts=self._verdicts(program, steps, followed),
         )
         shown = [
             item for item in verdict.discrepancies if self.options.incidental or item.tier != "incidental"
         ]
         rows = [self._row(program, item) for item in shown]
         counts: Counter[str] = Counter(programs=1, statements=len(statements_of(program)))
+        counts["undecided"] = verdict.undecided
         for row in rows:
             counts["ledger" if row["ledger"] else row["tier"]] += 1
             counts[f"{row['candidate']}\n{row['fingerprint']}"] += 1
@@ -123,6 +129,16 @@ class _Comparison:
                 more = {"family": family_of(row["op"]), "reproduction": standalone(program, note)}
                 self.writer.write("finding", row | more)
             self.writer.write("program", self._program(program, index, reference, verdict, rows))
+
+    @staticmethod
+    def _verdicts(program: Program, steps: tuple[Step, ...], followed: bool) -> VerdictsOf | None:
+        """The engine's, where it is installed; the reference cannot be run in wider dtypes here."""
+        if not HAS_ENGINE:
+            return None
+        from conformance.rerun import Reruns
+        from conformance.verdict import Verdicts
+
+        return Verdicts(Reruns(program, steps, followed=followed))
 
     def _row(self, program: Program, item: Discrepancy) -> dict[str, Any]:
         entry = self.ledger.explain(item)
@@ -148,6 +164,8 @@ class _Comparison:
             "dtypes": sorted(verdict.dtypes),
             "kinds": Counter(one.kind for one in walked),
             "facts": verdict.facts,
+            "floats": {verdict.candidate: verdict.floats},
+            "undecided": {verdict.candidate: verdict.undecided},
             "raised": verdict.raised,
             "skipped": {},
             "discrepancies": rows,
@@ -160,6 +178,8 @@ class _Comparison:
         tally = self.tally
         print(listing.summary(tally) or "no difference")
         print()
+        if not HAS_ENGINE:
+            print("the engine is not installed: values are judged by their distance in ULP alone")
         print(f"{tally.programs} programs compared, {listing.counts(tally)}")
         if self.options.html:
             from reports import write

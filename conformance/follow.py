@@ -5,6 +5,7 @@ Only values are taken, and only where dtype and shape agree; versions, flags, gr
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,16 @@ import numpy as np
 from conformance.facts import ArrayFact, PlainFact, SequenceFact, Step, TensorFact
 from conformance.observe import view_memory
 
-__all__ = ["follow"]
+__all__ = ["follow", "lockstep"]
+
+
+def lockstep(run: Any, reference: Iterable[Step]) -> Iterator[Step]:
+    """The steps of a run that, after each of them, takes the bits of the reference's step at the same place."""
+    by_path = {step.path: step for step in reference}
+    for step in run:
+        yield step
+        if step.path in by_path:
+            follow(run, by_path[step.path])
 
 
 def follow(run: Any, reference: Step) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """One candidate against the reference over one program: what differs, what only follows from it, what is equal.
 
-The reference runs first and is data from then on (`Step`s); the candidate is stepped, compared and, after the
-comparison, follows: its storages take the reference's bits. The same code judges a live candidate and a stored trace.
+Both have run before: steps are data (`Step`s), so the same code judges a candidate and a stored trace. Where a candidate
+followed, its storages took the reference's bits after each step that was observed (`conformance.follow`).
 
 After a candidate's first difference, whatever depends on it is a consequence: names are joined by every
 statement that mentions them together and by shared storage, and the whole group of the differing name is out of the
@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
-from conformance import compare, opnames
-from conformance.compare import Context, Difference
+from conformance import compare, opnames, tiers
+from conformance.compare import Context, Difference, dtypes_in
 from conformance.facts import ArrayFact, Raised, SequenceFact, Step, TensorFact
 from conformance.links import Links
 from conformance.uniqueness import VALUE_ASPECTS, open_values
@@ -51,6 +51,11 @@ class Discrepancy:
         str, ...
     ] = ()  # every operation that the differing name may depend on, for telling causes apart
 
+    @property
+    def side(self) -> str | None:
+        """Which side is off: "candidate", "reference", "both" or "open"; None where the difference is not numeric."""
+        return None if self.numeric is None else self.numeric.side
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -59,6 +64,8 @@ class Verdict:
     candidate: str
     discrepancies: tuple[Discrepancy, ...] = ()
     facts: int = 0
+    floats: int = 0  # of the facts, values of inexact dtypes that are new after a statement
+    undecided: int = 0
     raised: int = 0
     steps: int = 0
     skipped: str | None = None
@@ -108,6 +115,7 @@ class _State:
     followed: bool
     is_exact: Callable[[tuple[str, ...], str], bool]
     lacks: Callable[[str], bool]
+    verdicts: compare.Verdicts | None = None
     joined: Links = field(default_factory=Links)
     current: tuple[Any, Step | None, Step | None] | None = None  # the step that is being compared
     mutes: list[_Mute] = field(default_factory=list)
@@ -116,6 +124,7 @@ class _State:
     history: list[tuple[Any, Step | None, Step | None]] = field(default_factory=list)
     linked: int = 0
     random_differs: int | None = None  # position of the discrepancy since which the random streams may differ
+    undecided: int = 0
     stopped: int | None = None  # position of the discrepancy that changed what every statement means
 
     @property
@@ -139,39 +148,31 @@ def judge(
     candidate: Iterable[Step],
     *,
     name: str,
-    follow: Callable[[Step], Any] | None = None,
-    followed: bool | None = None,
+    followed: bool = False,
     is_exact: Callable[[tuple[str, ...], str], bool] = lambda calls, dtype: False,
     lacks: Callable[[str], bool] = lambda aspect: False,
+    verdicts: compare.Verdicts | None = None,
     timings: dict[str, float] | None = None,
 ) -> Verdict:
     """Compares the candidate's steps with the reference's, in the order they run.
 
-    `candidate` may be a generator that runs one statement a step. `follow`, given the reference's step, is called after
-    each comparison that finds a difference; `followed` says whether operands have the reference's bits (a stored trace
-    cannot be asked).
-    Only then is equality of bits demanded where `is_exact(calls, dtype)` holds, since otherwise operands
-    differ already. `lacks` says of an aspect that the candidate does not have it.
+    `followed` says whether the candidate took the reference's bits after each statement. Only then is equality of bits
+    demanded where `is_exact(calls, dtype)` holds, since otherwise operands differ already. `lacks` says of an aspect that
+    the candidate does not have it. `verdicts` run the program on the engine, so the candidate's steps have to be complete.
     """
-    followed = follow is not None if followed is None else followed
     flat = statements_of(program)
-    state = _State(program, name, followed, is_exact, lacks)
-    spent = 0.0
+    state = _State(program, name, followed, is_exact, lacks, verdicts)
+    start = perf_counter()
     steps: Iterator[Step] = iter(candidate)
     got = next(steps, None)
     position = 0
     while position < len(reference) or got is not None:
         want = reference[position] if position < len(reference) else None
-        start = perf_counter()
         if got is not None and want is not None and got.path == want.path:
             statement = flat[want.statement]
-            differs = got.skipped or got.unknown or not compare.same(got, want)
-            if differs:
+            if got.skipped or got.unknown or not compare.same(got, want):
                 _compare(state, statement, got, want)
             state.history.append((statement, got, want))
-            spent += perf_counter() - start
-            if follow is not None and differs:  # what is the same has the reference's bits
-                follow(want)
             position += 1
             got = next(steps, None)
         elif got is None or (want is not None and order(want.path) < order(got.path)):
@@ -181,19 +182,20 @@ def judge(
         else:
             _alone(state, flat[got.statement], got, None)
             got = next(steps, None)
-    start = perf_counter()
     verdict = Verdict(
         name,
         tuple(_with_consequences(state)),
         facts=sum(
             map(count_facts, (want for _, got, want in state.history if got is not None and want is not None))
         ),
+        floats=count_floats([want for _, got, want in state.history if got is not None and want is not None]),
+        undecided=state.undecided,
         raised=sum(step.raised is not None for step in reference),
         steps=len(reference),
         dtypes=frozenset(dtypes_in(fact for step in reference for fact in step.names.values())),
     )
     if timings is not None:
-        timings["compare"] = timings.get("compare", 0.0) + spent + perf_counter() - start
+        timings["compare"] = timings.get("compare", 0.0) + perf_counter() - start
     return verdict
 
 
@@ -224,8 +226,26 @@ def _compare(state: _State, statement: Any, got: Step, want: Step) -> None:
     context = _context(state, statement, got, want)
     differences = [] if state.stopped is not None else compare.compare_steps(got, want, context)
     _count_consequence(state, names, got, want)
+    differences = _without_undecided(state, differences, names)
     for primary, also in choose(differences, statement.writes):
         _record(state, statement, want, primary, also)
+    chosen = chosen_values(statement.text, tuple(statement.calls))
+    if chosen and not state.followed:  # each side goes on with its own choice
+        state.mutes.append(_Mute(frozenset(ROOT.split(name)[0] for name in chosen)))
+
+
+def _without_undecided(
+    state: _State, differences: list[Difference], names: frozenset[str]
+) -> list[Difference]:
+    """Counts what correct implementations may differ in. What depends on it is out of the comparison, unless it is values
+    that the candidate then took from the reference."""
+    for item in differences:
+        if item.tier == tiers.UNDECIDED:
+            state.undecided += 1
+            if not state.followed or item.numeric is None:
+                roots = frozenset({ROOT.split(item.name)[0]} if item.name else names)
+                state.mutes.append(_Mute(roots))
+    return [item for item in differences if item.tier != tiers.UNDECIDED]
 
 
 def _context(state: _State, statement: Any, got: Step, want: Step) -> Context:
@@ -255,6 +275,9 @@ def _context(state: _State, statement: Any, got: Step, want: Step) -> Context:
             (name in chosen and aspect in VALUE_ASPECTS)
             or is_muted(state, {ROOT.split(name)[0]} if name else names, aspect)
         ),
+        path=want.path,
+        followed=state.followed,
+        verdicts=state.verdicts,
     )
 
 
@@ -294,7 +317,7 @@ def choose(
 ) -> list[tuple[Difference, tuple[Difference, ...]]]:
     """The differences that name causes, each with the others beside it.
 
-    One for a statement: the first by `compare.PRECEDENCE` among the documented, else among rounding. Where all are
+    One for a statement: the first by `tiers.PRECEDENCE` among the documented, else among those of range. Where all are
     incidental, one for each aspect, since they are told apart by it (layout counts once).
     """
     if not differences:
@@ -303,20 +326,20 @@ def choose(
     def rank(difference: Difference) -> tuple[int, int, str]:
         base = difference.aspect.removeprefix("grad.")
         return (
-            compare.PRECEDENCE.get(base, len(compare.PRECEDENCE)),
+            tiers.PRECEDENCE.get(base, len(tiers.PRECEDENCE)),
             ROOT.split(difference.name)[0] not in writes,
             difference.name,
         )
 
     ordered = sorted(differences, key=rank)
-    for tier in (compare.DOCUMENTED, compare.ROUNDING):
+    for tier in (tiers.DOCUMENTED, tiers.RANGE):
         for primary in ordered:
             if primary.tier == tier:
                 return [(primary, tuple(item for item in ordered if item is not primary))]
     kinds: dict[str, Difference] = {}
     for item in ordered:
         base = item.aspect.removeprefix("grad.")
-        kinds.setdefault("layout" if base in compare.LAYOUT else base, item)
+        kinds.setdefault("layout" if base in tiers.LAYOUT else base, item)
     return [(primary, ()) for primary in kinds.values()]
 
 
@@ -354,7 +377,7 @@ def _record(
     state.consequences.append(0)
     for difference in (primary, *also):
         _mute_after(state, difference, names, position)
-    if primary.tier == compare.INCIDENTAL or aspect in compare.TRANSIENT:
+    if primary.tier == tiers.INCIDENTAL or aspect in tiers.TRANSIENT:
         return
     if any(map(opnames.draws_random, statement.calls)):
         state.random_differs = position
@@ -365,11 +388,11 @@ def _record(
 def _mute_after(state: _State, difference: Difference, names: frozenset[str], position: int) -> None:
     base = difference.aspect.removeprefix("grad.")
     roots = frozenset({ROOT.split(difference.name)[0]} if difference.name else names)
-    if base in compare.TRANSIENT:
+    if base in tiers.TRANSIENT:
         return
-    if difference.tier == compare.INCIDENTAL and base in compare.LAYOUT:
-        state.mutes.append(_Mute(roots, compare.LAYOUT, position))
-    elif difference.tier == compare.INCIDENTAL and base == "grad_fn":
+    if difference.tier == tiers.INCIDENTAL and base in tiers.LAYOUT:
+        state.mutes.append(_Mute(roots, tiers.LAYOUT, position))
+    elif difference.tier == tiers.INCIDENTAL and base == "grad_fn":
         state.mutes.append(_Mute(roots, frozenset({"grad_fn"}), position))
     else:
         state.mutes.append(_Mute(roots, None, position))
@@ -383,16 +406,6 @@ def principal_op(calls: Sequence[str]) -> str:
     return opnames.canonical_op(calls[-1]) if calls else "none"
 
 
-def dtypes_in(facts: Iterable[Any]) -> Iterator[str]:
-    for fact in facts:
-        kind = type(fact)
-        if kind is TensorFact or kind is ArrayFact:
-            if type(fact.dtype) is str:
-                yield fact.dtype
-        elif kind is SequenceFact:
-            yield from dtypes_in(fact.items)
-
-
 # dtype shape strides offset contiguity values requires_grad is_leaf grad_fn retains_grad version aliasing
 _ASPECTS_OF_TENSOR = 12
 
@@ -400,6 +413,18 @@ _ASPECTS_OF_TENSOR = 12
 def count_facts(step: Step) -> int:
     """How many single aspects were compared after a step: its exception, its warnings, and every name's."""
     return 2 + sum(map(_count, step.names.values()))
+
+
+def count_floats(steps: Sequence[Step]) -> int:
+    """How many values of inexact dtypes the steps show that the step before did not."""
+    before: dict[str, Any] = {}
+    count = 0
+    for step in steps:
+        for name, fact in step.names.items():
+            if before.get(name) != fact:
+                count += sum(dtype.startswith(compare.FLOATING) for dtype in dtypes_in([fact]))
+        before = step.names
+    return count
 
 
 def _count(fact: Any) -> int:

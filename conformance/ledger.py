@@ -28,8 +28,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from conformance.compare import TIERS
 from conformance.fingerprint import core_aspect
+from conformance.tiers import TIERS
 
 DIRECTORY = Path(__file__).parent / "ledger"
 VERDICTS = ("bug", "documented", "unspecified", "device")

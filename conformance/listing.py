@@ -25,8 +25,20 @@ def difference(row: Mapping[str, Any], text: str) -> str:
         lines.append(
             f"    {number['differ']} of {number['elements']} elements differ{far}, at {tuple(number['index'])}"
         )
+        if number.get("truth"):
+            lines.append(f"    {distances(number)}")
+        if number.get("side"):
+            lines.append(f"    the side that is off: {number['side']}")
     lines.extend(marked(text, row["line"]))
     return "\n".join(lines)
+
+
+def distances(number: Mapping[str, Any]) -> str:
+    """How far both sides are from the truth at the element that is furthest off."""
+    keys = ("candidate_ulp", "reference_ulp", "spread_ulp")
+    got, want, spread = ("infinitely many" if number[key] is None else f"{number[key]:.4g}" for key in keys)
+    truth = f"the {number['truth']} result"
+    return f"candidate {got} ULP from {truth}, reference {want}, spread {spread} in {number['runs']} runs"
 
 
 _MEASURES = (("max_abs", "absolute"), ("max_ulp", "ULP"))
@@ -44,7 +56,7 @@ def one_line(text: str, width: int = 160) -> str:
 
 def summary(tally: Any, shown: int = 20) -> str:
     """The findings of a campaign, most frequent first within a tier."""
-    order = {"documented": 0, "rounding": 1, "incidental": 2}
+    order = {"documented": 0, "range": 1, "incidental": 2}
     keys = sorted(
         tally.findings,
         key=lambda key: (
@@ -75,8 +87,8 @@ def counts(tally: Any) -> str:
     words = {"documented": "differences of the documented tier", "ledger": "known by the ledger"}
     return ", ".join(
         f"{distinct[tier]} {words.get(tier, tier)}{times.get(tier, '')}"
-        for tier in ("documented", "ledger", "rounding", "incidental")
-    )
+        for tier in ("documented", "ledger", "range", "incidental")
+    ) + (f", {tally.undecided} undecided facts" if tally.undecided else "")
 
 
 def table(rows: Iterable[tuple[Any, ...]], header: tuple[str, ...]) -> str:

@@ -1,11 +1,12 @@
-"""When two results of one statement are the same numbers: ULP distance, NaN, signed zero, what rounding explains.
+"""The quick test of whether two results of one statement are the same numbers: bits, ULP distance, NaN, signed zero.
 
-The one place for tolerances. An exception to it is a ledger entry with a reason.
+What it does not settle is for `conformance.verdict`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,13 +43,51 @@ NUMPY_TYPES["bool"] = "bool"
 
 @dataclass(frozen=True, slots=True)
 class Numeric:
-    """How far apart two arrays are; `index` is the element that is furthest off."""
+    """How far apart two arrays are; `index` is the element that is furthest off.
+
+    What the engine's other runs say of that element (`conformance.verdict`): each side's distance from the truth and how
+    far `runs` perturbed runs are spread around it, in ULP; `truth`, "wide", or "nominal" where nothing has more digits;
+    `side`, which is off: "candidate", "reference", "both", or "open" where that is not known.
+    """
 
     elements: int
     differ: int
     max_abs: float | None
     max_ulp: float | None
     index: tuple[int, ...]
+    candidate_ulp: float | None = None
+    reference_ulp: float | None = None
+    spread_ulp: float | None = None
+    runs: int = 0
+    truth: str | None = None
+    side: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Two results for one name after one statement; `beyond` marks what the quick test does not settle. `inherits`: their
+    operands differed already, by what the quick test lets pass."""
+
+    path: str
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    got: bytes
+    want: bytes
+    beyond: np.ndarray
+    exact: bool
+    inherits: bool
+    number: Numeric
+
+
+Weigh = Callable[[np.ndarray, Numeric], tuple[str, Numeric]]
+"""(which elements, or parts of complex ones, the quick test does not settle; their summary) -> the aspect, and more of it;
+"" where there is no difference."""
+
+
+def unweighed(beyond: np.ndarray, number: Numeric) -> tuple[str, Numeric]:
+    """Where no verdict can be asked for: what the quick test does not settle is a difference."""
+    return "values", number
 
 
 def decode(dtype: str, data: bytes) -> np.ndarray:
@@ -59,34 +98,6 @@ def decode(dtype: str, data: bytes) -> np.ndarray:
     if dtype in COMPONENTS:
         return np.frombuffer(data, dtype)
     return np.frombuffer(data, NUMPY_TYPES.get(dtype, np.uint8))
-
-
-def magnitude(dtype: str, data: bytes) -> float:
-    """The largest finite absolute value among the elements; 0.0 where there is none."""
-    if not data:
-        return 0.0
-    with np.errstate(all="ignore"):
-        values = np.abs(decode(dtype, data).astype(np.complex128 if dtype in COMPONENTS else np.float64))
-    finite = values[np.isfinite(values)]
-    return float(finite.max()) if finite.size else 0.0
-
-
-def rounding_bound(largest: float, eps: float, overflow: float) -> float:
-    """The largest absolute difference that different rounding may explain, for one statement.
-
-    `largest` is the largest finite magnitude among the statement's operands and results, `eps` the coarsest of
-    their formats and `overflow` the largest value of that format.
-
-    A sum of n terms errs by at most n * eps * largest, so sqrt(eps), which is half of the format's digits (11 bits of
-    float32's 23, 5 of float16's 10, 3 of bfloat16's 7), leaves room for n up to 1 / sqrt(eps), about 2,900 terms
-    in float32. Cancellation does not break this, because the bound is against the operands, not the result. Products
-    (matrix products, norms, variances and their gradients) pass through largest ** 2, which matters for large
-    operands only: the second term has eps, not its root, and is dropped where the square is beyond the format, since
-    the result would not be finite then. A complex dtype is judged by its components against the largest modulus.
-    """
-    bound = math.sqrt(eps) * largest
-    square = largest * largest
-    return max(bound, 8 * eps * square) if square <= overflow else bound
 
 
 def _ordered(bits: np.ndarray, form: Format) -> np.ndarray:
@@ -118,7 +129,7 @@ FLOAT_OF = {"complex64": np.float32, "complex128": np.float64}
 
 
 def _integers(
-    dtype: str, shape: tuple[int, ...], got: bytes, want: bytes, defined: Any
+    dtype: str, shape: tuple[int, ...], got: bytes, want: bytes, weigh: Weigh, defined: Any
 ) -> list[tuple[str, Numeric]]:
     a, b = decode(dtype, got), decode(dtype, want)
     differ = a != b
@@ -129,11 +140,12 @@ def _integers(
         return []
     apart = [abs(int(a[i]) - int(b[i])) for i in places]  # Python's integers: int64 would wrap around
     furthest = max(apart)
-    index = _index(places[apart.index(furthest)], shape)
-    return [("values", Numeric(a.size, len(apart), float(furthest), None, index))]
+    index = index_of(places[apart.index(furthest)], shape)
+    found = weigh(differ, Numeric(a.size, len(apart), float(furthest), None, index))
+    return [found] if found[0] else []
 
 
-def _index(flat: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+def index_of(flat: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(int(flat), shape)) if shape else ()
 
 
@@ -144,13 +156,13 @@ def compare_values(
     want: bytes,
     *,
     exact: bool,
-    scale: Any,
+    weigh: Weigh = unweighed,
     undefined: Any = None,
 ) -> list[tuple[str, Numeric]]:
-    """The aspects ("values", "rounding", "signed zero") in which two arrays of one dtype and shape differ.
+    """The aspects ("values", "signed zero", or what `weigh` says) in which two arrays of one dtype and shape differ.
 
-    `exact`: the operation leaves no room for rounding. `scale`: called only for a difference beyond 4 ULP, gives the
-    bound of `rounding_bound` for the statement. `undefined`: one byte an element, 1 where it is not to be compared.
+    `exact`: the operation leaves no room for rounding; else results agree up to 4 ULP. `weigh` has the last word on what is
+    further apart. `undefined`: one byte an element, 1 where it is not to be compared.
     """
     if len(got) != len(want) or not got:
         return []
@@ -160,13 +172,13 @@ def compare_values(
             return [
                 ("values", Numeric(math.prod(shape), 1, None, None, ()))
             ]  # a format that is not known here
-        return _integers(dtype, shape, got, want, defined)
+        return _integers(dtype, shape, got, want, weigh, defined)
     with np.errstate(all="ignore"):
-        return _floats(dtype, shape, got, want, exact, scale, defined)
+        return _floats(dtype, shape, got, want, exact, weigh, defined)
 
 
 def _floats(
-    dtype: str, shape: tuple[int, ...], got: bytes, want: bytes, exact: bool, scale: Any, defined: Any
+    dtype: str, shape: tuple[int, ...], got: bytes, want: bytes, exact: bool, weigh: Weigh, defined: Any
 ) -> list[tuple[str, Numeric]]:
     part = COMPONENTS.get(dtype, dtype)
     a, b = decode(part, got), decode(part, want)  # complex: two components an element
@@ -185,13 +197,13 @@ def _floats(
         beyond = unequal if exact else unequal & ((ulps > ULPS) | ~finite)
         if beyond.any():
             apart = np.abs(a.astype(np.float64) - b.astype(np.float64))
-            rounding = not exact and bool(finite[beyond].all()) and bool(apart[beyond].max() <= scale())
-            number = _summary(shape, width, beyond, finite, apart, ulps)
-            found.append(("rounding" if rounding else "values", number))
+            weighed = weigh(beyond, _summary(shape, width, beyond, finite, apart, ulps))
+            if weighed[0]:
+                found.append(weighed)
     flipped = live & (a == 0) & (b == 0) & (np.signbit(a) != np.signbit(b))
     if flipped.any():
         count = int(flipped.reshape(-1, width).any(axis=1).sum())
-        index = _index(flipped.argmax() // width, shape)
+        index = index_of(flipped.argmax() // width, shape)
         found.append(("signed zero", Numeric(a.size // width, count, 0.0, 0.0, index)))
     return found
 
@@ -205,5 +217,5 @@ def _summary(shape: Any, width: int, differ: Any, finite: Any, apart: Any, ulps:
         int(differ.reshape(-1, width).any(axis=1).sum()),
         float(apart[measured].max()) if measured.any() else None,
         float(ulps[measured].max()) if measured.any() else None,
-        _index(rank.argmax() // width, shape),
+        index_of(rank.argmax() // width, shape),
     )

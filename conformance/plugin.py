@@ -249,7 +249,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.write_line(
         f"{counts['programs']} programs, {', '.join(options.candidates)} against {options.reference}: "
         f"{counts['documented']} differences, {counts['ledger']} known by the ledger, "
-        f"{counts['rounding']} rounding, {counts['incidental']} incidental"
+        f"{counts['range']} range, {counts['incidental']} incidental, "
+        f"{counts['undecided']} undecided facts"
     )
     for why in config.stash.get(SKIPPED, []):
         terminalreporter.write_line(f"left out: {why}")

@@ -125,6 +125,7 @@ def discrepancy_row(
         "got": discrepancy.got,
         "should_be": discrepancy.should_be,
         "numeric": plain(discrepancy.numeric),
+        "side": discrepancy.side,
         "fingerprint": fingerprint,
         "reduced": reduced,
         "ledger": ledger,

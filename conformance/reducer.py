@@ -45,8 +45,8 @@ def same_difference(found: Any, anchor: Any, introduced: str | None = None) -> b
     operation is, too, unless the edit brought the operation in. For an exception of the candidate's, the same message in
     any operation will do.
 
-    What showed as rounding may show as plain values on simpler operands, an exception for another reason as none
-    at all on either side, and an attribute that could not be read as what else the same statement shows.
+    An exception for another reason may show as none at all on either side, and an attribute that could not be read as
+    what else the same statement shows.
     """
     if found.candidate != anchor.candidate:
         return False
@@ -70,9 +70,7 @@ def _kinds(anchor: Any) -> set[tuple[str, str]]:
     """The tiers and aspects that a simpler program may show the discrepancy in."""
     aspect = core_aspect(anchor.aspect)
     kinds = {(anchor.tier, aspect)}
-    if aspect == "rounding":
-        kinds.add(("documented", "values"))
-    elif aspect in ("error type", "error text") and anchor.tier == "documented":
+    if aspect in ("error type", "error text") and anchor.tier == "documented":
         kinds.add(("documented", "raised"))
     elif aspect == "error text":  # of a dtype, say, which is documented where it does not end in an exception
         kinds.add(("documented", "dtype"))

@@ -37,11 +37,14 @@ class Run:
     """One program on one backend, in steps.
 
     `plan` says which statements to skip (default: what the backend's capabilities say without a reference's steps).
+    `observer` reads the facts, with `Observer`'s methods `observe` and `forget` (default: one of these).
     `seconds` holds the time spent in the program ("run") and in reading facts ("observe"). `last` is the latest step,
     after `follow` with the values that were followed.
     """
 
-    def __init__(self, program: Any, backend: Backend, *, plan: SkipPlan | None = None) -> None:
+    def __init__(
+        self, program: Any, backend: Backend, *, plan: SkipPlan | None = None, observer: Any = None
+    ) -> None:
         self.program = program
         self.backend = backend
         self.plan = backend.capabilities.skips(program) if plan is None else plan
@@ -55,7 +58,8 @@ class Run:
         _open_runs[id(backend.namespace)] = self
         _forget_shown_warnings()
         self.namespace: dict[str, Any] = backend.free_names()
-        self.observer = Observer(backend, spans="np." in program.text or "numpy" in program.text)
+        spans = "np." in program.text or "numpy" in program.text
+        self.observer: Any = Observer(backend, spans=spans) if observer is None else observer
         self._capture = _Capture()
         self._steps: Run._Steps | None = self._top_level()
         self._ended = False

@@ -19,13 +19,19 @@ from conformance import exactness, opnames, records, reducer
 from conformance.backends import Backend, BackendError, resolve
 from conformance.facts import Step
 from conformance.fingerprint import Attribution, cause_op, fingerprint
+from conformance.follow import lockstep
 from conformance.judge import OUT_OF_MEMORY, Discrepancy, Verdict, dtypes_in, judge
 from conformance.ledger import Entry, Ledger
-from conformance.runner import Run, follow
+from conformance.rerun import Reruns
+from conformance.runner import Run
 from conformance.undefined import with_undefined
+from conformance.verdict import Verdicts
+from conformance.wider import Wider
 from strategies.program import Program, ProgramError, parse, standalone
 from strategies.program.vocabulary import family_of
 
+NONDETERMINISTIC = "nondeterministic: the reference itself shows something else when it runs again"
+KEPT_VERDICTS = 16  # programs whose reruns are kept
 MEMORY_TRIES = 30  # of the reducer where each trial fills the memory
 
 
@@ -80,6 +86,7 @@ class Session:
     timings: dict[str, float] = field(default_factory=dict)
     attribution: Attribution = field(default_factory=Attribution)
     findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
+    _known_verdicts: dict[str, Verdicts] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)  # candidates that are not to be had here, and why
 
     def spend(self, stage: str, seconds: float) -> None:
@@ -104,27 +111,60 @@ class Session:
             skipped = tuple(Verdict(backend.name, skipped=reason) for backend in self.candidates)
             return Examined(program, reference, skipped)
         chosen = list(self.candidates if candidates is None else candidates)
+        marked = reference
         if self.reference.undefined_mask is None and any(one.undefined_mask is None for one in chosen):
-            start = perf_counter()
-            reference = with_undefined(program, reference)
+            marked = self._marked(program, reference)
+        verdicts = tuple(self._judge(program, marked, one) for one in chosen)
+        if any(one.discrepancies for one in verdicts) and not self._is_deterministic(program, reference):
+            verdicts = tuple(Verdict(backend.name, skipped=NONDETERMINISTIC) for backend in chosen)
+        return Examined(program, marked, verdicts)
+
+    def _marked(self, program: Program, reference: tuple[Step, ...]) -> tuple[Step, ...]:
+        start = perf_counter()
+        try:
+            return with_undefined(program, reference)
+        finally:
             self.spend("engine", perf_counter() - start)
-        return Examined(program, reference, tuple(self._judge(program, reference, one) for one in chosen))
+
+    def _is_deterministic(self, program: Program, reference: tuple[Step, ...]) -> bool:
+        """Whether the reference shows the same once more, undefined elements aside."""
+        with Run(program, self.reference) as run:
+            again = tuple(run)
+        self._spend_run("torch", run)
+        if again == reference:
+            return True
+        marked = self._marked(program, reference)
+        found = judge(program, marked, again, name=self.reference.name, followed=True, is_exact=_always)
+        return not found.discrepancies
+
+    def _verdicts(self, program: Program, reference: tuple[Step, ...]) -> Verdicts:
+        """Those of this program, with the reruns that were made for it."""
+        found = self._known_verdicts.pop(program.text, None)
+        if found is None:
+            reruns = Reruns(program, reference, followed=self.follow)
+            found = Verdicts(reruns, Wider(program, reference, self.reference, followed=self.follow))
+        self._known_verdicts[program.text] = found
+        while len(self._known_verdicts) > KEPT_VERDICTS:
+            del self._known_verdicts[next(iter(self._known_verdicts))]
+        return found
 
     def _judge(self, program: Program, reference: tuple[Step, ...], backend: Backend) -> Verdict:
         capabilities = backend.capabilities
         plan = capabilities.skips(program, reference, follow=self.follow)
         with Run(program, backend, plan=plan) as run:
-            verdict = judge(
-                program,
-                reference,
-                run,
-                name=backend.name,
-                follow=(lambda step: follow(run, step)) if self.follow else None,
-                is_exact=exactness.is_exact,
-                lacks=capabilities.lacks_aspect,
-                timings=self.timings,
-            )
+            steps = tuple(lockstep(run, reference) if self.follow else run)
         self._spend_run("engine" if backend.name == "engine" else "candidates", run)
+        verdict = judge(
+            program,
+            reference,
+            steps,
+            name=backend.name,
+            followed=self.follow,
+            is_exact=exactness.is_exact,
+            lacks=capabilities.lacks_aspect,
+            verdicts=self._verdicts(program, reference),
+            timings=self.timings,
+        )
         wanted = capabilities.incidental if self.incidental is None else self.incidental
         if not wanted:
             kept = tuple(item for item in verdict.discrepancies if item.tier != "incidental")
@@ -238,6 +278,8 @@ class Session:
             ),
             "kinds": Counter(one.kind for one in walked),
             "facts": {verdict.candidate: verdict.facts for verdict in examined.verdicts},
+            "floats": {verdict.candidate: verdict.floats for verdict in examined.verdicts},
+            "undecided": {verdict.candidate: verdict.undecided for verdict in examined.verdicts},
             "raised": sum(step.raised is not None for step in examined.reference),
             "skipped": {one.candidate: one.skipped for one in examined.verdicts if one.skipped},
             "discrepancies": rows,
@@ -261,6 +303,10 @@ class Session:
         """The statements that raise on the reference."""
         with Run(program, self.reference) as run:
             return frozenset(step.statement for step in run if step.raised is not None)
+
+
+def _always(calls: tuple[str, ...], dtype: str) -> bool:
+    return True
 
 
 def calls_of(text: str) -> tuple[str, ...]:

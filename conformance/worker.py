@@ -172,6 +172,7 @@ class Worker:
             if discrepancy.aspect == "memory":
                 counts["memory"] += 1
         counts["programs"] += 1
+        counts["undecided"] += sum(verdict.undecided for verdict in examined.verdicts)
         counts["statements"] += len(list(program.walk()))
         self.writer.write("program", session.program_row(examined, block, index, rows))
         self.programs += 1

@@ -13,7 +13,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.dtypes import COMPLEX, FLOAT, dtype
-from engine.precision import _Mode, _set, nominal
+from engine.precision import _Mode, _set, is_beyond, nominal
 from engine.registry import POINTWISE, Op
 from engine.results import Result
 from engine.storage import Storage
@@ -42,6 +42,7 @@ class Perturbed(nominal):
             warnings.simplefilter("ignore")  # they were given when the operation itself ran
             expected = _in_carriers(op, values, tensors, compute)
             rounded = [_rounded(r, e) for r, e in zip(results, expected, strict=True)]
+            _Mode.left_range |= any(_left_range(r, e) for r, e in zip(results, expected, strict=True))
             if self._terms_round(op, values, tensors, rounded):
                 by_luck = _sums_products(op, tensors)
                 terms = self._with_perturbed_operands(op, values, tensors, compute)
@@ -131,6 +132,17 @@ def _rounded(result: Result, expected: Result) -> np.ndarray:
     if expected.narrow or wide.dtype == array.dtype:
         differs |= np.isfinite(mine) & (_parts(array) != _shortened(_parts(array)))
     return differs
+
+
+def _left_range(result: Result, expected: Result) -> bool:
+    """Whether a result, or a step of the formula that made it, has overflowed or underflowed."""
+    array, wide = result.values, expected.values
+    if not _rounds(result) or array.shape != wide.shape:
+        return False
+    if is_beyond(wide, dtypes.NOMINAL[array.dtype]):
+        return True
+    lost = np.isfinite(wide) & (~np.isfinite(array) | ((array == 0) & (wide != 0)))
+    return bool(lost.any())
 
 
 def _shortened(parts: np.ndarray) -> np.ndarray:

@@ -46,6 +46,8 @@ class _Mode:
     """Whether the kernel that runs has computed in less than the carrier."""
     multiprecision = False
     """Whether special functions of longdouble operands are computed by mpmath."""
+    left_range = False
+    """Whether a result has overflowed or underflowed; see `left_range`."""
 
 
 class nominal:
@@ -58,6 +60,7 @@ class nominal:
             _Mode.convert,
             _Mode.multiprecision,
         )
+        _Mode.left_range = False
         self._enter()
 
     def _enter(self) -> None:
@@ -110,6 +113,16 @@ def accurate_to(tensor: Tensor) -> np.dtype:
     return tensor.dtype.numpy if tensor._storage.accurate else tensor.dtype.nominal
 
 
+def left_range() -> bool:
+    """Whether a result, named or not, has overflowed or underflowed since this was asked last or the mode was entered.
+
+    That is told in wide mode of results beyond the nominal format, in perturbed mode also of those that are infinite, NaN or 0
+    there and are not in more digits and range.
+    """
+    left, _Mode.left_range = _Mode.left_range, False
+    return left
+
+
 def overwrite(tensor: Tensor, data: bytes) -> None:
     """Put other nominal values (row-major, native bytes) into a tensor's memory, exactly, unseen by autograd."""
     if not data:
@@ -157,7 +170,9 @@ def _widened_results(
         result.dtype = d
         result.narrow = inherits or _Mode.narrow or (d.category >= FLOAT and _is_narrow(array, d))
         if d.category >= FLOAT:
-            result.values = overflowed(array.astype(d.numpy, copy=False), d)
+            array = array.astype(d.numpy, copy=False)
+            _Mode.left_range |= is_beyond(array, d)
+            result.values = overflowed(array, d)
     _Mode.narrow = False
     return results
 
@@ -218,6 +233,15 @@ def overflowed(array: np.ndarray, d: dtype) -> np.ndarray:
     for part, b in zip((array.real, array.imag) if len(parts) > 1 else (array,), beyond, strict=True):
         part[b] = np.copysign(np.inf, part[b])
     return array
+
+
+def is_beyond(array: np.ndarray, d: dtype) -> bool:
+    """Whether an element (or part of one) is finite and overflows a dtype, or is not 0 and smaller than its normal numbers."""
+    real = d.to_real()
+    least, limit = dtypes.finfo(real).tiny, _overflow_threshold(real)
+    parts = (array.real, array.imag) if array.dtype.kind == "c" else (array,)
+    sizes = [np.abs(part) for part in parts]
+    return any(bool((((s < least) & (s > 0)) | ((s >= limit) & (s < np.inf))).any()) for s in sizes)
 
 
 @functools.cache

@@ -14,7 +14,7 @@ FAMILIES = (
     "conversion", "other",
 )  # fmt: skip
 ASPECTS = (
-    "dtype", "shape", "strides", "offset", "contiguity", "values", "rounding", "signed zero", "requires_grad",
+    "dtype", "shape", "strides", "offset", "contiguity", "values", "range", "signed zero", "requires_grad",
     "is_leaf", "grad_fn", "grad", "retains_grad", "version", "aliasing", "raised", "error type", "error text",
     "warnings", "type", "partial effect", "attribute", "crash", "hang", "memory",
 )  # fmt: skip
@@ -26,7 +26,7 @@ WORDS = {
     "documented": "of the documented tier",
     "crash": "crash or hang",
     "known": "known",
-    "rounding": "rounding",
+    "range": "of range",
     "incidental": "incidental",
 }
 

@@ -1,9 +1,10 @@
 """Merge record files into one summary: pure, and the same for every order of the files.
 
 A discrepancy falls into one category, the first of these that holds: `known` (a ledger entry explains it), `crash`
-(crash, hang or memory), `rounding`, `incidental`, `documented`. What counts is the category `documented` and `crash`;
-the others are shown apart. Discrepancies with one fingerprint on one candidate are one finding; a finding's number
-of programs is the number of recorded programs that show it.
+(crash, hang or memory), `range`, `incidental`, `documented`. What counts is the category `documented` and `crash`;
+the others are shown apart. The tier `rounding` of earlier versions counts as undecided. Discrepancies with one
+fingerprint on one candidate are one finding; a finding's number of programs is the number of recorded programs that
+show it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Key = TypeVar("Key", str, int, tuple[str, str])
 Value = TypeVar("Value")
 
 # In order of weight: a finding whose programs were put into several categories is shown in the first of them.
-CATEGORIES = ("documented", "crash", "known", "rounding", "incidental")
+CATEGORIES = ("documented", "crash", "known", "range", "incidental")
 STOPPED = ("crash", "hang", "memory")
 UNCLASSIFIED = "unclassified"
 
@@ -43,8 +44,6 @@ def category(discrepancy: Discrepancy) -> str:
         return "known"
     if discrepancy.aspect in STOPPED:
         return "crash"
-    if discrepancy.aspect == "rounding":
-        return "rounding"
     return discrepancy.tier
 
 
@@ -98,6 +97,8 @@ class Tally:
         self.ran_pairs: dict[tuple[str, ...], Counter[tuple[str, str]]] = defaultdict(Counter)
         self.facts: Counter[str] = Counter()
         self.shared_facts: set[str] = set()
+        self.floats: Counter[str] = Counter()
+        self.undecided: Counter[str] = Counter()
         self.names: set[str] = set()
         self.skipped: dict[str, Counter[str]] = defaultdict(Counter)
         self.lacks: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -184,6 +185,8 @@ class Tally:
         return {(op, dtype) for op, names in program.op_dtypes.items() for dtype in names}
 
     def add_facts(self, program: Program, ran: tuple[str, ...]) -> None:
+        self.floats.update(program.floats)
+        self.undecided.update(program.undecided)
         if isinstance(program.facts, Mapping):
             self.facts.update(program.facts)
             self.totals["facts"] += sum(program.facts.values())
@@ -200,6 +203,9 @@ class Tally:
         hits: set[tuple[str, str]] = set()
         for found in program.discrepancies:
             self.names.add(found.candidate)
+            if found.tier == "rounding":
+                self.undecided[found.candidate] += 1
+                continue
             key = found.candidate, found.fingerprint
             groups.add(key)
             group = self.groups[key]
@@ -221,6 +227,8 @@ class Tally:
     def add_finding(self, finding: Finding, run: Run) -> None:
         found = finding.discrepancy
         self.names.add(found.candidate)
+        if found.tier == "rounding":
+            return
         self.found_families[found.op].add(finding.family)
         self.groups[found.candidate, found.fingerprint].offer(
             found, run, finding.family, finding.reproduction
@@ -295,6 +303,8 @@ class Tally:
             programs=counts["programs"],
             statements=counts["statements"],
             facts=None if name in self.shared_facts else self.facts[name],
+            floats=self.floats[name],
+            undecided=self.undecided[name],
             findings=_sorted(Counter(finding.category for finding in own)),
             occurrences=_sorted(occurrences),
             skipped=_sorted(self.skipped.get(name, {})),

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 SCHEMA = 1
-TIERS = ("documented", "incidental", "rounding")
+TIERS = ("documented", "incidental", "range", "rounding")
+"""Records of earlier versions have `rounding`: differences without a verdict, which count as undecided."""
+SIDES = ("candidate", "reference", "both", "open")
 
 
 class ReportError(Exception):
@@ -35,13 +37,22 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Numeric:
-    """How far two tensors are apart: counts of elements, largest differences, index of the worst element."""
+    """How far two tensors are apart: counts of elements, largest differences, index of the worst element.
+
+    Of that element, where a verdict was made: each side's distance from the `truth` ("wide" or "nominal") and how far
+    `runs` perturbed runs are spread around it, in ULP.
+    """
 
     elements: int
     differ: int
     max_abs: float | None
     max_ulp: float | None
     index: tuple[int, ...]
+    candidate_ulp: float | None = None
+    reference_ulp: float | None = None
+    spread_ulp: float | None = None
+    runs: int = 0
+    truth: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,7 @@ class Discrepancy:
     reduced: str
     ledger: str | None
     consequences: int
+    side: str | None = None  # which is off: one of SIDES
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +98,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One program that ran. `facts` is a total over its candidates, or a number for each of them."""
+    """One program that ran. `facts` is a total over its candidates, or a number for each of them.
+
+    `floats`: how many of a candidate's facts are values of inexact dtypes; `undecided`: how many differences are such that
+    correct implementations may differ.
+    """
 
     run: str
     block: int
@@ -101,6 +117,8 @@ class Program:
     skipped: Mapping[str, str]
     discrepancies: tuple[Discrepancy, ...]
     op_dtypes: Mapping[str, tuple[str, ...]] | None
+    floats: Mapping[str, int] = field(default_factory=dict)
+    undecided: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +271,8 @@ def parse_program(fields: Fields) -> Program:
         skipped=fields.names("skipped", optional=True),
         discrepancies=tuple(parse_discrepancy(raw) for raw in fields.items("discrepancies")),
         op_dtypes=op_dtypes,
+        floats={} if fields.raw.get("floats") is None else fields.counts("floats"),
+        undecided={} if fields.raw.get("undecided") is None else fields.counts("undecided"),
     )
 
 
@@ -276,6 +296,9 @@ def parse_discrepancy(raw: Any, what: str = "a discrepancy") -> Discrepancy:
         reduced=fields.text("reduced"),
         ledger=fields.optional_text("ledger"),
         consequences=0 if fields.raw.get("consequences") is None else fields.count("consequences"),
+        side=None
+        if fields.raw.get("side") is None
+        else fields.get("side", SIDES.__contains__, "one of " + ", ".join(SIDES)),
     )
 
 
@@ -289,6 +312,11 @@ def parse_numeric(fields: Fields) -> Numeric:
         max_abs=fields.optional_number("max_abs"),
         max_ulp=fields.optional_number("max_ulp"),
         index=tuple(index),
+        candidate_ulp=fields.optional_number("candidate_ulp"),
+        reference_ulp=fields.optional_number("reference_ulp"),
+        spread_ulp=fields.optional_number("spread_ulp"),
+        runs=0 if fields.raw.get("runs") is None else fields.count("runs"),
+        truth=fields.optional_text("truth"),
     )
 
 

@@ -37,12 +37,15 @@ class FindingSummary:
 
 @dataclass(frozen=True, slots=True)
 class CandidateSummary:
-    """`facts` is None where the records give only a total over several candidates."""
+    """`facts` is None where the records give only a total over several candidates. `undecided` are differences that
+    correct implementations may show, most of them among `floats`, the facts that are values of inexact dtypes."""
 
     name: str
     programs: int
     statements: int
     facts: int | None
+    floats: int
+    undecided: int
     findings: Mapping[str, int]  # category -> findings
     occurrences: Mapping[str, int]  # category -> programs, summed over findings
     skipped: Mapping[str, int]  # reason -> programs
@@ -106,5 +109,5 @@ class Merged:
 
     @property
     def differs(self) -> bool:
-        """Whether anything counts against a candidate: not what is known, rounding or incidental."""
+        """Whether anything counts against a candidate: not what is known, of range or incidental."""
         return any(each.findings.get(kind) for each in self.candidates for kind in ("documented", "crash"))

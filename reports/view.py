@@ -16,7 +16,7 @@ LABELS = {
     "documented": "documented",
     "crash": "stopped",
     "known": "known",
-    "rounding": "rounding",
+    "range": "range",
     "incidental": "incidental",
 }
 
@@ -84,9 +84,9 @@ SECTIONS = (
     ("crash", "Crashes, hangs and memory", "The process running the program was lost or had to be stopped."),
     ("known", "Known differences", "Explained by an entry of the ledger."),
     (
-        "rounding",
-        "Rounding",
-        "Inexact results further apart than 4 ULP, with no verdict on which side is off.",
+        "range",
+        "Range",
+        "Infinite, NaN or 0 on one side only, where something overflows or underflows on the way.",
     ),
     ("incidental", "Incidental tier", "Details of PyTorch's implementation that no documentation promises."),
 )
@@ -148,7 +148,7 @@ def lead(merged: Merged) -> str:
 def apart(findings: Iterable[FindingSummary]) -> str:
     """What is not part of the verdict, as a sentence without its end; empty where there is nothing."""
     names = [finding.category for finding in findings]
-    words = (("known", "known"), ("rounding", "of rounding"), ("incidental", "of the incidental tier"))
+    words = (("known", "known"), ("range", "of range"), ("incidental", "of the incidental tier"))
     return ", ".join(f"{names.count(name):,} {word}" for name, word in words if name in names)
 
 
@@ -191,9 +191,29 @@ def numbers(finding: FindingSummary) -> tuple[tuple[str, str], ...]:
         ("Largest absolute difference", quantity(numeric.max_abs)),
         ("Largest ULP difference", quantity(numeric.max_ulp)),
     ]
+    if numeric.truth is not None:
+        rows.append(("Distances", distances(finding)))
+    if finding.shown.side is not None:
+        rows.append(("Side that is off", finding.shown.side))
     if numeric.index:
         rows.append(("At index", f"[{', '.join(map(str, numeric.index))}]"))
     return tuple(rows)
+
+
+def distances(finding: FindingSummary) -> str:
+    """How far the sides are from the truth, such as "candidate 812 ULP from the wide result, reference 1, spread 3"."""
+    number = finding.shown.numeric
+    assert number is not None
+    said = [
+        f"candidate {ulps(number.candidate_ulp)} ULP from the {number.truth} result",
+        f"reference {ulps(number.reference_ulp)}",
+        f"spread {ulps(number.spread_ulp)} in {number.runs} runs",
+    ]
+    return ", ".join(said)
+
+
+def ulps(value: float | None) -> str:
+    return "infinitely many" if value is None else quantity(value)
 
 
 def environment(finding: FindingSummary) -> tuple[tuple[str, str], ...]:

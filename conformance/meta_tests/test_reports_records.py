@@ -79,7 +79,7 @@ def test_every_truncation_of_a_file_is_readable():
         ),
         (json.dumps(sample_program(0, 0, facts=10**30)), '"facts" of the program record'),
         (json.dumps(sample_program(0, 0, discrepancies=[{}])), 'a discrepancy has no "tier"'),
-        (json.dumps(sample_finding(tier="odd")), "should be one of documented, incidental, rounding"),
+        (json.dumps(sample_finding(tier="odd")), "should be one of documented, incidental, range, rounding"),
         (
             json.dumps(sample_finding(numeric={"elements": 1, "differ": 1, "index": ["a"]})),
             "a list of integers",
@@ -136,7 +136,7 @@ def test_merged_counts(campaign):
     engine, third = merged.candidates
     assert (engine.programs, third.programs) == (104, 104 - third.skipped["dtype complex128"])
     assert engine.facts == 104 * 212
-    assert engine.findings == {"documented": 2, "incidental": 1, "known": 1, "rounding": 1}
+    assert engine.findings == {"documented": 2, "incidental": 1, "known": 1, "range": 1}
     assert third.findings == {"crash": 1, "documented": 2}
     assert engine.aspects["pointwise", "values"] == {"documented": 1}
     assert ("indexing", "version") not in engine.aspects

@@ -156,7 +156,7 @@ def _index_put(
             _check_memory(input, [mask])  # not the value, which is read first
             check_memory(frozenset(("warns",)), input, (), ())  # the fill warns too
         filled = F.masked_fill(input.detach(), mask, values.detach().reshape(()))
-        return Result(filled._array(), strides_for(input, None))
+        return Result(filled._array(), strides_for(input, None), filled._undefined_mask())
     if in_place:
         _check_memory(input, [values, *(i for i in indices if i is not None)])
     arrays, shape = _places(input, indices)
@@ -185,13 +185,26 @@ def _index_put(
     where: Any = (slice(None),) * start + found
     if accumulate:
         moved[...] = added(moved, input.dtype, where, source)
-        return Result(result, strides_for(input, None))
-    moved[where] = source
-    return Result(
-        result,
-        strides_for(input, None),
-        _written_twice(result.shape, order, where, np.broadcast_shapes(shape)),
-    )
+    else:
+        moved[where] = source
+    return Result(result, strides_for(input, None), _left_undefined(input, values, order, where, accumulate))
+
+
+def _left_undefined(
+    input: Tensor, values: Tensor, order: list[int], where: tuple[Any, ...], accumulate: bool
+) -> np.ndarray | None:
+    """Elements that were undefined and are not written, that get undefined ones, or that are written twice."""
+    twice = None if accumulate else _written_twice(input._sizes, order, where)
+    before, written = input._undefined_mask(), values._undefined_mask()
+    if before is None and written is None:
+        return twice
+    undefined = np.zeros(input._sizes, np.bool_) if before is None else before.copy()
+    moved = undefined.transpose(order)
+    if not accumulate:
+        moved[where] = False if written is None else written
+    elif written is not None:
+        np.logical_or.at(moved, where, written)
+    return undefined if twice is None else undefined | twice
 
 
 def _check_memory(input: Tensor, others: Sequence[Tensor]) -> None:
@@ -208,9 +221,7 @@ def _check_memory(input: Tensor, others: Sequence[Tensor]) -> None:
             raise RuntimeError(OVERLAP)
 
 
-def _written_twice(
-    shape: tuple[int, ...], order: list[int], where: tuple[Any, ...], index_shape: Any
-) -> np.ndarray | None:
+def _written_twice(shape: tuple[int, ...], order: list[int], where: tuple[Any, ...]) -> np.ndarray | None:
     """Elements that more than one index names: which of the values they get is left open."""
     count = np.zeros(shape, np.int32)
     np.add.at(count.transpose(order), where, 1)

@@ -1,0 +1,197 @@
+"""What the statements of a program come to where rounding is not what it was: the engine wide and perturbed.
+
+A rerun goes as the judged run went. Where that followed the reference, so does the rerun: after each statement its memory
+takes the reference's bits, and only what the next statement computes is of the mode.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from conformance import opnames
+from conformance.backends import Backend, resolve
+from conformance.facts import ArrayFact, PlainFact, SequenceFact, Step, TensorFact, tensor_facts
+from conformance.observe import MAX_DEPTH
+from conformance.runner import Run
+from engine import precision
+
+FEW, MORE = 8, 64  # perturbed runs; more where a difference is out of the bound that a few give
+SEEDS = tuple(range(FEW + MORE))
+SECONDS = 8.0  # for the reruns of one program; less than what a campaign gives a program
+SMALL = 4096  # elements: what mpmath computes one by one, where nothing else is wider than float64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """One value after a statement: of a tensor or an array its dtype, shape and elements in row-major order, of a number an
+    array without dimensions; of anything else its repr. `wider`: the elements have more digits than the dtype."""
+
+    kind: str
+    shape: tuple[int, ...] = ()
+    elements: np.ndarray | None = None
+    text: str = ""
+    wider: bool = False
+
+    @property
+    def signature(self) -> tuple[Any, ...]:
+        """What of it is discrete whatever its elements are."""
+        return self.kind, self.shape, self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A rerun after one statement. `left_range`: something overflowed or underflowed there."""
+
+    raised: str | None
+    seen: Mapping[str, Seen]
+    left_range: bool
+
+
+class Reruns:
+    """The reruns of one program, each made when it is first asked for."""
+
+    def __init__(self, program: Any, reference: Sequence[Step], *, followed: bool) -> None:
+        self.program, self.followed = program, followed
+        self.reference = {step.path: step for step in reference}
+        self.backwards = {
+            one.index for one in program.walk() if any(map(opnames.is_backward, one.calls))
+        }  # these compute from what earlier statements saved
+        self._runs: list[dict[str, Moment]] = []
+        self._spent = 0.0
+
+    @functools.cached_property
+    def wide(self) -> dict[str, Moment]:
+        facts = (fact for step in self.reference.values() for _, fact in tensor_facts(step.names))
+        shapes = (fact.shape for fact in facts)
+        small = all(math.prod(shape) <= SMALL for shape in shapes if isinstance(shape, tuple))
+        return self._run(precision.wide(multiprecision=small))
+
+    def perturbed(self, count: int) -> list[dict[str, Moment]]:
+        """The first `count` perturbed runs; fewer where they take too long."""
+        for seed in SEEDS[len(self._runs) : count]:
+            if self._spent > SECONDS:
+                break
+            self._runs.append(self._run(precision.perturbed(seed)))
+        return self._runs[:count]
+
+    def all(self, count: int) -> list[dict[str, Moment]]:
+        return [self.wide, *self.perturbed(count)]
+
+    def _run(self, mode: precision.nominal) -> dict[str, Moment]:
+        found: dict[str, Moment] = {}
+        left, start = False, perf_counter()
+        with mode, np.errstate(all="ignore"), Run(self.program, _engine(), observer=_Watcher()) as run:
+            for step in run:
+                here = precision.left_range()
+                left = left or here
+                cumulative = not self.followed or step.statement in self.backwards
+                raised = None if step.raised is None else step.raised.type
+                seen: Any = step.names
+                found[step.path] = Moment(raised, seen, left if cumulative else here)
+                wanted = self.reference.get(step.path)
+                if self.followed and wanted is not None:
+                    _follow(run.namespace, wanted.names)
+        self._spent += perf_counter() - start
+        return found
+
+
+@functools.cache
+def _engine() -> Backend:
+    return resolve("engine")
+
+
+# --- Reading --------------------------------------------------------------------------------------------------------
+
+
+class _Watcher:
+    """An observer of values alone, with all digits that they have in the present mode."""
+
+    def observe(self, variables: Mapping[str, Any]) -> dict[str, Seen]:
+        return {key: seen for name, value in variables.items() for key, seen in _seen(name, value, 0)}
+
+    def forget(self) -> None:
+        pass
+
+
+def _seen(name: str, value: Any, depth: int) -> Iterator[tuple[str, Seen]]:
+    import engine
+
+    if isinstance(value, engine.Tensor):
+        yield name, _tensor(value)
+        grad = value.grad if value.is_leaf or value.retains_grad else None
+        if grad is not None and depth < MAX_DEPTH:
+            yield from _seen(f"{name}.grad", grad, depth + 1)
+    elif isinstance(value, np.ndarray):
+        yield name, Seen(str(value.dtype), value.shape, np.array(value))
+    elif isinstance(value, (list, tuple, dict)):
+        parts = [part for pair in value.items() for part in pair] if isinstance(value, dict) else value
+        yield name, Seen(type(value).__name__, (len(parts),))
+        if depth < MAX_DEPTH:
+            for i, part in enumerate(parts):
+                yield from _seen(f"{name}[{i}]", part, depth + 1)
+    elif isinstance(value, (float, complex, np.inexact)):
+        yield name, Seen("complex" if isinstance(value, complex) else "float", (), np.array(value))
+    else:
+        yield (
+            name,
+            Seen(type(value).__name__, text=repr(value) if isinstance(value, (bool, int, str)) else ""),
+        )
+
+
+def _tensor(t: Any) -> Seen:
+    try:
+        elements = np.array(precision.values(t), order="C")
+    except Exception:  # its storage has been made too small for it
+        return Seen(t.dtype.name, tuple(t.shape), text="unreadable")
+    accurate = precision.accurate_to(t)
+    return Seen(t.dtype.name, elements.shape, elements, wider=accurate.itemsize > t.dtype.nominal.itemsize)
+
+
+# --- Following ------------------------------------------------------------------------------------------------------
+
+
+def _follow(namespace: dict[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Gives live tensors, arrays and floating numbers the reference's bits, where dtype and shape agree."""
+    for name, fact in wanted.items():
+        if name in namespace:
+            namespace[name] = _followed(namespace[name], fact)
+
+
+def _followed(value: Any, fact: Any) -> Any:
+    """The value, written to in place or, of a number, replaced."""
+    if isinstance(fact, PlainFact):
+        if fact.type == type(value).__name__ and fact.type in ("float", "complex"):
+            numbers = [float.fromhex(part) for part in fact.text.split()]
+            return numbers[0] if fact.type == "float" else complex(*numbers)
+    elif isinstance(fact, TensorFact):
+        _write_tensor(value, fact)
+    elif isinstance(fact, ArrayFact):
+        same = isinstance(value, np.ndarray) and (str(value.dtype), value.shape) == (fact.dtype, fact.shape)
+        if same and value.flags.writeable and isinstance(fact.values, bytes):
+            value[...] = np.frombuffer(fact.values, value.dtype).reshape(value.shape)
+    elif isinstance(fact, SequenceFact) and isinstance(value, (list, tuple, dict)):
+        parts = [part for pair in value.items() for part in pair] if isinstance(value, dict) else value
+        for i, (part, item) in enumerate(zip(parts, fact.items, strict=False)):
+            new = _followed(part, item)
+            if isinstance(value, list):
+                value[i] = new
+    return value
+
+
+def _write_tensor(t: Any, fact: TensorFact) -> None:
+    if getattr(getattr(t, "dtype", None), "name", None) != fact.dtype or tuple(t.shape) != fact.shape:
+        return
+    if isinstance(fact.values, bytes):
+        try:
+            precision.overwrite(t, fact.values)
+        except (TypeError, ValueError):  # memory that is read-only, or too small by now
+            return
+    if isinstance(fact.grad, TensorFact) and t.grad is not None:
+        _write_tensor(t.grad, fact.grad)
