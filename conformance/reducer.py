@@ -155,9 +155,8 @@ class _Reducer:
         if self.tries >= self.max_tries:
             raise Budget
         self.tries += 1
-        tiers = {self.anchor.tier, "documented"} if self.anchor.tier == "rounding" else {self.anchor.tier}
         for found in self.find("\n".join(longer)):
-            if found.candidate == self.anchor.candidate and found.tier in tiers:
+            if found.candidate == self.anchor.candidate and found.tier == self.anchor.tier:
                 self.texts, self.anchor = longer, found
                 return
 

@@ -370,16 +370,6 @@ def test_integers_are_exact(dtype):
     assert values([1, 0], [1, 0], dtype) == []
 
 
-def test_integers_on_the_memory_of_floats_show_their_rounding():
-    def both(value):
-        floats = tensor([value])
-        return step(x=floats, y=tensor(np.array([value], np.float32).view(np.int32), "int32"))
-
-    up = float(np.nextafter(np.float32(2), np.float32(3)))
-    assert aspects(both(up), both(2.0)) == [("values", "rounding", "y")]
-    assert ("values", "documented", "x") in aspects(both(3.0), both(2.0))
-
-
 @pytest.mark.parametrize(("call", "tier"), [("torch.maximum", "incidental"), ("torch.neg", "documented")])
 def test_which_of_two_zeros_is_the_greater_is_incidental(call, tier):
     found = aspects(

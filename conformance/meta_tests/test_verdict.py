@@ -177,6 +177,16 @@ def test_a_shape_that_rounding_decides_is_undecided():
     assert found.undecided >= 1
 
 
+def test_integers_on_the_memory_of_floats_show_what_rounding_did():
+    text = "x = torch.tensor([0.25, 3.0])\ny = x.view(torch.int32)\ntorch.exp(x, out=x)"
+    up = candidate("up", exp=lambda x, out: torch.exp(x, out=out).mul_(1 + EPS))
+    found = verdict(text, up)
+    assert ([item.aspect for item in found.discrepancies if item.aspect != "version"], found.undecided) == (
+        [],
+        1,
+    )
+
+
 # --- Overflow and underflow -------------------------------------------------------------------------------------------
 
 
