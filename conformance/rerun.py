@@ -125,7 +125,7 @@ def _seen(name: str, value: Any, depth: int) -> Iterator[tuple[str, Seen]]:
 
     if isinstance(value, engine.Tensor):
         yield name, _tensor(value)
-        grad = value.grad if value.is_leaf or value.retains_grad else None
+        grad = _gradient(value)
         if grad is not None and depth < MAX_DEPTH:
             yield from _seen(f"{name}.grad", grad, depth + 1)
     elif isinstance(value, np.ndarray):
@@ -143,6 +143,13 @@ def _seen(name: str, value: Any, depth: int) -> Iterator[tuple[str, Seen]]:
             name,
             Seen(type(value).__name__, text=repr(value) if isinstance(value, (bool, int, str)) else ""),
         )
+
+
+def _gradient(t: Any) -> Any:
+    try:
+        return t.grad if t.is_leaf or t.retains_grad else None
+    except RuntimeError:  # a view that a write to its base has made useless
+        return None
 
 
 def _tensor(t: Any) -> Seen:
@@ -193,5 +200,5 @@ def _write_tensor(t: Any, fact: TensorFact) -> None:
             precision.overwrite(t, fact.values)
         except (TypeError, ValueError):  # memory that is read-only, or too small by now
             return
-    if isinstance(fact.grad, TensorFact) and t.grad is not None:
-        _write_tensor(t.grad, fact.grad)
+    if isinstance(fact.grad, TensorFact) and (grad := _gradient(t)) is not None:
+        _write_tensor(grad, fact.grad)
