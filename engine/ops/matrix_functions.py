@@ -8,14 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.linalg import expm
 
 from engine import functions as F
 from engine.call import run
 from engine.dtypes import FLOAT, HALVES, float16
 from engine.ops import lapack
 from engine.ops.decompositions import check_inexact, check_square, fail
-from engine.precision import lowered
 from engine.registry import COMPOSITE, GENERAL, Op, op
 from engine.results import Result
 from engine.tensor import Tensor
@@ -65,17 +63,37 @@ def _pinverse(input: Tensor, rcond: float) -> Any:
 op("pinverse(Tensor input, float rcond=1e-15)", kind=COMPOSITE, kernel=_pinverse, family="linalg")
 
 
+def _exponential(matrix: np.ndarray) -> np.ndarray:
+    """The series of a power-of-two part of the matrix, squared as often as that was halved.
+
+    Source: N. J. Higham, Functions of Matrices, section 10.3
+    """
+    halvings = max(0, int(np.frexp(np.abs(matrix).sum(-1).max())[1]) + 1)
+    part = matrix * np.ldexp(np.longdouble(1), -halvings)
+    term = total = np.eye(len(matrix), dtype=matrix.dtype)
+    for k in range(1, _TERMS):
+        term = term @ part / k
+        total = total + term
+    for _ in range(halvings):
+        total = total @ total
+    return total
+
+
+_TERMS = 20
+"""Terms of the series of a matrix of norm 1/2 after which the rest is below longdouble's precision."""
+
+
 def _matrix_exp(input: Tensor) -> Result:
     check_square(input, "linalg.matrix_exp")
     check_inexact(input, "linalg.matrix_exp", halves=True)
     array = input._array()
     if input._sizes[-1] == 1:
         return Result(np.exp(array.astype(input.dtype.opmath)).astype(array.dtype))
-    wide = lowered(array).astype(np.complex128 if input.dtype.is_complex else np.float64)
+    wide = array.astype(np.clongdouble if input.dtype.is_complex else np.longdouble)
     values = np.full_like(wide, np.nan)
     for i in np.ndindex(*wide.shape[:-2]):
         if np.isfinite(wide[i]).all():
-            values[i] = expm(wide[i]) if wide[i].size else wide[i]
+            values[i] = _exponential(wide[i]) if wide[i].size else wide[i]
     made = values.astype(array.dtype)
     if input.dtype is float16:  # which the documentation does not list; torch returns infinities and NaN
         return Result(made, None, np.ones(made.shape, np.bool_))
