@@ -83,13 +83,25 @@ class Perturbed(nominal):
         parts[moved] = neighbour[moved]
         return array
 
+    def _off_by_largest(self, elements: np.ndarray, where: np.ndarray) -> np.ndarray:
+        """The elements named by `where`, off by a unit in the last place of the largest one or not."""
+        sizes = np.abs(elements[np.isfinite(elements)])
+        if not sizes.size:
+            return elements
+        step = self._random.integers(-1, 2, elements.shape) * where
+        return elements + step.astype(elements.dtype) * np.spacing(sizes.max())
+
     def _with_perturbed_operands(
         self, op: Op, values: list[Any], tensors: list[Tensor], compute: Any
     ) -> tuple[Result, ...]:
-        """From operands of the highest precision that are off by one; one of float32 beside float64 is exact."""
+        """From operands of the highest precision that are off by one; one of float32 beside float64 is exact.
+
+        Solvers and decompositions are accurate for a matrix whose elements are off by a unit of the largest one.
+        """
         finest = min((dtypes.finfo(t.dtype).eps for t in tensors if t.dtype.category >= FLOAT), default=0.0)
         inexact = [t for t in tensors if t.dtype.category >= FLOAT and dtypes.finfo(t.dtype).eps == finest]
-        replaced = _on_other_memory(inexact, lambda elements, real: self._off_by_one(elements, elements != 0))
+        off = self._off_by_largest if op.name in _NORMWISE else self._off_by_one
+        replaced = _on_other_memory(inexact, lambda elements, real: off(elements, elements != 0))
         hook, _Mode.hook = _Mode.hook, None
         try:
             return compute(op, _exchanged(values, replaced), [replaced.get(id(t), t) for t in tensors])
@@ -171,6 +183,16 @@ def _sums_products(op: Op, tensors: list[Tensor]) -> bool:
     if op.kind == POINTWISE:
         return op.name not in _PARTWISE and any(t.dtype.category == COMPLEX for t in tensors)
     return not op.exact
+
+
+_NORMWISE = frozenset(
+    """
+    _cholesky _cholesky_solve _linalg_det _linalg_slogdet _linalg_svd cholesky_inverse linalg_cholesky_ex linalg_inv_ex
+    linalg_lu_factor_ex linalg_pinv linalg_solve_ex matrix_exp qr
+    """.split()
+)
+"""Backward stable: the error is that of a matrix near the given one, relative to its norm (N. J. Higham, Accuracy and
+Stability of Numerical Algorithms, 1.5 and 9.3)."""
 
 
 def _in_steps(op: Op, values: list[Any]) -> bool:
