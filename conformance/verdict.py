@@ -189,7 +189,7 @@ class _Weighed:
             rank = np.where(out, np.where(np.isfinite(furthest), furthest, np.inf), -1.0)
             worst = int(rank.argmax())
             apart = np.abs(self.got - self.want)
-            apart = np.where(out & np.isfinite(apart), apart, 0)
+            apart = apart[out & np.isfinite(apart)]
 
             def ulps(values: np.ndarray) -> float | None:
                 value = float(values[worst] / self.unit[worst])
@@ -198,7 +198,7 @@ class _Weighed:
             return replace(
                 before,
                 differ=int(out.reshape(-1, width).any(axis=1).sum()),
-                max_abs=float(apart.max()) if aspect == VALUES else before.max_abs,
+                max_abs=float(apart.max()) if apart.size else None,
                 index=numeric.index_of(worst // width, self.question.shape),
                 candidate_ulp=ulps(self.distance(self.got)),
                 reference_ulp=ulps(self.distance(self.want)),
