@@ -181,6 +181,32 @@ def test_the_smallest_reduction_is_shown(tmp_path):
         assert (finding.shown.reduced, finding.run.id) == ("x = 1\n", "2024-b")
 
 
+def test_the_rounding_of_earlier_records_is_undecided(tmp_path):
+    old = sample_discrepancy(aspect="rounding", tier="rounding")
+    counts = {"floats": {"engine": 40}, "undecided": {"engine": 2}}
+    records = [
+        sample_run(),
+        sample_program(0, 0, discrepancies=[old]),
+        sample_finding(**old),
+        sample_program(0, 1, **counts),
+    ]
+    merged = merge(reports.load(save(tmp_path, "r.jsonl", records)))
+    assert merged.findings == ()
+    engine = next(each for each in merged.candidates if each.name == "engine")
+    assert (engine.undecided, engine.floats, engine.findings) == (3, 40, {})
+
+
+def test_the_page_says_how_far_both_sides_are_off_and_which(tmp_path):
+    number = sample_discrepancy()["numeric"] | {
+        "candidate_ulp": 812.0, "reference_ulp": 1.0, "spread_ulp": 3.0, "runs": 72, "truth": "wide",
+    }  # fmt: skip
+    found = sample_finding(numeric=number, side="candidate")
+    path = save(tmp_path, "r.jsonl", [sample_run(), found])
+    page = reports.write([path], tmp_path / "r.html").read_text()
+    assert "candidate 812 ULP from the wide result, reference 1, spread 3 in 72 runs" in page
+    assert "Side that is off" in page
+
+
 def test_facts_of_several_candidates_together_are_not_given_to_one(tmp_path):
     path = save(
         tmp_path, "r.jsonl", [sample_run(), sample_program(0, 0, facts=300), sample_program(0, 9, facts=20)]
