@@ -38,6 +38,7 @@ ASPECTS = frozenset(
         "contiguity",
         "values",
         "range",
+        "reference values",
         "signed zero",
         "requires_grad",
     }

@@ -332,7 +332,7 @@ def choose(
         )
 
     ordered = sorted(differences, key=rank)
-    for tier in (tiers.DOCUMENTED, tiers.RANGE):
+    for tier in (tiers.DOCUMENTED, tiers.REFERENCE, tiers.RANGE):
         for primary in ordered:
             if primary.tier == tier:
                 return [(primary, tuple(item for item in ordered if item is not primary))]

@@ -56,12 +56,12 @@ def one_line(text: str, width: int = 160) -> str:
 
 def summary(tally: Any, shown: int = 20) -> str:
     """The findings of a campaign, most frequent first within a tier."""
-    order = {"documented": 0, "range": 1, "incidental": 2}
+    order = {"documented": 0, "reference": 1, "range": 2, "incidental": 3}
     keys = sorted(
         tally.findings,
         key=lambda key: (
             bool(tally.findings[key]["ledger"]),
-            order.get(tally.findings[key]["tier"], 3),
+            order.get(tally.findings[key]["tier"], 4),
             -tally.fingerprints[key],
             key,
         ),
@@ -84,10 +84,14 @@ def counts(tally: Any) -> str:
         tier: f" ({tally.tiers[tier]} times)" if tally.tiers[tier] > distinct[tier] else ""
         for tier in distinct
     }
-    words = {"documented": "differences of the documented tier", "ledger": "known by the ledger"}
+    words = {
+        "documented": "differences of the documented tier",
+        "ledger": "known by the ledger",
+        "reference": "of the reference alone",
+    }
     return ", ".join(
         f"{distinct[tier]} {words.get(tier, tier)}{times.get(tier, '')}"
-        for tier in ("documented", "ledger", "range", "incidental")
+        for tier in ("documented", "ledger", "reference", "range", "incidental")
     ) + (f", {tally.undecided} undecided facts" if tally.undecided else "")
 
 

@@ -249,7 +249,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.write_line(
         f"{counts['programs']} programs, {', '.join(options.candidates)} against {options.reference}: "
         f"{counts['documented']} differences, {counts['ledger']} known by the ledger, "
-        f"{counts['range']} range, {counts['incidental']} incidental, "
+        f"{counts['reference']} of the reference alone, {counts['range']} range, {counts['incidental']} incidental, "
         f"{counts['undecided']} undecided facts"
     )
     for why in config.stash.get(SKIPPED, []):

@@ -14,7 +14,7 @@ def words(tally: Any) -> str:
     """What was found so far, in a few words."""
     distinct = tally.distinct
     parts = [f"{distinct['documented']} difference{'' if distinct['documented'] == 1 else 's'}"]
-    for tier in ("range", "incidental", "ledger"):
+    for tier in ("reference", "range", "incidental", "ledger"):
         if distinct[tier]:
             parts.append(f"{distinct[tier]} {'known' if tier == 'ledger' else tier}")
     return ", ".join(parts)

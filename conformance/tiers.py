@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-DOCUMENTED, INCIDENTAL, RANGE, UNDECIDED = "documented", "incidental", "range", "undecided"
+DOCUMENTED, INCIDENTAL, REFERENCE = "documented", "incidental", "reference"
+RANGE, UNDECIDED = "range", "undecided"
 
 # Which tier an aspect is in, and why. An aspect of an accumulated gradient ("grad.dtype", ...) is in the tier of the
 # aspect itself. Where the reason names a condition, `tier_of` decides it.
@@ -34,6 +35,10 @@ TIERS: dict[str, tuple[str, str]] = {
         DOCUMENTED,
         "IEEE 754 decides the sign where it decides the bits; incidental for complex numbers, whose products torch "
         "computes in two ways within one tensor, for operations of several roundings, and for the greater of two zeros",
+    ),
+    "reference values": (
+        REFERENCE,
+        "the candidate is within its bound of the wide result and the reference is not: nothing that the candidate does wrong",
     ),
     "range": (
         RANGE,

@@ -29,7 +29,7 @@ CHOSEN = {
 _METHODS = frozenset(name.rpartition(".")[2] for name in CHOSEN)
 UP_TO_PHASE = frozenset(("qr", "linalg.qr"))  # what is open beyond that, the engine marks as undefined
 
-VALUE_ASPECTS = frozenset(("values", "range", "signed zero"))
+VALUE_ASPECTS = frozenset(("values", "reference values", "range", "signed zero"))
 
 
 class Chosen(NamedTuple):

@@ -20,7 +20,7 @@ from conformance import numeric
 from conformance.numeric import COMPONENTS, FORMATS, ULPS, Numeric, Question
 from conformance.rerun import FEW, MORE, Moment, Reruns, Seen
 
-VALUES, RANGE, UNDECIDED, AGREE = "values", "range", "undecided", ""
+VALUES, REFERENCE, RANGE, UNDECIDED, AGREE = "values", "reference values", "range", "undecided", ""
 
 FACTOR = 2  # the largest ratio of a distance to spread + 1 ULP among honest results was 1.38 (21,621 float32 tensors, 8 runs)
 CORRECTLY_ROUNDED = 0.5  # ULP: what an exact operation may be off, with room for the truth's own last digit
@@ -52,7 +52,7 @@ class Verdicts:
 
     def _weighed(self, question: Question) -> tuple[str, Numeric]:
         found = self._with(question, FEW)
-        if found[0] == VALUES and not question.exact and self._truth(question) is not None:
+        if found[0] in (VALUES, REFERENCE) and not question.exact and self._truth(question) is not None:
             found = self._with(question, FEW + MORE)
         return found
 
@@ -175,7 +175,7 @@ class _Weighed:
         unsure = beyond & self.unsure & ~ranged
         self.out = off & ~ranged & ~unsure
         if self.out.any():
-            return VALUES
+            return VALUES if (self.out & self.got_off).any() else REFERENCE
         self.out = ranged
         if ranged.any():
             return RANGE

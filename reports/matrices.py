@@ -14,8 +14,8 @@ FAMILIES = (
     "conversion", "other",
 )  # fmt: skip
 ASPECTS = (
-    "dtype", "shape", "strides", "offset", "contiguity", "values", "range", "signed zero", "requires_grad",
-    "is_leaf", "grad_fn", "grad", "retains_grad", "version", "aliasing", "raised", "error type", "error text",
+    "dtype", "shape", "strides", "offset", "contiguity", "values", "reference values", "range", "signed zero",
+    "requires_grad", "is_leaf", "grad_fn", "grad", "retains_grad", "version", "aliasing", "raised", "error type", "error text",
     "warnings", "type", "partial effect", "attribute", "crash", "hang", "memory",
 )  # fmt: skip
 DTYPES = (
@@ -26,6 +26,7 @@ WORDS = {
     "documented": "of the documented tier",
     "crash": "crash or hang",
     "known": "known",
+    "reference": "of the reference alone",
     "range": "of range",
     "incidental": "incidental",
 }

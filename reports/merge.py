@@ -33,7 +33,7 @@ Key = TypeVar("Key", str, int, tuple[str, str])
 Value = TypeVar("Value")
 
 # In order of weight: a finding whose programs were put into several categories is shown in the first of them.
-CATEGORIES = ("documented", "crash", "known", "range", "incidental")
+CATEGORIES = ("documented", "crash", "known", "reference", "range", "incidental")
 STOPPED = ("crash", "hang", "memory")
 UNCLASSIFIED = "unclassified"
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 SCHEMA = 1
-TIERS = ("documented", "incidental", "range", "rounding")
+TIERS = ("documented", "incidental", "reference", "range", "rounding")
 """Records of earlier versions have `rounding`: differences without a verdict, which count as undecided."""
 SIDES = ("candidate", "reference", "both", "open")
 

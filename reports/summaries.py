@@ -109,5 +109,5 @@ class Merged:
 
     @property
     def differs(self) -> bool:
-        """Whether anything counts against a candidate: not what is known, of range or incidental."""
+        """Whether anything counts against a candidate: not what is known, of the reference alone, of range or incidental."""
         return any(each.findings.get(kind) for each in self.candidates for kind in ("documented", "crash"))

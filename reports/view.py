@@ -16,6 +16,7 @@ LABELS = {
     "documented": "documented",
     "crash": "stopped",
     "known": "known",
+    "reference": "reference",
     "range": "range",
     "incidental": "incidental",
 }
@@ -84,6 +85,11 @@ SECTIONS = (
     ("crash", "Crashes, hangs and memory", "The process running the program was lost or had to be stopped."),
     ("known", "Known differences", "Explained by an entry of the ledger."),
     (
+        "reference",
+        "The reference alone",
+        "The candidate has what a computation in more digits has, as far as rounding lets it; the reference is further off.",
+    ),
+    (
         "range",
         "Range",
         "Infinite, NaN or 0 on one side only, where something overflows or underflows on the way.",
@@ -148,7 +154,12 @@ def lead(merged: Merged) -> str:
 def apart(findings: Iterable[FindingSummary]) -> str:
     """What is not part of the verdict, as a sentence without its end; empty where there is nothing."""
     names = [finding.category for finding in findings]
-    words = (("known", "known"), ("range", "of range"), ("incidental", "of the incidental tier"))
+    words = (
+        ("known", "known"),
+        ("reference", "of the reference alone"),
+        ("range", "of range"),
+        ("incidental", "of the incidental tier"),
+    )
     return ", ".join(f"{names.count(name):,} {word}" for name, word in words if name in names)
 
 
