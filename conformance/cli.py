@@ -10,8 +10,8 @@ from pathlib import Path
 
 EXIT_CODES = """\
 exit codes: 0 no difference that is not known, 1 discrepancies, 2 bad use or bad input, 130 stopped by Ctrl-C.
-Discrepancies are differences of the documented tier that no ledger entry explains; range and the incidental tier are
-counted and shown apart."""
+Discrepancies are differences of the documented tier that no ledger entry explains; those of the reference alone, of range
+and of the incidental tier are counted and shown apart."""
 
 
 LARGEST = 10**8  # of what is given as a number: the blocks of that many programs can still be listed

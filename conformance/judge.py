@@ -317,8 +317,9 @@ def choose(
 ) -> list[tuple[Difference, tuple[Difference, ...]]]:
     """The differences that name causes, each with the others beside it.
 
-    One for a statement: the first by `tiers.PRECEDENCE` among the documented, else among those of range. Where all are
-    incidental, one for each aspect, since they are told apart by it (layout counts once).
+    One for a statement: the first by `tiers.PRECEDENCE` among the documented, else among those of the reference alone,
+    else among those of range. Where all are incidental, one for each aspect, since they are told apart by it (layout
+    counts once).
     """
     if not differences:
         return []

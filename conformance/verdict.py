@@ -3,7 +3,8 @@
 The truth is what the engine's wide run has at the same statement; the spread is how far perturbed runs are from it, which
 is what rounding alone may do. A side is off where |x - truth| > 2 * (spread + 1 ULP). Where the runs disagree among
 themselves about what is discrete (a NaN, an index, a shape, an exception), so may two correct implementations: that is
-undecided. There is no other tolerance; an exception to it is a ledger entry with a reason.
+undecided. Where the reference alone is off, the aspect is REFERENCE, else VALUES. There is no other tolerance; an exception
+to it is a ledger entry with a reason.
 
 Source: D. S. Parker, "Monte Carlo Arithmetic", UCLA CSD-970002
 """

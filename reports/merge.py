@@ -1,8 +1,8 @@
 """Merge record files into one summary: pure, and the same for every order of the files.
 
 A discrepancy falls into one category, the first of these that holds: `known` (a ledger entry explains it), `crash`
-(crash, hang or memory), `range`, `incidental`, `documented`. What counts is the category `documented` and `crash`;
-the others are shown apart. The tier `rounding` of earlier versions counts as undecided. Discrepancies with one
+(crash, hang or memory), `reference`, `range`, `incidental`, `documented`. What counts is the category `documented` and
+`crash`; the others are shown apart. The tier `rounding` of earlier versions counts as undecided. Discrepancies with one
 fingerprint on one candidate are one finding; a finding's number of programs is the number of recorded programs that
 show it.
 """

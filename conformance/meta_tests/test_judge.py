@@ -235,16 +235,18 @@ def test_statements_are_flat_in_order_of_index():
     assert [one.index for one in flat] == list(range(5))
 
 
-def test_documented_differences_come_before_range_and_incidental():
+def test_documented_differences_come_before_those_of_the_reference_and_range_and_incidental():
     from conformance.compare import Difference
 
     texts = ("", "")
     ranged = Difference("range", "range", "x", *texts)
+    theirs = Difference("reference values", "reference", "x", *texts)
     dtype = Difference("dtype", "documented", "y", *texts)
     values = Difference("values", "documented", "x", *texts)
     offset, strides = (Difference(aspect, "incidental", "x", *texts) for aspect in ("offset", "strides"))
     text = Difference("error text", "incidental", "", *texts)
-    assert [primary for primary, _ in choose([ranged, values, dtype, strides])] == [dtype]
+    assert [primary for primary, _ in choose([ranged, theirs, values, dtype, strides])] == [dtype]
+    assert [primary for primary, _ in choose([strides, ranged, theirs])] == [theirs]
     assert [primary for primary, _ in choose([strides, ranged])] == [ranged]
     assert [primary.aspect for primary, _ in choose([strides, offset, text])] == ["error text", "offset"]
     assert choose([]) == []

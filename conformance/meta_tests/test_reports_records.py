@@ -79,7 +79,10 @@ def test_every_truncation_of_a_file_is_readable():
         ),
         (json.dumps(sample_program(0, 0, facts=10**30)), '"facts" of the program record'),
         (json.dumps(sample_program(0, 0, discrepancies=[{}])), 'a discrepancy has no "tier"'),
-        (json.dumps(sample_finding(tier="odd")), "should be one of documented, incidental, range, rounding"),
+        (
+            json.dumps(sample_finding(tier="odd")),
+            "should be one of documented, incidental, reference, range, rounding",
+        ),
         (
             json.dumps(sample_finding(numeric={"elements": 1, "differ": 1, "index": ["a"]})),
             "a list of integers",
@@ -126,6 +129,14 @@ def test_files_given_twice_count_once(campaign, tmp_path):
 
 
 # Merging
+
+
+def test_what_is_the_references_alone_does_not_count(tmp_path):
+    found = sample_discrepancy(aspect="reference values", tier="reference", side="reference")
+    program = sample_program(0, 0, discrepancies=[found])
+    merged = merge(reports.load(save(tmp_path, "r.jsonl", lines([sample_run(), program]))))
+    assert merged.candidates[0].findings == {"reference": 1}
+    assert not merged.differs
 
 
 def test_merged_counts(campaign):

@@ -5,7 +5,9 @@ import itertools
 import pytest
 import torch
 
+from conformance import listing
 from conformance.backends import Backend, resolve
+from conformance.campaign import Tally
 from conformance.capabilities import Capabilities
 from conformance.meta_tests.faulty_torch import candidate
 from conformance.session import NONDETERMINISTIC, Session
@@ -70,22 +72,34 @@ def test_one_ulp_is_none():
 
 @BOTH
 def test_a_fault_of_the_reference_in_one_format_is_the_references(follow):
-    (found,) = verdict(EXP, TORCH, as_reference(exp=off_by(8, torch.float32)), follow=follow).discrepancies
-    assert (found.aspect, found.side) == ("values", "reference")
-    (found,) = verdict(EXP, ENGINE, as_reference(exp=off_by(8, torch.float32)), follow=follow).discrepancies
-    assert (found.aspect, found.side) == ("values", "reference")
+    for other in (TORCH, ENGINE):
+        (found,) = verdict(
+            EXP, other, as_reference(exp=off_by(8, torch.float32)), follow=follow
+        ).discrepancies
+        assert (found.aspect, found.tier, found.side) == ("reference values", "reference", "reference")
 
 
 def test_a_fault_of_the_references_formula_leaves_the_side_open():
     reference = as_reference(exp=lambda x: torch.exp(x) * (1 + 8 * EPS))
     (found,) = verdict(EXP, TORCH, reference).discrepancies
-    assert (found.aspect, found.side) == ("values", "open")
+    assert (found.aspect, found.tier, found.side) == ("reference values", "reference", "open")
+
+
+def test_what_is_the_references_alone_is_counted_and_no_difference():
+    tally = Tally()
+    tally.add({"reference": 3}, [{"candidate": "c", "fingerprint": "f", "tier": "reference", "ledger": None}])
+    assert (tally.differences, tally.distinct) == (0, {"reference": 1})
+    assert listing.counts(tally).split(", ")[:3] == [
+        "0 differences of the documented tier",
+        "0 known by the ledger",
+        "1 of the reference alone (3 times)",
+    ]
 
 
 def test_faults_of_both():
     reference = as_reference(exp=off_by(-9, torch.float32))
     (found,) = verdict(EXP, candidate("faulty", exp=off_by(9)), reference).discrepancies
-    assert found.side == "both"
+    assert (found.aspect, found.tier, found.side) == ("values", "documented", "both")
 
 
 def test_a_fault_in_a_derivative_is_found():
