@@ -38,7 +38,8 @@ TIERS: dict[str, tuple[str, str]] = {
     ),
     "reference values": (
         REFERENCE,
-        "the candidate is within its bound of the wide result and the reference is not: nothing that the candidate does wrong",
+        "the candidate is within its bound of the wide result, and the reference is not, though it is in wider dtypes: "
+        "nothing that the candidate does wrong",
     ),
     "range": (
         RANGE,

@@ -3,8 +3,9 @@
 The truth is what the engine's wide run has at the same statement; the spread is how far perturbed runs are from it, which
 is what rounding alone may do. A side is off where |x - truth| > 2 * (spread + 1 ULP). Where the runs disagree among
 themselves about what is discrete (a NaN, an index, a shape, an exception), so may two correct implementations: that is
-undecided. Where the reference alone is off, the aspect is REFERENCE, else VALUES. There is no other tolerance; an exception
-to it is a ledger entry with a reason.
+undecided. The aspect is REFERENCE where the reference alone is off and itself says so in wider dtypes, else VALUES: the
+engine's word alone would excuse every wrong formula of the engine. There is no other tolerance; an exception to it is a
+ledger entry with a reason.
 
 Source: D. S. Parker, "Monte Carlo Arithmetic", UCLA CSD-970002
 """
@@ -91,8 +92,12 @@ class Verdicts:
         if aspect in (AGREE, UNDECIDED):
             return aspect, question.number
         number = found.summary(aspect, "wide" if truth.wider else "nominal", len(others))
-        wide = self.wider(question.path, question.name)
-        return aspect, replace(number, side=found.side(wide))
+        side = found.side(self.wider(question.path, question.name))
+        if (
+            aspect == REFERENCE and side != "reference"
+        ):  # the truth may be what is wrong, where the engine is judged
+            aspect = VALUES
+        return aspect, replace(number, side=side)
 
 
 def _comparable(at: Moment | None, question: Question) -> Seen | None:

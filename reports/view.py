@@ -87,7 +87,7 @@ SECTIONS = (
     (
         "reference",
         "The reference alone",
-        "The candidate has what a computation in more digits has, as far as rounding lets it; the reference is further off.",
+        "The candidate has what the reference itself has in wider dtypes, within rounding; the reference as it is run has not.",
     ),
     (
         "range",

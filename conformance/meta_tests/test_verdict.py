@@ -10,6 +10,7 @@ from conformance.backends import Backend, resolve
 from conformance.campaign import Tally
 from conformance.capabilities import Capabilities
 from conformance.meta_tests.faulty_torch import candidate
+from conformance.meta_tests.planted_faults import FAULTS
 from conformance.session import NONDETERMINISTIC, Session
 from conformance.wider import _original, widened
 from engine import precision
@@ -82,7 +83,16 @@ def test_a_fault_of_the_reference_in_one_format_is_the_references(follow):
 def test_a_fault_of_the_references_formula_leaves_the_side_open():
     reference = as_reference(exp=lambda x: torch.exp(x) * (1 + 8 * EPS))
     (found,) = verdict(EXP, TORCH, reference).discrepancies
-    assert (found.aspect, found.tier, found.side) == ("reference values", "reference", "open")
+    assert (found.aspect, found.tier, found.side) == ("values", "documented", "open")
+
+
+def test_a_fault_of_the_engines_own_formula_is_not_put_down_to_the_reference():
+    import engine
+
+    text = "x = torch.tensor([0.25, -1.75], requires_grad=True)\ny = torch.exp(x)\ny.sum().backward()"
+    with FAULTS["wrong_derivative"].planted(engine):  # in the wide and perturbed runs, too
+        (found,) = verdict(text, ENGINE).discrepancies
+    assert (found.aspect, found.tier, found.side) == ("grad.values", "documented", "open")
 
 
 def test_what_is_the_references_alone_is_counted_and_no_difference():
