@@ -188,7 +188,7 @@ def _sums_products(op: Op, tensors: list[Tensor]) -> bool:
 _NORMWISE = frozenset(
     """
     _cholesky _cholesky_solve _linalg_det _linalg_slogdet _linalg_svd cholesky_inverse linalg_cholesky_ex linalg_inv_ex
-    linalg_lu_factor_ex linalg_pinv linalg_solve_ex matrix_exp qr
+    linalg_lu_factor_ex linalg_pinv linalg_solve_ex qr
     """.split()
 )
 """Backward stable: the error is that of a matrix near the given one, relative to its norm (N. J. Higham, Accuracy and

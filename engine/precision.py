@@ -218,6 +218,14 @@ def converted(array: np.ndarray, given: np.ndarray, d: dtype) -> np.ndarray:
     return array if _Mode.convert is None else _Mode.convert(array, given, d)
 
 
+def stepped(array: np.ndarray, d: dtype) -> np.ndarray:
+    """A step of a formula that a kernel computes in more digits than a dtype has: rounded to it only in perturbed mode."""
+    if _Mode.convert in (None, _held):
+        return array
+    with np.errstate(all="ignore"):
+        return converted(array.astype(d.nominal), array, d).astype(array.dtype)
+
+
 def _held(array: np.ndarray, given: np.ndarray, d: dtype) -> np.ndarray:
     return overflowed(array, d)
 

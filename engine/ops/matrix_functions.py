@@ -11,9 +11,10 @@ import numpy as np
 
 from engine import functions as F
 from engine.call import run
-from engine.dtypes import FLOAT, HALVES, float16
+from engine.dtypes import FLOAT, HALVES, dtype, float16
 from engine.ops import lapack
 from engine.ops.decompositions import check_inexact, check_square, fail
+from engine.precision import stepped
 from engine.registry import COMPOSITE, GENERAL, Op, op
 from engine.results import Result
 from engine.tensor import Tensor
@@ -63,8 +64,10 @@ def _pinverse(input: Tensor, rcond: float) -> Any:
 op("pinverse(Tensor input, float rcond=1e-15)", kind=COMPOSITE, kernel=_pinverse, family="linalg")
 
 
-def _exponential(matrix: np.ndarray) -> np.ndarray:
+def _exponential(matrix: np.ndarray, d: dtype) -> np.ndarray:
     """The series of a power-of-two part of the matrix, squared as often as that was halved.
+
+    In perturbed mode each product and sum rounds to a dtype, as in an implementation that has no more digits.
 
     Source: N. J. Higham, Functions of Matrices, section 10.3
     """
@@ -72,10 +75,10 @@ def _exponential(matrix: np.ndarray) -> np.ndarray:
     part = matrix * np.ldexp(np.longdouble(1), -halvings)
     term = total = np.eye(len(matrix), dtype=matrix.dtype)
     for k in range(1, _TERMS):
-        term = term @ part / k
-        total = total + term
+        term = stepped(term, d) @ stepped(part, d) / k
+        total = stepped(total + term, d)
     for _ in range(halvings):
-        total = total @ total
+        total = stepped(total, d) @ stepped(total, d)
     return total
 
 
@@ -93,7 +96,7 @@ def _matrix_exp(input: Tensor) -> Result:
     values = np.full_like(wide, np.nan)
     for i in np.ndindex(*wide.shape[:-2]):
         if np.isfinite(wide[i]).all():
-            values[i] = _exponential(wide[i]) if wide[i].size else wide[i]
+            values[i] = _exponential(wide[i], input.dtype) if wide[i].size else wide[i]
     made = values.astype(array.dtype)
     if input.dtype is float16:  # which the documentation does not list; torch returns infinities and NaN
         return Result(made, None, np.ones(made.shape, np.bool_))
