@@ -52,8 +52,8 @@ class Difference(NamedTuple):
 class Context:
     """What is known of the statement that was run. `before` and `before_got` are the names before it, on the
     reference and on the candidate; `operands` the names that its results are computed from;
-    `ignore` says of (name, aspect or "") whether it is out of the comparison; `verdicts` are asked for what the quick
-    test does not settle, None where there is nobody to ask."""
+    `ignore` says of (name, aspect or "") whether it is out of the comparison; of the names `up_to_phase` the magnitudes
+    are compared; `verdicts` are asked for what the quick test does not settle, None where there is nobody to ask."""
 
     calls: tuple[str, ...] = ()
     text: str = ""
@@ -63,6 +63,7 @@ class Context:
     can_write: frozenset[str] | None = None  # None: anything
     is_exact: Callable[[tuple[str, ...], str], bool] = lambda calls, dtype: False
     ignore: Callable[[str, str], bool] = lambda name, aspect: False
+    up_to_phase: frozenset[str] = frozenset()
     path: str = ""
     followed: bool = False
     verdicts: Verdicts | None = None
@@ -272,14 +273,12 @@ class _Found:
         floating = str(dtype).startswith(FLOATING)
         exact = context.is_exact(context.calls, dtype) if floating else self.exact()
         exact = exact and not SCALED.search(context.text)
+        sizes = name in context.up_to_phase
         parts = numeric.compare_values(
-            dtype,
-            shape,
-            got,
-            want,
+            *((dtype, shape, got, want) if not sizes else numeric.magnitudes(dtype, shape, got, want)),
             exact=exact,
             weigh=lambda beyond, number: self.weigh(
-                name, dtype, shape, got, want, beyond, exact, self.inherits(), number
+                name, dtype, shape, got, want, beyond, exact, self.inherits(), number, sizes
             ),
             undefined=undefined,
         )
@@ -292,10 +291,10 @@ class _Found:
 
     def weigh(self, name: str, *question: Any) -> tuple[str, Numeric]:
         """What the engine's other runs say; where there are none, that values differ."""
-        verdicts, number = self.context.verdicts, question[-1]
+        verdicts, asked = self.context.verdicts, Question(self.context.path, name, *question)
         if verdicts is None or self.context.ignore(name, "values"):
-            return "values", number
-        return verdicts.weigh(Question(self.context.path, name, *question))
+            return "values", asked.number
+        return verdicts.weigh(asked)
 
     def sequence(self, name: str, got: SequenceFact, want: SequenceFact) -> None:
         if got.type != want.type or len(got.items) != len(want.items):

@@ -20,7 +20,7 @@ from conformance import compare, opnames, tiers
 from conformance.compare import Context, Difference, dtypes_in
 from conformance.facts import ArrayFact, Raised, SequenceFact, Step, TensorFact
 from conformance.links import Links
-from conformance.uniqueness import VALUE_ASPECTS, open_values
+from conformance.uniqueness import VALUE_ASPECTS, chosen_values
 
 OUT_OF_MEMORY = re.compile(
     r"(can't|cannot|not able to|unable to|failed to) allocate|out of memory|not enough memory", re.I
@@ -230,8 +230,8 @@ def _compare(state: _State, statement: Any, got: Step, want: Step) -> None:
     for primary, also in choose(differences, statement.writes):
         _record(state, statement, want, primary, also)
     chosen = chosen_values(statement.text, tuple(statement.calls))
-    if chosen and not state.followed:  # each side goes on with its own choice
-        state.mutes.append(_Mute(frozenset(ROOT.split(name)[0] for name in chosen)))
+    if chosen.names and not state.followed:  # each side goes on with its own choice
+        state.mutes.append(_Mute(frozenset(ROOT.split(name)[0] for name in chosen.names)))
 
 
 def _without_undecided(
@@ -255,7 +255,8 @@ def _context(state: _State, statement: Any, got: Step, want: Step) -> Context:
         before_want = before_want or earlier_want
         if before_got and before_want:
             break
-    chosen = open_values(statement, got.names, want.names)
+    chosen = chosen_values(statement.text, tuple(statement.calls))
+    ignored = frozenset() if chosen.of_phase else chosen.names
     edge = want.path.endswith((".enter", ".exit"))
     calls = () if edge else statement.calls
     names = statement.reads | statement.writes
@@ -272,9 +273,10 @@ def _context(state: _State, statement: Any, got: Step, want: Step) -> Context:
         can_write=frozenset(writes),
         is_exact=state.is_exact if state.followed else lambda calls, dtype: False,
         ignore=lambda name, aspect: (
-            (name in chosen and aspect in VALUE_ASPECTS)
+            (name in ignored and aspect in VALUE_ASPECTS)
             or is_muted(state, {ROOT.split(name)[0]} if name else names, aspect)
         ),
+        up_to_phase=chosen.names - ignored,
         path=want.path,
         followed=state.followed,
         verdicts=state.verdicts,

@@ -66,7 +66,7 @@ class Numeric:
 @dataclass(frozen=True, slots=True)
 class Question:
     """Two results for one name after one statement; `beyond` marks what the quick test does not settle. `inherits`: their
-    operands differed already, by what the quick test lets pass."""
+    operands differed already, by what the quick test lets pass. `magnitudes`: it is about these alone."""
 
     path: str
     name: str
@@ -78,6 +78,7 @@ class Question:
     exact: bool
     inherits: bool
     number: Numeric
+    magnitudes: bool = False
 
 
 Weigh = Callable[[np.ndarray, Numeric], tuple[str, Numeric]]
@@ -98,6 +99,19 @@ def decode(dtype: str, data: bytes) -> np.ndarray:
     if dtype in COMPONENTS:
         return np.frombuffer(data, dtype)
     return np.frombuffer(data, NUMPY_TYPES.get(dtype, np.uint8))
+
+
+def magnitudes(
+    dtype: str, shape: tuple[int, ...], got: bytes, want: bytes
+) -> tuple[str, tuple[int, ...], bytes, bytes]:
+    """The arguments of a comparison of two arrays without their signs or, of complex numbers, phases."""
+    if dtype in COMPONENTS:
+        return COMPONENTS[dtype], shape, *(np.abs(decode(dtype, data)).tobytes() for data in (got, want))
+    form = FORMATS.get(dtype)
+    if form is None:
+        return dtype, shape, got, want
+    mask = form.bits(form.sign - 1)
+    return dtype, shape, *((np.frombuffer(data, form.bits) & mask).tobytes() for data in (got, want))
 
 
 def _ordered(bits: np.ndarray, form: Format) -> np.ndarray:

@@ -11,13 +11,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Mapping
-from typing import Any, NamedTuple
-
-import numpy as np
-
-from conformance import numeric
-from conformance.facts import Fact, SequenceFact, TensorFact
+from typing import NamedTuple
 
 # Operation -> the positions and the names of the outputs that are a matter of choice.
 CHOSEN = {
@@ -41,41 +35,6 @@ class Chosen(NamedTuple):
 
 
 NOTHING = Chosen(frozenset())
-
-
-def open_values(statement: Any, got: Mapping[str, Fact], want: Mapping[str, Fact]) -> frozenset[str]:
-    """The names whose values are not compared after a statement, given the facts of both sides."""
-    chosen = chosen_values(statement.text, tuple(statement.calls))
-    if not chosen.of_phase:
-        return chosen.names
-    return frozenset(
-        name for name in chosen.names if _same_magnitudes(_factor(name, got), _factor(name, want))
-    )
-
-
-def _factor(name: str, facts: Mapping[str, Fact]) -> Any:
-    root, _, position = name.rstrip("]").partition("[")
-    fact = facts.get(root)
-    if not position or not isinstance(fact, SequenceFact):
-        return fact
-    return dict(enumerate(fact.items)).get(int(position))
-
-
-def _same_magnitudes(got: Any, want: Any) -> bool:
-    """Whether rounding explains by how much the magnitudes of two factors differ."""
-    if not isinstance(got, TensorFact) or not isinstance(want, TensorFact):
-        return False
-    values = [x for x in (got.values, want.values) if isinstance(x, bytes)]
-    if (got.dtype, got.shape) != (want.dtype, want.shape) or len(values) != 2:
-        return False
-    mine, theirs = (np.abs(numeric.decode(str(want.dtype), x)) for x in values)
-    for undefined in filter(None, (got.undefined, want.undefined)):
-        mine = np.where(np.frombuffer(undefined, np.uint8), theirs, mine)
-    dtype = str(theirs.dtype)
-    form, data = numeric.FORMATS[dtype], theirs.tobytes()
-    bound = numeric.rounding_bound(numeric.magnitude(dtype, data), form.eps, form.largest)
-    found = numeric.compare_values(dtype, mine.shape, mine.tobytes(), data, exact=False, scale=lambda: bound)
-    return all(aspect != "values" for aspect, _ in found)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -118,7 +118,7 @@ class _Weighed:
 
     def __init__(self, question: Question, truth: Any, others: list[Any]) -> None:
         self.question = question
-        self.width = 2 if question.dtype in COMPONENTS else 1
+        self.width = 2 if question.dtype in COMPONENTS and not question.magnitudes else 1
         self.form = FORMATS[COMPONENTS.get(question.dtype, question.dtype)]
         with np.errstate(all="ignore"):
             self.got = self.parts(numeric.decode(question.dtype, question.got))
@@ -141,6 +141,8 @@ class _Weighed:
 
     def parts(self, array: Any) -> np.ndarray:
         array = np.asarray(array).reshape(-1)
+        if self.question.magnitudes:
+            return np.abs(array).astype(np.longdouble)
         if self.width == 1:
             return (array.real if array.dtype.kind == "c" else array).astype(np.longdouble)
         array = array.astype(np.clongdouble)
