@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 from engine import autograd, cuda, dtypes, functions, linalg, precision
+from engine.autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from engine.autograd import (
     enable_grad,
     inference_mode,

@@ -88,7 +88,7 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
             elif kind == GENERAL and len(made) == 1 and not op.casts:
                 raise RuntimeError(f"Autograd not support dtype: {t.dtype.legacy}")
             else:
-                node.metadata.append((t._sizes, t.dtype))
+                node._input_metadata.append((t._sizes, t.dtype))
         node.save_outputs(made)
     return _package(op, made)
 

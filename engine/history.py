@@ -96,13 +96,6 @@ class RemovableHandle:
         self.remove()
 
 
-def add_hook(hooks: dict[int, Any], hook: Callable) -> RemovableHandle:
-    """Put a hook behind those that are there. Raises TypeError for what cannot be called."""
-    if not callable(hook):
-        raise TypeError("hook must be callable")
-    return attach(hooks, hook)
-
-
 def attach(hooks: dict[int, Any], value: Any, *, prepend: bool = False) -> RemovableHandle:
     """Put a value behind (or before) those that are there, under a number that no other hook ever had."""
     handle = RemovableHandle(hooks)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine import dtypes, functions
-from engine.autograd.graph import BACKWARD_TWICE, Node, SavedTensor, gradient_edge
+from engine.autograd.node import BACKWARD_TWICE, Node, gradient_edge
+from engine.autograd.saved import SavedTensor, save
 from engine.registry import Op
 from engine.tensor import Tensor
 
@@ -42,7 +43,7 @@ class OpNode(Node):
             if isinstance(value, Tensor):
                 if guard is None or self._wanted(op.formulas[guard][0]):
                     kept = value.clone() if inplace and position == 0 else value
-                    self.saved[want] = SavedTensor(kept)
+                    self.saved[want] = save(kept)
                 else:
                     self.context[want] = None
             elif position in op.number_operands and not isinstance(value, list) and value is not None:
@@ -52,7 +53,7 @@ class OpNode(Node):
                 else:
                     self.context[want] = None
             elif isinstance(value, (list, tuple)) and any(isinstance(t, Tensor) for t in value):
-                self.saved[want] = [SavedTensor(t) if isinstance(t, Tensor) else t for t in value]
+                self.saved[want] = [save(t) if isinstance(t, Tensor) else t for t in value]
             else:
                 self.context[want] = value
 
@@ -68,7 +69,7 @@ class OpNode(Node):
         assert self.saved is not None
         for want, index in self.op.saved_outputs:
             made = results[index]  # indices have no history, so they are kept as they are
-            self.saved[want] = SavedTensor(made, self if made.dtype.category >= dtypes.FLOAT else None)
+            self.saved[want] = save(made, self if made.dtype.category >= dtypes.FLOAT else None)
 
     def release(self) -> None:
         if self.saved:
@@ -92,7 +93,7 @@ class OpNode(Node):
             if "grads" in wants or grads[0] is None:
                 known["grads"] = [
                     functions.zeros(sizes, dtype=d) if g is None else g
-                    for g, (sizes, d) in zip(grads, self.metadata, strict=True)
+                    for g, (sizes, d) in zip(grads, self._input_metadata, strict=True)
                 ]
                 known["grad"] = known["grads"][0]
             if "given_grads" in wants:

@@ -127,10 +127,14 @@ def tensor_text(tensor: Any) -> str:
     """The repr of one of the engine's tensors."""
     from engine.dtypes import get_default_dtype
 
-    node = tensor.grad_fn
+    try:
+        node = tensor.grad_fn
+        name = None if node is None else type(node).__name__
+    except RuntimeError:  # a view whose history cannot be made anew
+        name = "Invalid"
     return tensor_repr(
         tensor._array().astype(tensor.dtype.nominal, copy=False), tensor.dtype.name, requires_grad=tensor.requires_grad,
-        grad_fn=None if node is None else type(node).__name__, default_dtype=get_default_dtype().name,
+        grad_fn=name, default_dtype=get_default_dtype().name,
     )  # fmt: skip
 
 

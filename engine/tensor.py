@@ -14,10 +14,10 @@ from typing import Any, Self
 import numpy as np
 
 from engine import dtypes, functions, layout
-from engine.autograd.graph import AsStridedBackward0, Node, accumulator
 from engine.autograd.modes import _State, enable_grad
+from engine.autograd.node import AsStridedBackward0, Node, accumulator
 from engine.dtypes import dtype
-from engine.history import RemovableHandle, ViewInfo, add_hook, remade
+from engine.history import RemovableHandle, ViewInfo, attach, remade
 from engine.random_support import C_NAME
 from engine.size import contiguous_format
 from engine.storage import Storage, VersionCounter, storage_of_array
@@ -171,7 +171,7 @@ class Tensor(Strided):
                 node, output_nr = again._grad_fn, again._output_nr
             else:
                 node, output_nr = AsStridedBackward0(view.base, self), 0
-                node.metadata.append((self._sizes, self.dtype))
+                node._input_metadata.append((self._sizes, self.dtype))
             self._set_history(node, output_nr)
             view.version = self._counter.value
         return self._grad_fn
@@ -268,6 +268,11 @@ class Tensor(Strided):
         self._retains = True
         self._retain_on(node)
 
+    def _share_accumulator(self, node: Node | None) -> None:
+        """Make this a leaf whose gradient goes where that of another leaf goes; of None: nowhere as yet."""
+        self._requires_grad = True
+        self._accumulator = None if node is None else weakref.ref(node)
+
     def _set_history(self, node: Node | None, output_nr: int) -> None:
         """Make a node's output the history, taking along the hook that retains the gradient."""
         before = self._grad_fn
@@ -307,7 +312,7 @@ class Tensor(Strided):
             accumulating = self._accumulator() if self._accumulator is not None else None
             if accumulating is not None:
                 accumulating.tensor_hooks[0] = hooks
-        return add_hook(hooks, hook)
+        return attach(hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook(tensor)` after a gradient was accumulated into this leaf. Raises RuntimeError off leaves."""
@@ -318,7 +323,7 @@ class Tensor(Strided):
         if self._post_accumulate_hooks is None:
             self._post_accumulate_hooks = {}
         accumulator(self)
-        return add_hook(self._post_accumulate_hooks, hook)
+        return attach(self._post_accumulate_hooks, hook)
 
     def backward(
         self,

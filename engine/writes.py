@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine import dtypes, layout, promotion
-from engine.autograd.graph import CopySlices, Node
 from engine.autograd.modes import _State
+from engine.autograd.node import CopySlices, Node
 from engine.casts import cast
 from engine.dtypes import dtype
 from engine.registry import Op
@@ -22,15 +22,17 @@ def check_inplace(target: Tensor, recorded: bool) -> None:
 
     Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#in-place-operations-with-autograd
     """
+    if _State.before_write is not None:
+        _State.before_write(target)
     if not recorded:
         return
     view = target._view
     if view is not None:
+        view.check_rewritable(target, indirect=False)
         if target.requires_grad and view.base.is_leaf:
             raise RuntimeError(
                 "a view of a leaf Variable that requires grad is being used in an in-place operation."
             )
-        view.check_rewritable(target, indirect=False)
     if target.requires_grad and target.is_leaf:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
 
@@ -148,13 +150,14 @@ def bump_version(target: Tensor) -> None:
 def rebase_history(target: Tensor, node: Node) -> None:
     """Make a node the history of a tensor that was written in place, and of its base if it is a view."""
     view = target._view
-    node.metadata.append((target._sizes, target.dtype))
+    output_nr = len(node._input_metadata)
+    node._input_metadata.append((target._sizes, target.dtype))
     if view is None:
-        target._set_history(node, 0)
+        target._set_history(node, output_nr)
         return
     base = view.base
     slices = CopySlices(base, target, node)
-    slices.metadata.append((base._sizes, base.dtype))
+    slices._input_metadata.append((base._sizes, base.dtype))
     base._set_history(slices, 0)
     target.grad_fn  # noqa: B018 - the read regenerates the view's history
 

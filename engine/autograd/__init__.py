@@ -6,12 +6,15 @@ Source: https://docs.pytorch.org/docs/stable/autograd.html
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from engine import functions, signatures
+from engine.autograd import graph
+from engine.autograd.anomaly import detect_anomaly, set_detect_anomaly
+from engine.autograd.batched import batched_gradients
 from engine.autograd.execution import run_backward
-from engine.autograd.graph import gradient_edge
+from engine.autograd.function import Function
 from engine.autograd.modes import (
     enable_grad,
     inference_mode,
@@ -19,6 +22,14 @@ from engine.autograd.modes import (
     is_inference_mode_enabled,
     no_grad,
     set_grad_enabled,
+)
+from engine.autograd.roots import (
+    GradientEdge,
+    as_tuple,
+    given_gradients,
+    input_edge,
+    root_edges,
+    root_gradients,
 )
 
 
@@ -47,21 +58,11 @@ def backward(
                 "`grad_tensors`."
             )
         grad_tensors = grad_variables
-    wanted = _sequence(inputs) if inputs is not None else []
-    if inputs is not None and not wanted:
-        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    roots = _sequence(tensors)
-    grads = _root_gradients(
-        roots, _sequence(grad_tensors) if grad_tensors is not None else [None] * len(roots), create_graph
-    )
-    keep = create_graph if retain_graph is None else retain_graph
-    edges = [_root_edge(t, i) for i, t in enumerate(roots)]
-    into = []
-    for t in wanted:
-        if not t.requires_grad:
-            raise RuntimeError("One of the differentiated Tensors does not require grad")
-        t.retain_grad()
-        into.append(gradient_edge(t))
+    wanted = () if inputs is None else _inputs(inputs, "backward")
+    roots = as_tuple(tensors)
+    grads = root_gradients(roots, given_gradients(grad_tensors, len(roots)))
+    edges = root_edges(roots, grads)
+    into = [input_edge(t, accumulate=True) for t in wanted]
     if create_graph:
         warnings.warn(
             "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient "
@@ -71,6 +72,7 @@ def backward(
             UserWarning,
             stacklevel=3,
         )
+    keep = create_graph if retain_graph is None else retain_graph
     run_backward(edges, grads, keep_graph=keep, create_graph=create_graph, inputs=into)
 
 
@@ -84,10 +86,12 @@ def grad(
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
-) -> tuple[Any, ...]:
+) -> Any:
     """The gradients of `outputs`, weighted by `grad_outputs`, with respect to `inputs`; nothing accumulates.
 
-    Raises RuntimeError for an input that does not require grad or (without `allow_unused`) was not used.
+    A tuple of one for each input; of a dict of inputs, a dict. With `is_grads_batched`, each of `grad_outputs` is a stack of
+    gradients, and so is each result. Raises RuntimeError for an input that does not require grad or (without
+    `allow_unused`) was not used.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html
     """
@@ -96,81 +100,59 @@ def grad(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
     allow_unused = materialize_grads if allow_unused is None else allow_unused
-    roots, wanted = _sequence(outputs), _sequence(inputs)
-    if not wanted:
-        raise ValueError("grad requires non-empty inputs.")
-    grads = _root_gradients(
-        roots, _sequence(grad_outputs) if grad_outputs is not None else [None] * len(roots), create_graph
-    )
-    keep = create_graph if retain_graph is None else retain_graph
-    edges = [_root_edge(t, i) for i, t in enumerate(roots)]
-    targets = []
-    for t in wanted:
-        if not t.requires_grad:
-            raise RuntimeError("One of the differentiated Tensors does not require grad")
-        targets.append(gradient_edge(t))  # None for a leaf that requires grad only through its base
-    found = run_backward(
-        edges, grads, keep_graph=keep, create_graph=create_graph, inputs=targets, accumulate=False
-    )
-    unused = next((index for index, g in enumerate(found) if g is None), None)
-    if not allow_unused and unused is not None:
-        raise RuntimeError(
-            f"The differentiated Tensor at index {unused} appears to not have been used in the graph. Set allow_unused=True if "
-            "this is the desired behavior."
+    roots, wanted = as_tuple(outputs), _inputs(inputs, "grad")
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other parts "
+            "of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
         )
+    grads = root_gradients(roots, given_gradients(grad_outputs, len(roots)), batched=is_grads_batched)
+    keep = create_graph if retain_graph is None else retain_graph
+
+    def gradients(grads: Any, keep_graph: bool) -> list[Any]:
+        edges = root_edges(roots, grads)
+        targets = [input_edge(t) for t in wanted]
+        found = run_backward(
+            edges, grads, keep_graph=keep_graph, create_graph=create_graph, inputs=targets, accumulate=False
+        )
+        unused = next((index for index, g in enumerate(found) if g is None), None)
+        if not allow_unused and unused is not None:
+            raise RuntimeError(
+                f"The differentiated Tensor at index {unused} appears to not have been used in the graph. Set "
+                "allow_unused=True if this is the desired behavior."
+            )
+        return found
+
+    found = batched_gradients(gradients, grads, keep) if is_grads_batched else gradients(grads, keep)
     if materialize_grads:
+        if any(g is None and not signatures.is_tensor(t) for g, t in zip(found, wanted, strict=True)):
+            raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
         found = [
             functions.zeros_like(t, requires_grad=create_graph) if g is None else g
             for g, t in zip(found, wanted, strict=True)
         ]
-    return tuple(found)
+    return dict(zip(inputs, found, strict=True)) if type(inputs) is dict else tuple(found)
 
 
-def _sequence(tensors: Any) -> list[Any]:
-    return [tensors] if signatures.is_tensor(tensors) else list(tensors)
-
-
-def _root_edge(tensor: Any, index: int) -> Any:
-    edge = gradient_edge(tensor)
-    if edge is None:
-        raise RuntimeError(f"element {index} of tensors does not require grad and does not have a grad_fn")
-    return edge
-
-
-def _root_gradients(roots: Sequence[Any], grads: Sequence[Any], create_graph: bool) -> list[Any]:
-    """One gradient per root: the given one, checked, or 1 for a real scalar."""
-    if len(grads) != len(roots):
-        raise RuntimeError(f"got {len(roots)} tensors and {len(grads)} gradients")
-    made = []
-    for i, (root, given) in enumerate(zip(roots, grads, strict=True)):
-        if given is None:
-            if root.requires_grad:
-                if root.numel() != 1:
-                    raise RuntimeError("grad can be implicitly created only for scalar outputs")
-                if root.dtype.is_complex or not root.dtype.is_floating_point:
-                    raise RuntimeError(
-                        f"grad can be implicitly created only for real scalar outputs but got {root.dtype!r}"
-                    )
-                made.append(functions.ones_like(root))
-            else:
-                made.append(None)
-            continue
-        if not signatures.is_tensor(given):
-            raise TypeError(f"gradients can be either Tensors or None, but got {type(given).__name__}")
-        if given._sizes != root._sizes:
-            raise RuntimeError(
-                f"Mismatch in shape: grad_output[{i}] has a shape of {given.shape} and output[{i}] has a shape of {root.shape}."
+def _inputs(inputs: Any, name: str) -> tuple[Any, ...]:
+    """What gradients are wanted of. Raises RuntimeError where that is nothing."""
+    if isinstance(inputs, Mapping):
+        if type(inputs) is not dict:
+            raise TypeError(
+                f"`inputs` argument to `{name}()` must be a dict, not {type(inputs).__name__}. Other Mapping types are not "
+                "supported."
             )
-        if given.dtype.is_complex != root.dtype.is_complex:
-            raise RuntimeError(
-                "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
-                f"grad_output[{i}] has a dtype of {given.dtype!r} and output[{i}] has a dtype of {root.dtype!r}."
-            )
-        made.append(given)
-    return made
+        wanted = tuple(inputs.values())
+    else:
+        wanted = as_tuple(inputs)
+    if not wanted:
+        raise RuntimeError(f"`inputs` argument to `{name}()` cannot be empty.")
+    return wanted
 
 
 __all__ = [
-    "backward", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad",
-    "set_grad_enabled",
+    "Function", "GradientEdge", "backward", "detect_anomaly", "enable_grad", "grad", "graph", "inference_mode",
+    "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip

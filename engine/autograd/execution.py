@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine import layout
-from engine.autograd.graph import AccumulateGrad, Edge, Node
+from engine.autograd.anomaly import check_gradients, warn_of_error
 from engine.autograd.modes import _State
+from engine.autograd.node import AccumulateGrad, Edge, Node
 
 if TYPE_CHECKING:
     from engine.tensor import Tensor
@@ -44,7 +46,7 @@ def run_backward(
 
     def deliver(edge: Edge, grad: Tensor) -> None:
         node, nr = edge
-        buffer = waiting.setdefault(id(node), [None] * len(node.metadata))
+        buffer = waiting.setdefault(id(node), [None] * len(node._input_metadata))
         buffer[nr] = grad if buffer[nr] is None else buffer[nr] + grad
 
     queued: set[int] = set()
@@ -66,15 +68,17 @@ def run_backward(
     try:
         while ready:
             node = heapq.heappop(ready)[2]
-            buffer = waiting.pop(id(node), None) or [None] * len(node.metadata)
-            _run_hooks(node, buffer, captured, capture_first=_leads_on(node, needed, accumulating))
-            if needed is not None and id(node) not in needed:
-                continue  # a single root that leads to no input: its hooks have run
-            edges, applied = _apply(node, buffer, needed, accumulating, deliver)
-            if applied and not keep_graph:
-                node.release()
-            for edge in edges:
-                target = edge[0]
+            buffer = waiting.pop(id(node), None) or [None] * len(node._input_metadata)
+            runs = _leads_on(node, needed, accumulating)
+            with _watched(node) if _State.anomaly else _UNWATCHED:
+                _run_tensor_hooks(node, buffer, captured, capture_first=runs)
+                if needed is not None and id(node) not in needed:
+                    continue  # a single root that leads to no input: its hooks have run
+                if runs:
+                    _run_node(node, buffer, needed, accumulating, deliver)
+                    if not keep_graph:
+                        node.release()
+            for target, _ in filter(None, node.next_edges):
                 dependencies[id(target)] -= 1
                 if dependencies[id(target)] == 0 and (needed is None or id(target) in needed):
                     heapq.heappush(ready, (-target.sequence_nr, id(target), target))
@@ -116,7 +120,7 @@ def _leads_on(node: Node, needed: set[int] | None, accumulating: set[int]) -> bo
     return any(edge is not None and id(edge[0]) in needed for edge in node.next_edges)
 
 
-def _run_hooks(
+def _run_tensor_hooks(
     node: Node, buffer: Buffer, captured: dict[tuple[int, int], Any], *, capture_first: bool
 ) -> None:
     """Tensor hooks may replace a gradient, then `retain_grad` keeps it.
@@ -129,8 +133,6 @@ def _run_hooks(
         for hook in list(hooks.values()):
             replaced = hook(buffer[nr])
             if replaced is not None:
-                if buffer[nr] is None:
-                    raise RuntimeError("can't replace a None gradient with a non-None value")
                 check_hook_result(buffer[nr], replaced, hook)
                 buffer[nr] = replaced
     for nr, retain in node.retain_hooks.items():
@@ -146,8 +148,12 @@ def _capture(node: Node, buffer: Buffer, captured: dict[tuple[int, int], Any]) -
             captured[(id(node), nr)] = grad
 
 
-def check_hook_result(grad: Tensor, replaced: Any, hook: Any) -> None:
+def check_hook_result(grad: Tensor | None, replaced: Any, hook: Any) -> None:
     """Raise unless what a hook returned can take the place of a gradient."""
+    if replaced is grad:
+        return
+    if grad is None:
+        raise RuntimeError("can't replace a None gradient with a non-None value")
     if not hasattr(type(replaced), "_is_engine_tensor"):
         raise TypeError(f"expected Variable, but hook returned '{type(replaced).__name__}'")
     name = getattr(hook, "__name__", "hook")
@@ -159,38 +165,94 @@ def check_hook_result(grad: Tensor, replaced: Any, hook: Any) -> None:
         )
 
 
-def _apply(
+def _check_tuple(values: tuple[Any, ...], replaced: Any, hook: Any) -> None:
+    """Raise unless what a hook of a node returned can take the place of its gradients."""
+    if not isinstance(replaced, tuple):
+        raise TypeError(f"expected tuple, but hook returned '{type(replaced).__name__}'")
+    if len(replaced) != len(values):
+        raise RuntimeError(
+            f"hook '{getattr(hook, '__name__', 'hook')}' has returned an incorrect number of values (got {len(replaced)}, but "
+            f"expected {len(values)})"
+        )
+    for grad, made in zip(values, replaced, strict=True):
+        if made is not None:
+            check_hook_result(grad, made, hook)
+
+
+def _run_pre_hooks(node: Node, buffer: Buffer) -> None:
+    for hook in list((node.pre_hooks or {}).values()):
+        values = tuple(buffer)
+        replaced = hook(values)
+        if replaced is not None and replaced is not values:
+            _check_tuple(values, replaced, hook)
+            buffer[:] = replaced
+
+
+def _run_post_hooks(node: Node, outputs: list[Any], grads: tuple[Any, ...]) -> list[Any]:
+    for hook in list((node.post_hooks or {}).values()):
+        values = tuple(outputs)
+        replaced = hook(values, grads)
+        if replaced is not None:
+            _check_tuple(values, replaced, hook)
+            outputs = list(replaced)
+    return outputs
+
+
+def _run_node(
     node: Node,
     buffer: Buffer,
     needed: set[int] | None,
     accumulating: set[int],
     deliver: Any,
-) -> tuple[list[Edge], bool]:
-    """Run one node if it leads to where gradients are wanted, and hand its gradients on.
-
-    Returns the edges that were served (also with no gradient), and whether the node ran.
-    """
+) -> None:
+    """Run one node between its hooks, and hand its gradients on to where they are wanted."""
+    if node.pre_hooks:
+        _run_pre_hooks(node, buffer)
+    seen = tuple(buffer) if node.post_hooks else ()
+    outputs: list[Any] = []
     if isinstance(node, AccumulateGrad):
         grad = buffer.pop()
         if grad is not None and (needed is None or id(node) in accumulating):
-            # As in torch, what nobody else holds may be taken over: there are the name `grad` and the argument here.
-            owned = sys.getrefcount(grad) == 2
+            # As in torch, what nobody else holds may be taken over: there are the name `grad` and the argument here, and what
+            # the hooks will see.
+            owned = sys.getrefcount(grad) == 2 + len(seen)
             node.accumulate(grad, owned=owned)
-        return [], True
-    edges = [edge for edge in node.next_edges if edge is not None]
-    if not _leads_on(node, needed, accumulating):
-        return edges, False
-    outputs = node.apply(buffer)
-    for i, (edge, grad) in enumerate(zip(node.next_edges, outputs, strict=True)):
-        if edge is None or grad is None or (needed is not None and id(edge[0]) not in needed):
-            continue
-        deliver(edge, _validated(grad, edge[0], edge[1], node.name(), i))
-    return edges, True
+    else:
+        given = node.apply(buffer)
+        for i, (edge, grad) in enumerate(zip(node.next_edges, given, strict=True)):
+            wanted = needed is None or node.computes_all or (edge is not None and id(edge[0]) in needed)
+            if edge is None or grad is None or not wanted:
+                outputs.append(None)
+            else:
+                outputs.append(_validated(grad, edge[0], edge[1], node.name(), i))
+    if node.post_hooks:
+        outputs = _run_post_hooks(node, outputs, seen)
+    if _State.anomaly and _State.check_nan:
+        check_gradients(node, outputs)
+    for edge, grad in zip(node.next_edges, outputs, strict=False):
+        if edge is not None and grad is not None and (needed is None or id(edge[0]) in needed):
+            deliver(edge, grad)
+
+
+@contextlib.contextmanager
+def _watched(node: Node) -> Iterator[None]:
+    """With anomaly detection: what is made meanwhile has this node as its parent, and an error is told with where it was made."""
+    before, _State.evaluating = _State.evaluating, node
+    try:
+        yield
+    except Exception:
+        warn_of_error(node)
+        raise
+    finally:
+        _State.evaluating = before
+
+
+_UNWATCHED = contextlib.nullcontext()
 
 
 def _validated(grad: Tensor, node: Node, nr: int, producer: str, index: int) -> Tensor:
     """A gradient in the shape and dtype of what it belongs to: summed over broadcast dimensions, then cast."""
-    sizes, dtype = node.metadata[nr]
+    sizes, dtype = node._input_metadata[nr]
     if grad._sizes != sizes:
         if not _expandable(sizes, grad._sizes):
             raise RuntimeError(

@@ -6,14 +6,25 @@ Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#locally-disabli
 from __future__ import annotations
 
 import functools
+import inspect
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 
 class _State:
-    """The modes of the (single) thread."""
+    """The modes of the (single) thread.
+
+    evaluating: with anomaly detection, the node that is running. before_write: what is called with a tensor that is about to
+    be written in place (`engine.autograd.mutation`).
+    """
 
     grad = True
     inference = False
+    anomaly = False
+    check_nan = True
+    evaluating: Any = None
+    before_write: Any = None
 
 
 def is_grad_enabled() -> bool:
@@ -27,72 +38,112 @@ def is_inference_mode_enabled() -> bool:
 
 
 class _Mode:
-    """A context manager that is a decorator too; each entry remembers what it replaces."""
+    """A context manager that decorates functions too: each call of one is made inside a mode of its own."""
 
-    def __init__(self) -> None:
-        self._previous: list[tuple[bool, bool]] = []
+    _before: tuple[bool, bool]
 
-    def _enter(self) -> None:
-        raise AssertionError("a mode says what it sets")
+    def _again(self) -> _Mode:
+        return type(self)()
 
     def __enter__(self) -> None:
-        self._previous.append((_State.grad, _State.inference))
-        self._enter()
+        raise AssertionError("a mode says what it sets")
 
     def __exit__(self, *error: object) -> None:
-        _State.grad, _State.inference = self._previous.pop()
+        _State.grad, _State.inference = self._before
 
     def __call__(self, function: Any) -> Any:
+        if inspect.isclass(function):
+            warnings.warn(
+                "Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions "
+                "or methods. To preserve the current behavior of class decoration, you can directly decorate the `__init__` "
+                "method and nothing else.",
+                FutureWarning,
+                stacklevel=2,
+            )
+        if inspect.isgeneratorfunction(function):
+            return _generating(self._again, function)
+
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with self:
+            with self._again():
                 return function(*args, **kwargs)
 
         return wrapped
 
 
+def _generating(mode: Callable[[], _Mode], function: Any) -> Any:
+    """A generator function whose generators run inside the mode and wait outside of it."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        generator = function(*args, **kwargs)
+        go_on: Callable[[], Any] = lambda: next(generator)  # noqa: E731
+        while True:
+            try:
+                with mode():
+                    made = go_on()
+            except StopIteration as end:
+                return end.value
+            try:
+                sent = yield made
+            except GeneratorExit:
+                with mode():
+                    generator.close()
+                raise
+            except BaseException as error:
+                go_on = functools.partial(generator.throw, error)
+            else:
+                go_on = functools.partial(generator.send, sent)
+
+    return wrapped
+
+
 class no_grad(_Mode):
     """Nothing inside is recorded."""
 
+    _grad = False
+
     def __new__(cls, function: Any = None) -> Any:
         self = super().__new__(cls)
-        if function is None:
-            return self
-        self.__init__()  # type: ignore[misc]
-        return self(function)
+        return self if function is None else self(function)
 
     def __init__(self, function: Any = None) -> None:
-        super().__init__()
+        pass
 
-    def _enter(self) -> None:
-        _State.grad = False
+    def __enter__(self) -> None:
+        self._before = (_State.grad, _State.inference)
+        _State.grad = self._grad
 
 
 class enable_grad(no_grad):
     """Operations inside are recorded, also within `no_grad`."""
 
-    def _enter(self) -> None:
-        _State.grad = True
+    _grad = True
 
 
 class set_grad_enabled(_Mode):
     """Set grad mode at once; as a context manager, until the block ends."""
 
     def __init__(self, mode: bool) -> None:
-        super().__init__()
         if not isinstance(mode, bool):
-            raise TypeError(f"set_grad_enabled(): argument 'enabled' must be bool, not {type(mode).__name__}")
+            raise TypeError(
+                f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}"
+            )
         self._before = (_State.grad, _State.inference)
-        self._mode = mode
-        _State.grad = mode
+        self._mode = _State.grad = mode
 
-    def _enter(self) -> None:
-        self._previous[-1] = self._before
+    def _again(self) -> _Mode:
+        return set_grad_enabled(self._mode)
+
+    def __enter__(self) -> None:
         _State.grad = self._mode
 
     def __call__(self, function: Any) -> Any:
         _State.grad = self._before[0]
         return super().__call__(function)
+
+    def __repr__(self) -> str:
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self._mode})"
 
 
 class inference_mode(_Mode):
@@ -106,9 +157,11 @@ class inference_mode(_Mode):
         return self(mode)
 
     def __init__(self, mode: Any = True) -> None:
-        super().__init__()
         self._mode = mode if isinstance(mode, bool) else True
 
-    def _enter(self) -> None:
-        _State.inference = self._mode
-        _State.grad = not self._mode
+    def _again(self) -> _Mode:
+        return inference_mode(self._mode)
+
+    def __enter__(self) -> None:
+        self._before = (_State.grad, _State.inference)
+        _State.inference, _State.grad = self._mode, not self._mode

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from engine import functions
 from engine.autograd.execution import check_hook_result
-from engine.autograd.graph import Node, gradient_edge
 from engine.autograd.modes import is_grad_enabled
+from engine.autograd.node import Node, gradient_edge
 from engine.history import ViewInfo
 from engine.results import Geometry, make_view
 from engine.tensor import Tensor
@@ -66,7 +66,7 @@ def _through_node(
                 view._view.made_in = ViewInfo.FUNCTION
             seen[i] = view
         else:
-            node.metadata.append((tensor._sizes, tensor.dtype))
+            node._input_metadata.append((tensor._sizes, tensor.dtype))
     return tuple(seen), where
 
 

@@ -1,0 +1,192 @@
+"""Tensors that the graph keeps for backward, and the hooks that may keep something else in their place.
+
+Sources: https://docs.pytorch.org/docs/stable/notes/autograd.html#saved-tensors and
+https://docs.pytorch.org/docs/stable/autograd.html#saved-tensors-default-hooks
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from engine.autograd.modes import _State, no_grad
+from engine.autograd.node import Node, accumulator
+
+if TYPE_CHECKING:
+    from engine.tensor import Tensor
+
+_HINT = (
+    "enable anomaly detection to find the operation that failed to compute its gradient, with "
+    "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+)
+_HINT_OF_ANOMALY = (
+    "the backtrace further above shows the operation that failed to compute its gradient. The variable in question was "
+    "changed in there or anywhere later. Good luck!"
+)
+
+
+class SavedTensor:
+    """A tensor kept for backward, with the version it had: backward refuses a changed one.
+
+    An output of the node itself is kept without its history and gets it back when it is read, so that a node does not
+    hold itself.
+    """
+
+    __slots__ = ("counter", "had_history", "is_output", "output_nr", "tensor", "version")
+
+    def __init__(self, tensor: Tensor, node: Node | None = None) -> None:
+        _refuse_inference(tensor)
+        self.is_output = node is not None
+        self.output_nr = tensor._output_nr
+        self.counter = tensor._counter
+        self.version = tensor._counter.value
+        self.tensor = tensor._alias() if self.is_output else tensor
+        self.had_history = tensor._grad_fn is not None
+
+    def unpack(self, node: Node) -> Tensor:
+        """The tensor. Raises RuntimeError where an in-place operation has changed it since."""
+        if self.counter.value != self.version:
+            self._complain(node)
+        if self.had_history and not self.is_output and self.tensor._grad_fn is None:
+            raise RuntimeError(
+                "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, "
+                "please use out-of-place `.detach()` instead"
+            )
+        if self.is_output:
+            tensor = self.tensor._alias()
+            tensor._grad_fn, tensor._output_nr = node, self.output_nr
+            return tensor
+        return self.tensor
+
+    def _complain(self, node: Node) -> None:
+        t = self.tensor
+        source = node if self.is_output else t._grad_fn
+        producer = (
+            f", which is output {self.output_nr} of {source.operation_name()}," if source is not None else ""
+        )
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an inplace operation: "
+            f"[{_type_text(t)} {list(t._sizes)}]{producer} is at version {self.counter.value}; expected version "
+            f"{self.version} instead. Hint: {_HINT_OF_ANOMALY if _State.anomaly else _HINT}"
+        )
+
+
+def _type_text(t: Tensor) -> str:
+    """The type as C++ prints it: dtypes younger than the legacy tensor types have names of another form."""
+    young = t.dtype.is_complex or t.dtype.name in ("bfloat16", "bool")
+    return f"CPU{t.dtype.legacy}Type" if young else t.type()
+
+
+def _refuse_inference(tensor: Tensor) -> None:
+    if tensor._inference:
+        raise RuntimeError(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+            "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
+            "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+        )
+
+
+# ---------------------------------------------------------------------------------------------------------------- hooks
+
+PackHook = Callable[[Any], Any]
+
+_hooks: list[tuple[PackHook, PackHook]] = []
+"""Pairs of pack and unpack hooks; the last one is in use."""
+
+
+class _Disabled:
+    """The text with which hooks are refused, None where they are not."""
+
+    text: str | None = None
+
+
+class PackedTensor(SavedTensor):
+    """What a pack hook made of a tensor, and the tensor's history.
+
+    Versions are not looked at: what is unpacked need not be the tensor that was saved.
+    """
+
+    __slots__ = ("_accumulator", "_grad_fn", "_is_leaf", "_packed", "_requires_grad", "_unpack")
+
+    def __init__(self, tensor: Tensor, node: Node | None, hooks: tuple[PackHook, PackHook]) -> None:
+        _refuse_inference(tensor)
+        pack, self._unpack = hooks
+        self.output_nr = tensor._output_nr
+        self._is_leaf, self._requires_grad = tensor.is_leaf, tensor.requires_grad
+        self._grad_fn = tensor.grad_fn if node is None else None
+        self._accumulator = accumulator(tensor) if self._is_leaf and tensor._requires_grad else None
+        version = tensor._version
+        with no_grad():
+            self._packed = pack(tensor)
+        if tensor._version != version:
+            raise RuntimeError(
+                "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be "
+                "modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you "
+                "need to perform in-place operations on the input to a pack hook."
+            )
+
+    def unpack(self, node: Node) -> Tensor:
+        """What the unpack hook returns, with the history of the saved tensor. Raises TypeError where it is no tensor."""
+        data = self._unpack(self._packed)
+        if not hasattr(type(data), "_is_engine_tensor"):
+            raise TypeError(
+                "Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
+                f"{type(data).__name__}"
+            )
+        history = None if self._is_leaf else self._grad_fn or node
+        if history is None and not self._requires_grad and not data.requires_grad:
+            return data
+        tensor = data._alias()
+        if history is not None:
+            tensor._grad_fn, tensor._output_nr = history, self.output_nr
+        else:
+            tensor._share_accumulator(self._accumulator)
+        return tensor
+
+
+def save(tensor: Tensor, node: Node | None = None) -> SavedTensor:
+    """Keep a tensor for backward, an output of `node` if that is given, as the hooks in use say."""
+    return PackedTensor(tensor, node, _hooks[-1]) if _hooks else SavedTensor(tensor, node)
+
+
+class saved_tensors_hooks:
+    """A block in which `pack_hook(tensor)` is kept in place of each tensor that is saved; `unpack_hook` undoes it.
+
+    Source: https://docs.pytorch.org/docs/stable/autograd.html#torch.autograd.graph.saved_tensors_hooks
+    """
+
+    def __init__(self, pack_hook: PackHook, unpack_hook: PackHook) -> None:
+        self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
+
+    def __enter__(self) -> None:
+        if not (callable(self.pack_hook) and callable(self.unpack_hook)):
+            raise TypeError("_push_saved_tensors_default_hooks(): incompatible function arguments.")
+        if _Disabled.text is not None:
+            raise RuntimeError(_Disabled.text)
+        _hooks.append((self.pack_hook, self.unpack_hook))
+
+    def __exit__(self, *error: object) -> None:
+        _hooks.pop()
+
+
+class save_on_cpu(saved_tensors_hooks):
+    """A block in which saved tensors are kept in the memory of the CPU, where those of the engine are already."""
+
+    def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
+        super().__init__(lambda tensor: (tensor.device, tensor.cpu()), lambda packed: packed[1].to(packed[0]))
+
+
+@contextlib.contextmanager
+def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
+    """A block in which hooks for saved tensors are refused with a RuntimeError of this text."""
+    if not isinstance(error_message, str):
+        raise TypeError("_saved_tensors_hooks_disable(): incompatible function arguments.")
+    before = _Disabled.text
+    try:
+        _Disabled.text = error_message
+        if _hooks:
+            raise RuntimeError(error_message)
+        yield
+    finally:
+        _Disabled.text = before
