@@ -23,7 +23,7 @@ from engine.dtypes import (
     int32, int64, set_default_dtype, uint8,
 )  # fmt: skip
 from engine.ops import (  # importing a family registers it
-    activations, along_dimension, arithmetic, binary_floats, comparison, complexes, contractions, conversion,
+    activations, along_dimension, arithmetic, binary_floats, brackets, comparison, complexes, contractions, conversion,
     counting, covariance, creation, decompositions, diagonals, distributions, elementary, extrema, factorizations,
     from_data, fused, gamma_functions, gathering, geometry, histograms, indexing, joining, legacy, linear_algebra,
     logic, masks, matrix_functions, matrix_norms, memory, networks, nonzero_places, norms, orders, parts, powers,

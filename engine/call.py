@@ -7,6 +7,7 @@ operations (leaf checks, version bumps, grad mode, memory overlap, undefined ele
 
 from __future__ import annotations
 
+import itertools
 import operator
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine.autograd.modes import _State
+from engine.autograd.node import Node, UnknownDerivative
 from engine.compute import compute_mutation, compute_results
 from engine.nodes import OpNode
 from engine.registry import COMPOSITE, GENERAL, MUTATION, POINTWISE, VIEW, Op, compare
@@ -27,6 +29,7 @@ from engine.writes import (
     rebase_history,
     require_out_dtype,
     require_shape,
+    resize_output,
     warn_of_resize,
     write,
     write_result,
@@ -38,30 +41,16 @@ _GRAD = operator.attrgetter("requires_grad")
 def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) -> Any:
     """Run a bound call in one of its forms."""
     kind = op.kind
-    if kind == COMPOSITE and not inplace:
-        return op.kernel(*values) if out is None else _run_composite_out(op, values, out)
-    tensors = _tensors(op, values)
     if out is not None:
-        unknown = op.node_name == "NotImplemented"
-        sloped = op.derivatives and not unknown and any(d.category >= dtypes.FLOAT for d in op.accepts)
-        _refuse_grad_with_out(op, tensors if sloped else [], out)
-        if op.check is not None:
-            op.check(values)
-        written = NotImplemented if op.out_form is None else op.out_form(*values, out)
-        if written is not NotImplemented:
-            return written
-        if not unknown or not _State.grad or not any(map(_GRAD, tensors)):
-            return _run_out(op, values, tensors, out)
-        # Where torch knows no derivative it does record `out`, to complain when a gradient comes.
-        node = op.node_class(values, inplace=False)
-        made = _run_out(op, values, tensors, out)
-        rebase_history(made, node)
-        return made
+        return _run_into(op, values, out)
+    if kind == COMPOSITE and not inplace:
+        return op.kernel(*values)
+    tensors = _tensors(op, values)
     recorded = _State.grad and not _State.inference and any(map(_GRAD, tensors))
     if recorded and all(t._inference for t in tensors):
         # Inference tensors alone are never recorded, even where one was told to require grad; a number is no such tensor.
         indices = [t for value in values if isinstance(value, list) for t in value if isinstance(t, Tensor)]
-        recorded = any(not isinstance(values[i], Tensor) for i in op.number_operands)
+        recorded = any(not isinstance(values[i], Tensor) for i in op.wrapped_numbers)
         recorded = recorded or any(not t._inference for t in indices)
     if inplace:
         check_inplace(values[0], recorded and bool(op.derivatives))
@@ -179,18 +168,45 @@ def _check_dim(op: Op, values: list[Any]) -> None:
         layout.wrap_dim(dim, len(values[0]._sizes))
 
 
-def _refuse_grad_with_out(op: Op, tensors: list[Tensor], out: Any) -> None:
-    outs = out if isinstance(out, (tuple, list)) else [out]
-    for t in outs:
-        if not isinstance(t, Tensor):
-            raise TypeError(f"{op.name}(): argument 'out' must be Tensor, not {type(t).__name__}")
-    if op.rule is compare:  # truth values have no gradients that could be lost
-        return
-    if _State.grad and any(t.requires_grad for t in (*tensors, *outs)):
-        raise RuntimeError(
-            f"{op.refuses_as}(): functions with out=... arguments don't support automatic differentiation, but one of the "
-            "arguments requires grad."
+def _run_into(op: Op, values: list[Any], out: Any) -> Any:
+    """The `out=` form."""
+    tensors = _tensors(op, values)
+    outs = list(out) if isinstance(out, (tuple, list)) else [out]
+    node: Node | None = None
+    if op.out_grad == "unknown":
+        _refuse_leaves(op, outs)
+        if _State.grad and any(map(_GRAD, (*tensors, *outs))):
+            node = UnknownDerivative(op.refuses_as, [*tensors, *outs])
+    elif op.kind != COMPOSITE or op.before_out is not None:  # such composites are single operations in torch
+        sloped = op.kind == COMPOSITE or (
+            op.derivatives and any(d.category >= dtypes.FLOAT for d in op.accepts)
         )
+        _refuse_grad_with_out(op, [*tensors, *outs] if sloped else outs)
+    if op.check is not None:
+        op.check(values)
+    if op.kind == COMPOSITE and op.before_out is not None:
+        op.before_out(values, outs)
+    written = NotImplemented if op.out_form is None else op.out_form(*values, out)
+    if written is not NotImplemented:
+        return written
+    made = (_run_composite_out if op.kind == COMPOSITE else _run_out)(op, values, tensors, out)
+    if node is not None:
+        rebase_history(made, node)
+    return made
+
+
+_LOST = "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad."
+
+
+def _refuse_grad_with_out(op: Op, tensors: list[Tensor]) -> None:
+    if op.out_grad == "refused" and _State.grad and any(map(_GRAD, tensors)):
+        raise RuntimeError(op.refuses_as + _LOST)
+
+
+def _refuse_leaves(op: Op, outs: list[Tensor]) -> None:
+    bases = [t if t._view is None else t._view.base for t in outs if t.requires_grad]
+    if _State.grad and any(base.is_leaf for base in bases):
+        raise RuntimeError(f"aten::{op.refuses_as}{_LOST}")
 
 
 def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
@@ -213,6 +229,11 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
         if t._sizes != result.values.shape and _is_cast_into(op, values, result, t):
             warn_of_resize(t, result.values.shape)  # torch resizes before it casts and again after it
         write_result(t, depending_on_order(op.memory, result, t, tensors[:1], tensors[1:]))
+    if any(
+        layout.overlaps(a, b) for a, b in itertools.combinations(outs, 2)
+    ):  # which is written last is left open
+        for t in outs:
+            t._mark_undefined(True)
     return _package(op, tuple(outs), "_out") if len(op.signature.outputs) > 1 else outs[0]
 
 
@@ -225,19 +246,17 @@ def _is_cast_into(op: Op, values: list[Any], result: Result, target: Tensor) -> 
     return compare([values[i] for i in op.tensor_positions])[0] is not target.dtype
 
 
-def _run_composite_out(op: Op, values: list[Any], out: Any) -> Any:
-    """The `out=` form of a composite: its own one, or its result is written into the given tensors."""
-    tensors = _tensors(op, values)
-    if op.before_out is not None:  # such composites are single operations in torch
-        _refuse_grad_with_out(op, tensors, out)
-        op.before_out(values, list(out) if isinstance(out, (tuple, list)) else [out])
-    written = NotImplemented if op.out_form is None else op.out_form(*values, out)
-    if written is not NotImplemented:
-        return written
+def _run_composite_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
+    """The result of a composite is written into the given tensors."""
     result = op.kernel(*values)
     pairs = list(zip(out, result, strict=True)) if isinstance(result, tuple) else [(out, result)]
-    _refuse_grad_with_out(op, [r for _, r in pairs], out)
+    _refuse_grad_with_out(op, [t for pair in pairs for t in pair])
     for target, value in pairs:
+        if op.out_grad == "copied":
+            require_out_dtype(op, value.dtype, target)
+            resize_output(target, value._sizes)
+            target.copy_(value)
+            continue
         check_memory(op.memory, target, tensors[:1], tensors[1:])
         require_out_dtype(op, value.dtype, target)
         # Products allocate `out` themselves; elementwise steps leave that to the last one, which keeps its layout.

@@ -68,6 +68,19 @@ def _documentation(overloads: list[Op]) -> str:
     return "\n".join(filter(None, [*lines, "", note, source]))
 
 
+def _wrong_out(op: Op, name: str, out: Any) -> str | None:
+    """What to say of an `out=` that is no tensor, or no tuple of as many as an operation has results; None of a good one."""
+    count = len(op.signature.outputs)
+    several = isinstance(out, (tuple, list))
+    if several and count > 1 and len(out) != count:
+        raise TypeError(f"expected tuple of {count} elements but got {len(out)}")
+    parts = out if several and (count > 1 or op.kind == COMPOSITE) else [out]
+    if (several or count < 2) and all(isinstance(t, Tensor) for t in parts):
+        return None
+    wanted = "tuple of Tensors" if count > 1 else "Tensor"
+    return f"{name}(): argument 'out' must be {wanted}, not {type(out).__name__}"
+
+
 def dispatch(
     name: str,
     overloads: list[Op],
@@ -96,6 +109,11 @@ def dispatch(
         except signatures.Mismatch as error:
             errors.append(str(error))
             continue
+        if out is not None:
+            wrong = _wrong_out(op, name, out)
+            if wrong is not None:
+                errors.append(wrong)
+                continue
         if op.warning is not None:
             warnings.warn(op.warning, UserWarning, stacklevel=3)
         return run(op, values, inplace=inplace, out=out)

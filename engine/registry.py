@@ -67,6 +67,7 @@ class Op:
     out_dtype_error: str | None = None
     before_out: Callable[[list[Any], list[Any]], None] | None = None
     out_form: Callable[..., Any] | None = None
+    out_grad: str = "refused"
     sees_out: bool = False
     of_format: bool = False
     check: Callable[[list[Any]], None] | None = None
@@ -167,6 +168,7 @@ def op(
     out_dtype_error: str | None = None,
     before_out: Callable[[list[Any], list[Any]], None] | None = None,
     out_form: Callable[..., Any] | None = None,
+    out_grad: str | None = None,
     sees_out: bool = False,
     of_format: bool = False,
     check: Callable[[list[Any]], None] | None = None,
@@ -200,6 +202,10 @@ def op(
     out_form: the `out=` form of a composite that torch writes through another operation's, or one that does more than
         write the result; called with the bound values and `out`. It may return NotImplemented for the usual form, which
         for composites copies their result.
+    out_grad: what becomes of gradients with `out=`. A call that would lose some is `refused` (the usual); or they are
+        `ignored` (the usual where results are truth values), or flow through the copy of a composite's result (`copied`); or
+        only leaves are refused, and a result has a history that complains when a gradient comes (`unknown`, the usual where
+        torch does not know the derivative of any form).
     sees_out: the kernel takes the tensor that is to be written, too (as `out`, None where there is none).
     of_format: elementwise, and computed in the nominal format in every precision mode, on which the result depends.
     check: called with the bound values once autograd has allowed a write, before memory is looked at.
@@ -218,6 +224,7 @@ def op(
         memory=MEMORY.get(kind, MEMORY.get(family, frozenset())) if memory is None else frozenset(memory.split()),
         last_leads=last_leads, casts=casts, stepwise=stepwise, wide_scalar=wide_scalar,
         bound_rule=bound_rule, out_dtype_error=out_dtype_error, before_out=before_out, out_form=out_form,
+        out_grad=out_grad or ("unknown" if node == "NotImplemented" else "ignored" if rule is compare else "refused"),
         sees_out=sees_out, of_format=of_format, check=check, warning=warning, refuses_as=refuses_as or parsed.name,
     )  # fmt: skip
     from engine import nodes, publishing

@@ -236,6 +236,20 @@ class CopySlices(Node):
         self.operation = None
 
 
+class UnknownDerivative(Node):
+    """The history of a result of which torch knows no derivative, to complain when a gradient comes."""
+
+    def __init__(self, operation: str, tensors: Sequence[Tensor]) -> None:
+        super().__init__([gradient_edge(t) for t in tensors])
+        self.operation = operation
+
+    def apply(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
+        raise RuntimeError(f"derivative for aten::{self.operation} is not implemented")
+
+
+UnknownDerivative.__name__ = "NotImplemented"  # torch's name for it
+
+
 class AsStridedBackward0(Node):
     """The history that a view gets anew after its base's history was rewritten."""
 

@@ -58,8 +58,7 @@ _CONJ_PHYSICAL = pointwise(
 )  # fmt: skip
 pointwise(
     "_conj_physical_into(Tensor input)", np.conjugate, forms="function out", exact=True, error_name="conj_physical",
-    refuses_as="aten::conj_physical",
-    out_dtype_error=SAME_OUT,
+    refuses_as="conj_physical", out_grad="unknown", out_dtype_error=SAME_OUT,
 )  # fmt: skip
 op(
     "conj_physical(Tensor input)", kind=COMPOSITE, kernel=_conj_physical, family="pointwise", forms="function method out",

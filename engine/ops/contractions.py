@@ -18,6 +18,7 @@ from engine.dtypes import BOOL
 from engine.ops.pointwise import conj, multiply_add
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.tensor import Tensor
+from engine.writes import resize_output
 
 # ---------------------------------------------------------------------------------------------------------------- matmul
 
@@ -90,15 +91,27 @@ def _batched(input: Any, other: Any) -> Any:
 
 def _matmul_into(input: Any, other: Any, out: Any) -> Any:
     """A vector times a matrix is written as a matrix of one row, which `out` then loses again."""
-    if (input.dim(), other.dim()) == (1, 2):
+    dims = (input.dim(), other.dim())
+    if dims == (1, 2):
         return F.mm(input.unsqueeze(0), other, out=out).squeeze_(0)
-    return F._matmul(input, other, out=out)
+    into = {(1, 1): F.dot, (2, 1): F.mv, (2, 2): F.mm}.get(dims, F._matmul)
+    return into(input, other, out=out)
+
+
+def _resize_for_batches(values: list[Any], outs: list[Any]) -> None:
+    """torch gives `out` the shape of all batches before it multiplies."""
+    input, other = values
+    if input.dim() and other.dim():
+        batches = layout.broadcast_two(input._sizes[:-2], other._sizes[:-2])
+        resize_output(
+            outs[0], (*batches, *input._sizes[-2:-1], *(other._sizes[-1:] if other.dim() > 1 else ()))
+        )
 
 
 op(
     "_matmul(Tensor input, Tensor other)", refuses_as="matmul",
     kind=COMPOSITE, kernel=_matmul, family="linalg", forms="function out",
-    memory="mixes-first mixes-others",
+    memory="mixes-first mixes-others", before_out=_resize_for_batches,
     out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead",
 )  # fmt: skip
 op(
@@ -241,9 +254,25 @@ def _tensordot_dims(input: Any, other: Any, dims: Any) -> Any:
 _TENSORDOT_OUT = (
     "tensordot: Expected the output tensor to have dtype {result}, but got an output tensor with dtype {out}"
 )
+
+
+def _tensordot_into(input: Any, other: Any, dims: Any, out: Any) -> Any:
+    made = _tensordot_dims(input, other, dims)
+    if made.dtype is not out.dtype:
+        raise RuntimeError(_TENSORDOT_OUT.format(result=made.dtype.legacy, out=out.dtype.legacy))
+    if out.requires_grad and out._sizes != made._sizes:
+        raise RuntimeError(
+            "tensordot(): the 'out' tensor was specified and requires gradients, and its shape does not match the expected "
+            "result. Either remove the 'out' argument, ensure it does not require gradients, or make sure its shape matches "
+            "the expected output."
+        )
+    resize_output(out, made._sizes)
+    return out.copy_(made)
+
+
 op(
     "tensordot(Tensor a, Tensor b, object dims=2)", kind=COMPOSITE, kernel=_tensordot_dims, family="linalg",
-    forms="function out", out_dtype_error=_TENSORDOT_OUT,
+    forms="function out", out_form=_tensordot_into,
 )  # fmt: skip
 
 

@@ -64,6 +64,12 @@ def _diag_embed(input: Tensor, offset: int, dim1: int, dim2: int) -> np.ndarray:
     return out
 
 
+_OUT_DTYPE = "Expected out tensor to have dtype {result}, but got {out} instead"
+op(
+    "_diag_embed_into(Tensor input, int offset)", kind=GENERAL, family="linalg", forms="function out", exact=True,
+    kernel=lambda input, offset: _diag_embed(input, offset, -2, -1), out_dtype_error=_OUT_DTYPE, out_grad="unknown",
+    refuses_as="diag_embed",
+)  # fmt: skip
 op(
     "diag_embed(Tensor input, int offset=0, int dim1=-2, int dim2=-1)", kind=GENERAL, kernel=_diag_embed, family="linalg",
     exact=True, moves=True,
@@ -72,7 +78,7 @@ op(
 op(
     "diagonal_copy(Tensor input, int offset=0, int dim1=0, int dim2=1)", kind=GENERAL, family="linalg",
     kernel=lambda input, offset, dim1, dim2: input.detach().diagonal(offset, dim1, dim2)._array().copy(),
-    forms="function out", exact=True, node="DiagonalBackward0_copy",
+    forms="function out", exact=True, node="DiagonalBackward0_copy", out_grad="unknown", out_dtype_error=_OUT_DTYPE,
     derivatives={
         "input": lambda grad, input_sizes, offset, dim1, dim2: F.diagonal_backward(grad, input_sizes, offset, dim1, dim2)
     },
@@ -88,6 +94,11 @@ def _diag(input: Tensor, diagonal: int) -> Tensor:
     raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.dim()}D")
 
 
+def _diag_into(input: Tensor, diagonal: int, out: Tensor) -> Any:
+    into: Any = {1: F._diag_embed_into, 2: F.diagonal_copy}.get(input.dim())
+    return _diag(input, diagonal) if into is None else into(input, diagonal, out=out)
+
+
 def _diagflat(input: Tensor, offset: int) -> Tensor:
     """A matrix with all elements on a diagonal."""
     return F.diag_embed(input.contiguous().view(-1), offset)
@@ -95,7 +106,7 @@ def _diagflat(input: Tensor, offset: int) -> Tensor:
 
 op(
     "diag(Tensor input, int diagonal=0)", kind=COMPOSITE, kernel=_diag, family="linalg", forms="function method out",
-    exact=True, out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead",
+    exact=True, out_form=_diag_into,
 )  # fmt: skip
 op(
     "linalg_diagonal(Tensor A, *, int offset=0, int dim1=-2, int dim2=-1)", kind=COMPOSITE, family="linalg", forms="function",

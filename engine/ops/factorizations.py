@@ -165,11 +165,28 @@ _LU: Op = op(
 
 def _lu(A: Tensor, pivot: bool, get_infos: bool) -> tuple[Any, ...]:
     """Both triangular factors in one matrix, the row exchanges, and with `get_infos` the place of a zero pivot."""
-    made = tuple(run(_LU, [A, pivot]))
-    return named_tuple("_lu_with_info", ("LU", "pivots", "info"))(made) if get_infos else made[:2]
+    return tuple(run(_LU, [A, pivot]))[: 2 + get_infos]
 
 
-op(
-    "lu(Tensor A, bool pivot=True, bool get_infos=False)", kind=COMPOSITE, kernel=_lu, family="linalg",
-    warning="torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex",
-)  # fmt: skip
+def _named_lu(A: Tensor, pivot: bool, get_infos: bool) -> tuple[Any, ...]:
+    made = _lu(A, pivot, get_infos)
+    return named_tuple("_lu_with_info", ("LU", "pivots", "info"))(made) if get_infos else made
+
+
+def _lu_into(A: Tensor, pivot: bool, get_infos: bool, out: Any) -> Any:
+    made = _lu(A, pivot, get_infos)
+    if not isinstance(out, (tuple, list)):
+        raise TypeError(f"argument 'out' must be tuple of Tensors, not {type(out).__name__}")
+    if len(out) != len(made):
+        raise TypeError(f"expected tuple of {len(made)} elements but got {len(out)}")
+    for target, result in zip(out, made, strict=True):
+        target.resize_as_(result).copy_(result)
+    return out
+
+
+for _forms, _kernel in (("function out", _named_lu), ("method", _lu)):
+    op(
+        "lu(Tensor A, bool pivot=True, bool get_infos=False)", kind=COMPOSITE, kernel=_kernel, family="linalg", forms=_forms,
+        warning="torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex",
+        out_form=_lu_into if "out" in _forms else None,
+    )  # fmt: skip

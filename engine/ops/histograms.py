@@ -66,7 +66,7 @@ def _real(x: Any) -> float:
 
 op(
     "histc(Tensor input, int bins=100, Number min=0, Number max=0)", kind=GENERAL, kernel=_histc, family="reduction",
-    forms="function method out", memory="mixes-first",
+    forms="function method out", memory="mixes-first", out_grad="ignored",
     out_dtype_error="torch.histogram: input tensor and hist tensor should have the same dtype, but got input {result} and "
     "hist {out}",
 )  # fmt: skip

@@ -7,7 +7,6 @@ Source: https://docs.pytorch.org/docs/stable/torch.html#blas-and-lapack-operatio
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from engine import functions as F
 from engine.casts import checked_number
 from engine.dtypes import BOOL, FLOAT, HALVES, dtype
 from engine.ops.pointwise import conj, scaled
+from engine.ops.sums_of_products import multiply, product_of, rounded, undecided, wide
 from engine.random_support import C_NAME
 from engine.registry import GENERAL, MEMORY, POINTWISE, op
 from engine.results import Result
@@ -25,59 +25,6 @@ from engine.tensor import Tensor
 from engine.writes import check_memory, resize_output
 
 # -------------------------------------------------------------------------------------------------------------- products
-
-
-def wide(t: Tensor) -> np.ndarray:
-    """The elements in the dtype to compute in."""
-    return t._array().astype(dtypes.opmath(t.dtype), copy=False)
-
-
-def multiply(a: Tensor, b: Tensor, name: str) -> np.ndarray:
-    """The matrix product in the computing dtype. Raises NotImplementedError for bools, unless there is nothing to add."""
-    product = np.matmul(wide(a), wide(b))
-    if a.dtype.category == BOOL and product.size and a._sizes[-1]:
-        raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
-    return product
-
-
-_LARGEST = [dtypes.finfo(d).max for d in (dtypes.float32, dtypes.float64)]
-
-
-def _undecided(a: np.ndarray, b: np.ndarray, d: dtype, times: Any = 1, added: Any = 0) -> np.ndarray | None:
-    """Where the order of the sum `times * (a @ b) + added` decides whether it overflows; None where it does nowhere.
-
-    So it is where the magnitudes add up to more than the dtype holds and not all terms have one sign.
-    """
-    if d.category < FLOAT:
-        return None
-    limit, scale = _LARGEST[d in (dtypes.float64, dtypes.complex128)], abs(times)
-    # The norms bound every sum of products (Cauchy and Schwarz); they overflow, or are NaN, wherever it is worth looking closer.
-    norms = [math.sqrt(abs(np.vdot(x, x))) for x in (a, b, added)]
-    if max(scale, 1) * norms[0] * norms[1] + norms[2] <= limit:
-        return None
-    # Infinite terms are no overflow, but their sign counts.
-    left, right, rest = (np.where(np.isfinite(x), np.abs(x), 0).astype(np.longdouble) for x in (a, b, added))
-    products = np.matmul(left, right)
-    overflows = max(scale, 1) * products + rest > limit
-    if d.is_complex:
-        return np.asarray(overflows)
-    left, right, rest_sign = (np.sign(x) for x in (a, b, added))
-    terms = np.matmul(np.abs(left), np.abs(right)) + np.abs(rest_sign)
-    one_sign = np.abs(np.sign(times) * np.matmul(left, right) + rest_sign) == terms
-    return np.asarray(overflows & ~(one_sign & (scale * products + rest > limit)))
-
-
-def _rounded(values: np.ndarray, d: dtype, undecided: np.ndarray | None) -> Any:
-    """The result in its dtype. Which parts of a complex sum of products are NaN and which infinite is left open, since it
-    depends on how the products are made of real ones."""
-    made = values.astype(d.numpy, copy=False)
-    if made.dtype.kind == "c" and not np.isfinite(made).all():
-        undecided = ~np.isfinite(made) | (False if undecided is None else undecided)
-    return made if undecided is None else Result(made, None, undecided)
-
-
-def _product_of(a: Tensor, b: Tensor, name: str, d: dtype) -> Any:
-    return _rounded(multiply(a, b, name), d, _undecided(wide(a), wide(b), d))
 
 
 def _unlike(a: Tensor, b: Tensor, text: str) -> None:
@@ -103,7 +50,7 @@ def _check_matrices(a: Tensor, b: Tensor, words: tuple[str, str]) -> None:
 def _mm(input: Tensor, mat2: Tensor) -> np.ndarray:
     _check_matrices(input, mat2, ("self must be a matrix", "mat2 must be a matrix"))
     _unlike(input, mat2, "expected m1 and m2 to have the same dtype, but got: {ca} != {cb}")
-    return _product_of(input, mat2, "addmm_impl_cpu_", input.dtype)
+    return product_of(input, mat2, "addmm_impl_cpu_", input.dtype)
 
 
 def _check_batches(a: Tensor, b: Tensor) -> None:
@@ -124,7 +71,7 @@ def _bmm(input: Tensor, mat2: Tensor) -> np.ndarray:
         product.size and input._sizes[-1]
     ):  # where there is nothing to add up, torch does not compare the dtypes
         _unlike(input, mat2, "expected scalar type {a} but found {b}")
-    return _rounded(product, mat2.dtype, _undecided(wide(input), wide(mat2), mat2.dtype))
+    return rounded(product, mat2.dtype, undecided(wide(input), wide(mat2), mat2.dtype))
 
 
 def _check_matrix_vector(input: tuple[int, int], mat: Tensor, vec: Tensor) -> None:
@@ -143,7 +90,7 @@ def _mv(input: Tensor, vec: Tensor) -> np.ndarray:
     if input.dtype is not vec.dtype:
         a, v = input.dtype.legacy, vec.dtype.legacy
         raise RuntimeError(f"addmv input tensors must have the same dtype, but got {v}, {a}, and {v}")
-    return _product_of(input, vec, "addmv_impl_cpu", input.dtype)
+    return product_of(input, vec, "addmv_impl_cpu", input.dtype)
 
 
 def _check_vectors(a: Tensor, b: Tensor) -> None:
@@ -164,7 +111,7 @@ def _resize_first(values: list[Any], outs: list[Any]) -> None:
 
 
 def _inner(a: np.ndarray, b: np.ndarray, d: dtype) -> Any:
-    return _rounded(np.asarray(np.dot(a, b)), d, _undecided(a, b, d))
+    return rounded(np.asarray(np.dot(a, b)), d, undecided(a, b, d))
 
 
 def _dot(input: Tensor, tensor: Tensor) -> np.ndarray:
@@ -274,13 +221,13 @@ def _combined(
         alpha = 1
         if product.ndim > 1:
             scales = product.size and beta != 0
-            return _rounded(Tensor._fresh(summand.copy()).mul_(beta)._array() if scales else product, d, None)
+            return rounded(Tensor._fresh(summand.copy()).mul_(beta)._array() if scales else product, d, None)
     by, times = _factor(beta, d), _factor(alpha, d)
     added = np.zeros_like(product) if by == 0 else summand if by == 1 else np.asarray(by * summand)
     if skips and times == 0 and d not in HALVES:
-        return _rounded(added, d, None)
+        return rounded(added, d, None)
     total = product if times == 1 else times * product
-    return _rounded(total if by == 0 else total + added, d, _undecided(wide(a), wide(b), d, times, added))
+    return rounded(total if by == 0 else total + added, d, undecided(wide(a), wide(b), d, times, added))
 
 
 def _expanded(input: Tensor, sizes: layout.Shape) -> np.ndarray:
@@ -318,9 +265,9 @@ def _addbmm(
     if k != m:
         raise RuntimeError(f"Incompatible matrix sizes for bmm ({n}x{k} and {m}x{p})")
     target = input if out is None else out
+    summand = F.zeros_like(shown, dtype=target.dtype) if beta == 0 else shown.to(target.dtype, copy=True)
     if target is not input and target._sizes != shown._sizes:
         target._resize(shown._sizes)  # with no warning
-    summand = F.zeros_like(shown, dtype=target.dtype) if beta == 0 else shown.to(target.dtype, copy=True)
     if not count:
         made = summand if beta == 0 else summand.mul_(beta)
         return Result(made._array(), undefined=made._undefined_mask())
@@ -329,6 +276,11 @@ def _addbmm(
     row = batch1.detach().transpose(0, 1).reshape(n, count * k)
     column = batch2.detach().reshape(count * k, p)
     return _combined(wide(summand), row, column, "addmm_impl_cpu_", beta, alpha, target.dtype, skips=True)
+
+
+def _summand_apart(values: list[Any], outs: list[Any]) -> None:
+    """An `out` that is the summand may take another shape, which the operand of an in-place form may not."""
+    values[0] = values[0].detach()
 
 
 _SMALL = 400
@@ -399,14 +351,14 @@ def _summand_gradient(grad: Any, beta: Any) -> Any:
 
 def _sum(
     name: str, first: str, second: str, kernel: Callable[..., Any], derivatives: dict[str, Any], *, memory: str,
-    forms: str = "inplace-method",
+    forms: str = "inplace-method", before_out: Callable[..., None] | None = None,
 ) -> None:  # fmt: skip
     """Register `name(input, first, second, *, beta=1, alpha=1)`."""
     op(
         f"{name}(Tensor input, Tensor {first}, Tensor {second}, *, Number beta=1, Number alpha=1)", kind=GENERAL,
         kernel=kernel, family="linalg", forms=f"function method {forms} out",
         derivatives={"input": _summand_gradient, **derivatives}, memory=memory,
-        out_dtype_error=_OUT_DTYPE if name != "addr" else None, sees_out=name in ("addr", "addbmm"),
+        out_dtype_error=_OUT_DTYPE if name != "addr" else None, sees_out=name in ("addr", "addbmm"), before_out=before_out,
     )  # fmt: skip
 
 
@@ -428,7 +380,7 @@ _sum(
             conj(batch1.transpose(1, 2)).bmm(_in_batches(grad, batch1_sizes, batch2_sizes)), conj(alpha)
         ),
     },
-    memory="internal mixes-others",
+    memory="internal mixes-others", before_out=_summand_apart,
 )  # fmt: skip
 _sum(
     "baddbmm", "batch1", "batch2", _baddbmm,

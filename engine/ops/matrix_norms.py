@@ -76,7 +76,7 @@ def _of_singular_values(A: Any, ord: Any, dims: list[int], keepdim: bool, dtype:
 for _order in ("Number ord", "str ord='fro'"):
     op(
         f"linalg_matrix_norm(Tensor input, {_order}, int[] dim=[-2,-1], bool keepdim=False, *, dtype? dtype=None)",
-        kind=COMPOSITE, kernel=_matrix_norm, family="linalg", forms="function out",
+        kind=COMPOSITE, kernel=_matrix_norm, family="linalg", forms="function out", out_grad="copied",
         out_dtype_error=f"{_NAME} expected out tensor dtype {{result}} but got: {{out}}",
     )  # fmt: skip
 
@@ -103,8 +103,8 @@ def _norm(input: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
 for _order in ("Number? ord=None", "str ord"):
     op(
         f"linalg_norm(Tensor input, {_order}, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)", kind=COMPOSITE,
-        kernel=_norm, family="linalg", forms="function out",
-        out_dtype_error=f"{_NAME} expected out tensor dtype {{result}} but got: {{out}}",
+        kernel=_norm, family="linalg", forms="function out", out_grad="copied",
+        out_dtype_error="linalg.norm expected out tensor dtype {result} but got: {out}",
     )  # fmt: skip
 
 

@@ -414,6 +414,6 @@ for _name, _node, _compute, _gradient in (
     op(
         f"{_name}(Tensor input, int dim, dtype? dtype=None)",
         kind=COMPOSITE, family=_FAMILY, forms="function method out",
-        before_out=lambda values, outs: same_dtypes(outs, values[2] or values[0].dtype),
+        before_out=lambda values, outs: same_dtypes(outs, values[2] or values[0].dtype), out_grad="unknown",
         kernel=lambda input, dim, dtype, _run=f"_{_name}": getattr(F, _run)(input if dtype is None else input.to(dtype), dim),
     )  # fmt: skip

@@ -365,7 +365,7 @@ def _quantile_like(name: str, *, skip_nan: bool) -> None:
     for q in ("Tensor q", "float q"):
         op(
             f"{name}(Tensor input, {q}, int? dim=None, bool keepdim=False, *, str interpolation='linear')",
-            kind=COMPOSITE, kernel=kernel, family=_FAMILY, forms="function method out",
+            kind=COMPOSITE, kernel=kernel, family=_FAMILY, forms="function method out", out_grad="copied",
             out_dtype_error=f"{name}() out tensor must be same dtype as the input tensor",
         )  # fmt: skip
 
