@@ -278,9 +278,15 @@ def _addbmm(
     return _combined(wide(summand), row, column, "addmm_impl_cpu_", beta, alpha, target.dtype, skips=True)
 
 
-def _summand_apart(values: list[Any], outs: list[Any]) -> None:
-    """An `out` that is the summand may take another shape, which the operand of an in-place form may not."""
-    values[0] = values[0].detach()
+def _resize_summand(values: list[Any], outs: list[Any]) -> None:
+    """An `out` that is the summand takes the result's shape, which the operand of an in-place form may not; what it then
+    adds is open, since it is written while it is read."""
+    input, batch1, batch2 = values[:3]
+    if outs[0] is input and batch1.dim() == batch2.dim() == 3:
+        sizes = input.detach().expand(batch1._sizes[1], batch2._sizes[2])._sizes
+        if sizes != input._sizes:
+            input._resize(sizes)
+            input._mark_undefined(True)
 
 
 _SMALL = 400
@@ -380,7 +386,7 @@ _sum(
             conj(batch1.transpose(1, 2)).bmm(_in_batches(grad, batch1_sizes, batch2_sizes)), conj(alpha)
         ),
     },
-    memory="internal mixes-others", before_out=_summand_apart,
+    memory="internal mixes-others", before_out=_resize_summand,
 )  # fmt: skip
 _sum(
     "baddbmm", "batch1", "batch2", _baddbmm,
