@@ -22,11 +22,11 @@ from typing import Any
 import numpy
 
 from conformance.capabilities import Capabilities, load_capabilities
+from strategies.program.prelude import Prelude
 
-__all__ = ["FREE_NAMES", "NAMES", "Backend", "BackendError", "resolve"]
+__all__ = ["NAMES", "Backend", "BackendError", "resolve"]
 
 NAMES = ("engine", "torch-cpu", "torch-cuda", "module:object")
-FREE_NAMES = frozenset({"torch", "np", "nan", "inf", "range"})
 
 
 class BackendError(Exception):
@@ -88,10 +88,17 @@ class Backend:
             "__builtins__": {"__import__": __import__, "range": range},
             "torch": self.namespace,
             "np": self.numpy,
+            "prelude": self._prelude(),
             "nan": float("nan"),
             "inf": float("inf"),
             "range": range,
         }
+
+    def _prelude(self) -> Prelude:
+        known = self.tables.get("prelude")
+        if known is None or known.namespace is not self.namespace:
+            known = self.tables["prelude"] = Prelude(self.namespace)
+        return known
 
     def reset(self) -> None:
         """Brings what outlives a program into its initial state; names a library lacks are left out."""

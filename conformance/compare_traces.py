@@ -16,7 +16,7 @@ from conformance.facts import Step, Trace
 from conformance.fingerprint import fingerprint
 from conformance.judge import Discrepancy, Verdict, judge, statements_of
 from conformance.ledger import Ledger, load
-from conformance.trace import TraceError, read_traces
+from conformance.trace import TraceError, read_traces, require_same_prelude
 from conformance.undefined import with_undefined
 from strategies.program import Program, ProgramError, parse, standalone
 from strategies.program.vocabulary import family_of
@@ -95,6 +95,7 @@ class _Comparison:
         }
 
     def _one(self, index: int, reference: Trace, trace: Trace) -> None:
+        require_same_prelude(reference.prelude, trace)
         try:
             program = parse(trace.program)
         except ProgramError as error:

@@ -9,6 +9,8 @@ import copy
 import functools
 from collections.abc import Callable, Iterator
 
+from strategies.program.names import FREE_NAMES, MODULES
+
 # The simplest operation of each kind, in the spelling that a replacement gets: what keeps a difference under one of
 # these is no fault of the operation that was replaced.
 UNARY, BINARY, UNARY_IN_PLACE, BINARY_IN_PLACE, VIEW = "neg", "add", "neg_", "add_", "transpose"
@@ -45,15 +47,14 @@ def is_module(node: ast.expr) -> bool:
     """`torch`, `np`, `torch.nn.functional` and the like."""
     while isinstance(node, ast.Attribute):
         node = node.value
-    return isinstance(node, ast.Name) and node.id in ("torch", "np")
+    return isinstance(node, ast.Name) and node.id in MODULES
 
 
 def names_in(node: ast.AST) -> list[str]:
-    free = ("torch", "np", "nan", "inf", "range")
     found = (
         part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)
     )
-    return list(dict.fromkeys(name for name in found if name not in free))
+    return list(dict.fromkeys(name for name in found if name not in FREE_NAMES))
 
 
 def literal_cost(value: object) -> int:

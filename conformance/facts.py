@@ -134,12 +134,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """All steps of one program on one backend."""
+    """All steps of one program on one backend. `prelude`: the source of the functions that it may call, if it calls any."""
 
     program: str
     backend: str
     versions: dict[str, str] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
+    prelude: str = ""
 
 
 def tensor_facts(names: dict[str, Fact]) -> Iterator[tuple[str, TensorFact | ArrayFact]]:
@@ -181,7 +182,7 @@ def encode_trace(trace: Trace) -> dict[str, Any]:
         if step.unknown:
             row["unknown"] = list(step.unknown)
         steps.append(row)
-    return {
+    row = {
         "schema": SCHEMA,
         "record": "trace",
         "program": trace.program,
@@ -190,6 +191,7 @@ def encode_trace(trace: Trace) -> dict[str, Any]:
         "facts": [_encode(fact) for fact in table],
         "steps": steps,
     }
+    return row | {"prelude": trace.prelude} if trace.prelude else row
 
 
 def decode_trace(row: Any) -> Trace:
@@ -202,15 +204,18 @@ def decode_trace(row: Any) -> Trace:
         table = [_decode(item) for item in row["facts"]]
         steps = tuple(_decode_step(step, table) for step in row["steps"])
         program, backend, versions = row["program"], row["backend"], row["versions"]
+        prelude = row.get("prelude", "")
     except FactError:
         raise
     except KeyError as error:
         raise FactError(f"trace record without the key {error}") from None
     except (TypeError, ValueError, IndexError, AttributeError) as error:
         raise FactError(f"malformed trace record: {error}") from None
-    if not (isinstance(program, str) and isinstance(backend, str) and isinstance(versions, dict)):
+    if not (
+        all(isinstance(text, str) for text in (program, backend, prelude)) and isinstance(versions, dict)
+    ):
         raise FactError("malformed trace record: program and backend must be text, versions an object")
-    return Trace(program, backend, versions, steps)
+    return Trace(program, backend, versions, steps, prelude)
 
 
 def _decode_step(row: dict[str, Any], table: list[Fact]) -> Step:

@@ -36,7 +36,7 @@ def canonical_op(call: str) -> str:
         if last[:1] == "i" and last[1:] in IN_PLACE_OPERATORS:
             return OPERATORS.get(last[1:], last[1:]) + "_"
         return OPERATORS.get(last, last)
-    if call.startswith("np."):
+    if call.startswith(("np.", "prelude.")):
         return call
     return last
 
@@ -110,6 +110,7 @@ GLOBAL = frozenset(
         "set_default_device",
         "set_default_tensor_type",
         "set_anomaly_enabled",
+        "set_detect_anomaly",
     ]
 )
 

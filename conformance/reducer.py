@@ -17,6 +17,7 @@ from typing import Any
 from conformance import edits
 from conformance.expression_edits import is_module, names_in
 from conformance.fingerprint import SPELLINGS, complaint, core_aspect, direction, without_numbers
+from strategies.program.names import FREE_NAMES
 
 MAX_TRIES = 1500
 MAX_SECONDS = 60.0
@@ -165,7 +166,7 @@ class _Reducer:
         names: dict[str, str] = {}
         for text in self.texts:
             for node in ast.walk(ast.parse(text)):
-                if isinstance(node, ast.Name) and node.id not in ("torch", "np", "nan", "inf", "range"):
+                if isinstance(node, ast.Name) and node.id not in FREE_NAMES:
                     names.setdefault(node.id, "")
         fresh = (letter + suffix for suffix in ("", "2", "3") for letter in "xyzabcdefghijklmnopqrstuvw")
         names = dict(zip(names, fresh))

@@ -22,11 +22,12 @@ from collections.abc import Generator, Iterator
 from time import perf_counter
 from typing import Any
 
-from conformance.backends import FREE_NAMES, Backend
+from conformance.backends import Backend
 from conformance.capabilities import SkipPlan
 from conformance.facts import Raised, Step, Trace
 from conformance.follow import follow
 from conformance.observe import Observer, raised
+from strategies.program.names import FREE_NAMES
 
 __all__ = ["Run", "follow", "run_program"]
 

@@ -321,7 +321,7 @@ def families() -> dict[str, str]:
     table = {
         opnames.canonical_op(name): family_of(name) for name in sorted(names) if not name.startswith("np.")
     }
-    modes = dict.fromkeys(map(opnames.canonical_op, vocabulary.GRAD_MODES), "autograd")
+    modes = dict.fromkeys(map(opnames.canonical_op, vocabulary.MANAGERS), "autograd")
     assigned = dict.fromkeys(vocabulary.ASSIGNABLE, "autograd")
     return modes | assigned | table | {"getitem": "indexing", "setitem": "indexing", "pos": "pointwise"}
 

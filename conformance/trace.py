@@ -23,6 +23,7 @@ from typing import IO, Any
 from conformance.backends import Backend
 from conformance.facts import SCHEMA, FactError, Trace, decode_trace, encode_trace
 from conformance.runner import Run, follow
+from strategies.program import prelude
 
 __all__ = ["TraceError", "read_programs", "read_traces", "trace", "trace_program"]
 
@@ -125,7 +126,13 @@ def trace(
 
 
 def trace_program(program: Any, backend: Backend, reference: Trace | None = None) -> Trace:
-    """The trace of one program; with the reference's trace, the bits are taken from it after every step."""
+    """The trace of one program; with the reference's trace, the bits are taken from it after every step.
+
+    Raises `TraceError` where the reference's prelude is another one.
+    """
+    source = prelude.source() if prelude.used_in(program.text) else ""
+    if reference is not None:
+        require_same_prelude(source, reference)
     steps = [] if reference is None else reference.steps
     by_path = {step.path: step for step in steps}
     plan = backend.capabilities.skips(program, steps, follow=reference is not None)
@@ -138,7 +145,15 @@ def trace_program(program: Any, backend: Backend, reference: Trace | None = None
     versions = {"python": platform.python_version(), "platform": platform.platform(), **backend.versions()}
     if reference is not None:
         versions["followed"] = reference.backend  # a comparison must know that operands had these bits
-    return Trace(program.text, backend.name, versions, tuple(observed))
+    return Trace(program.text, backend.name, versions, tuple(observed), source)
+
+
+def require_same_prelude(source: str, other: Trace) -> None:
+    """Raise `TraceError` where a program called functions of another source than that."""
+    if other.prelude != source:
+        raise TraceError(
+            f"the prelude of {other.backend}'s trace is not the same: the traces are of different versions of this suite"
+        )
 
 
 _BEGINS = b'{"schema":%d,"record":"trace"' % SCHEMA  # every line of a trace file

@@ -51,12 +51,14 @@ class _clean_state:
         self._grad = engine.enable_grad()
         self._grad.__enter__()
         self._default = engine.get_default_dtype()
+        engine.set_anomaly_enabled(False)
         engine.set_default_dtype(engine.float32)
         if hasattr(engine, "manual_seed"):
             engine.manual_seed(0)
 
     def __exit__(self, *error: object) -> None:
         engine.set_default_dtype(self._default)
+        engine.set_anomaly_enabled(False)
         self._grad.__exit__(*error)
         self._inference.__exit__(*error)
         self._errors.__exit__(None, None, None)

@@ -10,11 +10,15 @@ import numpy
 import engine
 from engine import Tensor
 from strategies.choices import Choices
+from strategies.program import Prelude
 
 Where = Callable[[Tensor], bool]
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # As in a backend's namespace: only what C code imports through.
 _BUILTINS = {"__import__": __import__, "range": range}
+
+
+_PRELUDE = Prelude(engine)
 
 
 class Unavailable(Exception):
@@ -41,7 +45,7 @@ class Scope:
     def __init__(self) -> None:
         self.names: dict[str, Any] = {
             "__builtins__": _BUILTINS, "torch": engine, "np": numpy, "nan": float("nan"), "inf": float("inf"),
-            "range": range,
+            "range": range, "prelude": _PRELUDE,
         }  # fmt: skip
         self.tensors: list[str] = []
         self.arrays: list[str] = []

@@ -57,6 +57,20 @@ ACCEPTED = {
         "x",
         "Tensor clone",
     ),
+    "h = y.grad_fn.register_prehook(lambda g: (g[0] * 2,))": (
+        "assign",
+        "y",
+        "h",
+        "attr.grad_fn getitem operator.mul register_prehook",
+    ),
+    "a, b = prelude.pair(prelude.scale(x, 2))": ("assign", "x", "a b", "prelude.scale prelude.pair"),
+    "y.grad_fn.metadata[0] = x": ("setitem", "x y", "", "attr.grad_fn attr.metadata setitem"),
+    "g = torch.autograd.graph.get_gradient_edge(x).node": (
+        "assign",
+        "x",
+        "g",
+        "autograd.graph.get_gradient_edge attr.node",
+    ),
     "x += y": ("augassign", "x y", "x", "operator.iadd"),
     "x **= 2": ("augassign", "x", "x", "operator.ipow"),
     "x[0] @= y": ("augassign", "x y", "", "getitem operator.imatmul setitem"),
@@ -89,6 +103,18 @@ for _ in range(0):
     del y
 with torch.set_grad_enabled(mode=False):
     z = 1
+"""
+
+# Blocks of the other managers.
+MANAGED = """\
+with torch.autograd.graph.saved_tensors_hooks(lambda t: t * x, lambda t: t):
+    with torch.autograd.graph.disable_saved_tensors_hooks('bad'):
+        z = x * x
+with torch.autograd.set_detect_anomaly(True, check_nan=False):
+    z = prelude.square(x)
+with torch.autograd.graph.save_on_cpu(pin_memory=False):
+    with torch.autograd.graph.allow_mutation_on_saved_tensors():
+        y = prelude.double_(z)
 """
 
 # What is refused. text: part of the message, or None where Python's versions differ
@@ -141,9 +167,17 @@ REFUSED = {
     "x = y.__reduce__()": "'__reduce__' is not",
     "x = y.grad_fn.__init__": "'__init__' is not",
     "x = y.grad_fn(z)": "the method 'grad_fn' is not in the vocabulary",
-    "x = y.grad_fn.metadata": "the attribute 'metadata' is not",
+    "x = y.grad_fn.variable": "the attribute 'variable' is not",
+    "x = prelude.make(torch)": "'prelude.make' is not in the vocabulary",
+    "x = prelude.namespace": "'prelude.namespace' is not in the vocabulary",
+    "f = prelude.square": "prelude.square is a function, which must be called at once",
+    "x = prelude": "prelude stands only before a dot",
+    "prelude = x": "cannot bind the name 'prelude'",
+    "x = prelude.square.apply(y)": "is not in the vocabulary",
+    "h = x.register_hook(lambda g: prelude.square(g))": "a hook may not call prelude.square",
+    "h = x.register_prehook(lambda g: g.register_prehook(lambda g: g))": "may not call register_prehook",
     # builtins and calls of anything but a dotted name
-    "x = getattr(torch, 'cpu')": "only functions of torch and np and methods can be called",
+    "x = getattr(torch, 'cpu')": "only functions of torch, np and prelude and methods can be called",
     "x = open('cpu')": "only functions of torch",
     "x = __import__('os')": "only functions of torch",
     "x = type(y)": "only functions of torch",
@@ -324,18 +358,24 @@ REFUSED = {
     "with torch.no_grad():\n    x = 1\n  y = 1": "indented by 2 spaces",
     "with torch.no_grad():\n    x = 1\n        y = 1": "indented by 8 spaces",
     "  x = 1": "indented by 2 spaces",
-    "with x:\n    y = 1": "with takes a grad mode, called",
-    "with torch.no_grad:\n    y = 1": "with takes a grad mode, called",
-    "with open('cpu'):\n    y = 1": "with takes a grad mode, called",
+    "with x:\n    y = 1": "with takes a manager, called",
+    "with torch.no_grad:\n    y = 1": "with takes a manager, called",
+    "with open('cpu'):\n    y = 1": "with takes a manager, called",
     "with torch.add(x, y):\n    y = 1": "with takes no other context manager",
     "with x.no_grad():\n    y = 1": "with takes no other context manager",
-    "with torch.no_grad() as g:\n    y = 1": "with takes one grad mode and no as",
-    "with torch.no_grad(), torch.no_grad():\n    y = 1": "with takes one grad mode and no as",
+    "with torch.no_grad() as g:\n    y = 1": "with takes one manager and no as",
+    "with torch.no_grad(), torch.no_grad():\n    y = 1": "with takes one manager and no as",
     "with torch.no_grad(x):\n    y = 1": "these are not the arguments of torch.no_grad",
     "with torch.set_grad_enabled(x):\n    y = 1": "these are not the arguments",
     "with torch.set_grad_enabled(1):\n    y = 1": "these are not the arguments",
     "with torch.inference_mode(True, False):\n    y = 1": "these are not the arguments",
     "with torch.inference_mode(f=True):\n    y = 1": "these are not the arguments",
+    "with torch.autograd.graph.saved_tensors_hooks(f, g):\n    y = 1": "these are not the arguments",
+    "with torch.autograd.graph.saved_tensors_hooks(lambda t: t):\n    y = 1": "these are not the arguments",
+    "with torch.autograd.graph.saved_tensors_hooks(lambda t: t.backward(), lambda t: t):\n    y = 1": "may not call",
+    "with torch.autograd.graph.disable_saved_tensors_hooks('evil'):\n    y = 1": "these are not the arguments",
+    "with torch.autograd.graph.save_on_cpu(lambda t: t):\n    y = 1": "these are not the arguments",
+    "with torch.autograd.detect_anomaly(check_nan=x):\n    y = 1": "these are not the arguments",
     "for i in range(17):\n    y = 1": "a loop counts a literal number of rounds",
     "for i in range(True):\n    y = 1": "a loop counts a literal number of rounds",
     "for i in range(-1):\n    y = 1": "a loop counts a literal number of rounds",

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.meta_tests.program_texts import ACCEPTED, BASES, BLOCKS, HOSTILE, mutated
+from conformance.meta_tests.program_texts import ACCEPTED, BASES, BLOCKS, HOSTILE, MANAGED, mutated
 from strategies.program import ProgramError, parse, vocabulary
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ _NODES = {
     ),
     *(ast.Constant, ast.List, ast.Tuple, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Load, ast.Store, ast.Del),
 }
-_CALLABLE = vocabulary.FUNCTIONS | vocabulary.GRAD_MODES
+_CALLABLE = vocabulary.FUNCTIONS | vocabulary.MANAGERS.keys()
 
 
 def audit(text: str) -> None:
@@ -89,13 +89,14 @@ def _is_variable(name):
         *dir(builtins),
         "torch",
         "np",
+        "prelude",
         "nan",
         "inf",
     }
 
 
 def _audit_name(node, in_loop, is_root):
-    if node.id in ("torch", "np"):
+    if node.id in ("torch", "np", "prelude"):
         assert is_root
     elif node.id == "range":
         assert in_loop
@@ -108,7 +109,7 @@ def _audit_name(node, in_loop, is_root):
 def _audit_attribute(node, is_called):
     source = ast.unparse(node)
     assert "__" not in node.attr
-    if re.match(r"(torch|np)\.[\w.]+$", source):
+    if re.match(r"(torch|np|prelude)\.[\w.]+$", source):
         full = source in (_CALLABLE if is_called else vocabulary.VALUES)
         assert full or any(name.startswith(source + ".") for name in _CALLABLE)
         assert isinstance(node.ctx, ast.Load)
@@ -127,7 +128,7 @@ class Recorder:
     def __getattr__(self, name):
         path = f"{self._path}.{name}" if self._path else name
         self._log.append(path)
-        return Recorder(self._log, path if path.startswith(("torch.", "np.")) else "")
+        return Recorder(self._log, path if path.startswith(("torch.", "np.", "prelude.")) else "")
 
     def __setattr__(self, name, value):
         self._log.append("set " + (f"{self._path}.{name}" if self._path else name))
@@ -197,7 +198,10 @@ def _execute(statement, names):
 
 def recorders():
     log, guard = [], Builtins()
-    names = {"torch": Recorder(log, "torch"), "np": Recorder(log, "np"), "nan": nan, "inf": inf}
+    names = {module: Recorder(log, module) for module in ("torch", "np", "prelude")} | {
+        "nan": nan,
+        "inf": inf,
+    }
     names |= {name: Recorder(log) for name in "xyabmwzgcihsuv"} | {"__builtins__": guard}
     return log, guard, names
 
@@ -210,14 +214,14 @@ def check_recorded(text: str) -> None:
     for name in log:
         if name.startswith("set "):
             assert name in ("set grad", "set data", "set requires_grad"), text
-        elif name.startswith(("torch.", "np.")):
+        elif name.startswith(("torch.", "np.", "prelude.")):
             assert name in dotted or any(full.startswith(name + ".") for full in dotted), text
         else:
             assert name in vocabulary.METHODS | vocabulary.ATTRIBUTES, text
     assert not guard.get("asked", set()) & set(dir(builtins)), text
 
 
-@pytest.mark.parametrize("text", [*ACCEPTED, BLOCKS])
+@pytest.mark.parametrize("text", [*ACCEPTED, BLOCKS, MANAGED])
 def test_the_audit_and_the_recorders_pass_what_is_accepted(text):
     audit(text)
     check_recorded(text)
@@ -296,7 +300,7 @@ else:
     class Torch:
         pass
     torch, homes = Torch(), ()
-from strategies.program import parse
+from strategies.program import Prelude, parse
 warnings.simplefilter("ignore")
 events, active = [], False
 
@@ -335,7 +339,7 @@ def run(statement, names):
 
 def run_program(program):
     global raised
-    names = {"torch": torch, "np": np, "nan": nan, "inf": inf}
+    names = {"torch": torch, "np": np, "nan": nan, "inf": inf, "prelude": Prelude(torch)}
     if job["torch"]:
         for name in "xyzwabgm":
             names[name] = torch.arange(6.0).reshape(2, 3).requires_grad_(name in "xy")
@@ -427,7 +431,9 @@ def test_executing_accepted_mutants_opens_imports_and_starts_nothing(library):
     if library == "torch":
         pytest.importorskip("torch")
     texts = _accepted_mutants(150)
-    report = guarded(torch=library == "torch", known=[*ACCEPTED, BLOCKS], programs=texts, control=False)
+    report = guarded(
+        torch=library == "torch", known=[*ACCEPTED, BLOCKS, MANAGED], programs=texts, control=False
+    )
     assert report["events"] == []
     assert report["ran"] > len(texts)
     assert report["raised"] < report["ran"]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.meta_tests.program_texts import ACCEPTED, BLOCKS, REFUSED
-from strategies.program import ProgramError, from_statements, parse, standalone
+from conformance.meta_tests.program_texts import ACCEPTED, BLOCKS, MANAGED, REFUSED
+from strategies.program import ProgramError, from_statements, parse, prelude, standalone
 
 
 @pytest.mark.parametrize("text", ACCEPTED)
@@ -115,6 +115,35 @@ def test_standalone_wraps_the_block_that_a_raising_statement_is_in():
     script = standalone(program, raising={2})
     assert "try:\n    with torch.no_grad():\n        x = 1\n        y = z\nexcept" in script
     assert script.endswith("\nx = 2\n")
+
+
+def test_standalone_holds_the_source_of_the_prelude_where_it_is_used():
+    torch = pytest.importorskip("torch")
+    script = standalone(
+        parse("x = torch.ones(2, requires_grad=True)\nprelude.square(x * 3).sum().backward()\n")
+    )
+    names: dict = {}
+    exec(compile(script, "script", "exec"), names)
+    assert names["x"].grad.tolist() == [18.0, 18.0]
+    assert "class Square" not in standalone(parse("x = torch.ones(2)\n"))
+    assert prelude.make(torch).keys() == prelude.NAMES
+
+
+def test_blocks_of_managers():
+    statements = list(parse(MANAGED).walk())
+    assert [s.kind for s in statements] == [
+        "with",
+        "with",
+        "assign",
+        "with",
+        "assign",
+        "with",
+        "with",
+        "assign",
+    ]
+    first = statements[0]
+    assert first.calls == ("operator.mul", "autograd.graph.saved_tensors_hooks")
+    assert first.reads == {"x"}
 
 
 @pytest.mark.parametrize("text", REFUSED, ids=lambda text: ascii(text)[:60])

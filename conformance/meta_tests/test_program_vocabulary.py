@@ -11,13 +11,13 @@ import engine
 from engine import functions
 from engine.registry import OPS
 from strategies.catalogue.derive import public_name
-from strategies.program import vocabulary
+from strategies.program import Prelude, vocabulary
 
 FORBIDDEN = """
     system popen load save from_file hub jit compile export package serialization utils multiprocessing distributed os
     sys tofile dump dumps fromfile memmap frombuffer ctypes ctypeslib lib data_ptr storage untyped_storage share_memory_
     resize setflags apply_ map_ map2_ vectorize fromfunction set_num_threads set_default_tensor_type set_default_device
-    set_printoptions set_flush_denormal seed format join encode decode metadata flags obj
+    set_printoptions set_flush_denormal seed format join encode decode flags obj
 """.split()
 
 
@@ -40,14 +40,17 @@ def held(torch):
         torch.Generator(),
         np.float32(1),
         torch.device("cpu"),
+        torch.autograd.graph.get_gradient_edge(x),
+        Prelude(torch).square(x).grad_fn,
+        x.sum().grad_fn.metadata,
     ]
 
 
 @pytest.mark.parametrize("library", ["engine", "torch"])
 def test_every_name_of_the_vocabulary_is_in_the_engine_and_in_torch(library):
     torch = pytest.importorskip(library)
-    for dotted in vocabulary.FUNCTIONS | vocabulary.VALUES | vocabulary.GRAD_MODES:
-        found = {"torch": torch, "np": np}[dotted.split(".")[0]]
+    for dotted in vocabulary.FUNCTIONS | vocabulary.VALUES | vocabulary.MANAGERS.keys():
+        found = {"torch": torch, "np": np, "prelude": Prelude(torch)}[dotted.split(".")[0]]
         for part in dotted.split(".")[1:]:
             found = getattr(found, part)
         assert callable(found) or dotted in vocabulary.VALUES, dotted
@@ -93,7 +96,8 @@ def test_every_keyword_is_a_parameter_of_something():
             taken |= {parameter.name for op in overloads for parameter in op.signature.parameters}
     others = [
         operator.attrgetter(dotted.partition(".")[2])({"torch": engine, "np": np}[dotted.partition(".")[0]])
-        for dotted in vocabulary.FUNCTIONS | vocabulary.GRAD_MODES
+        for dotted in vocabulary.FUNCTIONS | vocabulary.MANAGERS.keys()
+        if not dotted.startswith("prelude.")
     ]
     for one in held(engine):
         others += [getattr(one, name) for name in vocabulary.METHODS if hasattr(type(one), name)]
@@ -123,6 +127,9 @@ def test_no_attribute_gives_a_function():
         [],
         (),
         x.sum().grad_fn,
+        x.sum().grad_fn.metadata,
+        torch.autograd.graph.get_gradient_edge(x),
+        Prelude(torch).square(x).grad_fn,
         handle,
         1,
         1.5,
@@ -146,10 +153,8 @@ def test_no_attribute_gives_a_function():
                 continue
             if callable(found):
                 functions.add(name)
-    assert functions == {
-        "values",
-        "indices",
-    }  # of a tensor; they are parts of the named tuples of max, sort, ...
+    # The first two are of a tensor, and parts of the named tuples of max, sort, ... A node can be called, not by a program.
+    assert functions == {"values", "indices", "node"}
 
 
 @pytest.mark.parametrize(
@@ -163,6 +168,8 @@ def test_no_attribute_gives_a_function():
         ("attr.grad", "other"),
         ("as_strided", "view"),
         ("autograd.grad", "autograd"),
+        ("autograd.graph.increment_version", "autograd"),
+        ("prelude.square", "autograd"),
         ("randn", "random"),
         ("no_such_op", "other"),
     ],

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from conformance.backends import Backend, resolve
 from conformance.capabilities import Capabilities
 from conformance.facts import FactError, Raised, SequenceFact, decode_trace, encode_trace
 from conformance.runner import run_program
-from conformance.trace import TraceError, read_programs, read_traces, trace
+from conformance.trace import TraceError, read_programs, read_traces, trace, trace_program
 from strategies.program import parse
 
 TEXTS = [
@@ -42,6 +43,17 @@ def test_traces_come_back_as_they_were(torch_cpu, programs, tmp_path):
     assert traces[0].versions["version"] == torch_cpu.version
     assert isinstance(traces[1].steps[1].raised, Raised)
     assert isinstance(traces[2].steps[2].names["z"], SequenceFact)
+
+
+def test_a_trace_holds_the_prelude_that_its_program_calls(torch_cpu, programs):
+    program = parse("x = torch.ones(2, requires_grad=True)\ny = prelude.square(x)\n")
+    found = trace_program(program, torch_cpu)
+    assert "class Square(" in found.prelude
+    assert decode_trace(encode_trace(found)) == found
+    assert "prelude" not in encode_trace(trace_program(programs[0], torch_cpu))
+    other = replace(found, prelude=found.prelude.replace("* 2", "* 3"))
+    with pytest.raises(TraceError, match="the prelude of torch-cpu's trace is not the same"):
+        trace_program(program, torch_cpu, other)
 
 
 def test_equal_facts_are_stored_once(torch_cpu):
@@ -136,6 +148,7 @@ def test_a_missing_file(tmp_path):
         {"steps": [{"statement": 0, "path": "0", "names": {"x": 9}}]},
         {"steps": [{"statement": 0, "path": "0", "names": 4}]},
         {"program": 1},
+        {"prelude": 1},
     ],
 )
 def test_every_malformed_record_is_one_kind_of_error(change):

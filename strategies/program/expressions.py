@@ -169,7 +169,7 @@ def _name(node: ast.Name, uses: Uses, depth: int) -> None:
 
 
 def dotted_name(node: ast.Attribute) -> str | None:
-    """ "torch.nn.functional.relu" for a chain of names that starts at torch or np, otherwise None."""
+    """ "torch.nn.functional.relu" for a chain of names that starts at torch, np or prelude, otherwise None."""
     base: ast.expr = node.value
     name = node.attr
     while type(base) is ast.Attribute:
@@ -319,7 +319,7 @@ def _called(node: ast.Call, uses: Uses, depth: int) -> str:
     if type(function) is not ast.Attribute:
         refuse(
             node,
-            "only functions of torch and np and methods can be called",
+            "only functions of torch, np and prelude and methods can be called",
             "torch.<name>(...), x.<name>(...)",
         )
     dotted = dotted_name(function)
@@ -360,6 +360,11 @@ def _refuse_keyword(keyword: ast.keyword) -> NoReturn:
 def _hook(node: ast.Lambda, name: str, uses: Uses, depth: int) -> None:
     if name not in TAKES_HOOK:
         refuse(node, f"{name} does not take a lambda", ", ".join(sorted(TAKES_HOOK)))
+    hook(node, uses, depth)
+
+
+def hook(node: ast.Lambda, uses: Uses, depth: int) -> None:
+    """Check a lambda that something may take."""
     if uses.parameters is not None:
         refuse(node, "a lambda inside a lambda", "one expression")
     given = node.args

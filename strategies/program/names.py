@@ -8,8 +8,10 @@ from functools import lru_cache
 
 from strategies.program.vocabulary import ATTRIBUTES, FUNCTIONS, KEYWORDS, METHODS, VALUES
 
-MODULES = frozenset({"torch", "np"})
+MODULES = frozenset({"torch", "np", "prelude"})
 NUMBERS = frozenset({"nan", "inf"})
+FREE_NAMES = MODULES | NUMBERS | {"range"}
+"""What a program reads without having bound it."""
 
 # Every builtin is refused, bound or not: a program runs where builtins exist, and an unbound `open` would be the real
 # one. `site` adds some more, which are not in `builtins` under every way of starting Python.
@@ -23,7 +25,9 @@ _RESERVED = (
 )
 _VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,15}")
 
-VARIABLES_HINT = "variables are [a-z][a-z0-9_]{0,15}, no builtin, no keyword and none of torch, np, nan, inf"
+VARIABLES_HINT = (
+    "variables are [a-z][a-z0-9_]{0,15}, no builtin, no keyword and none of torch, np, prelude, nan, inf"
+)
 
 
 @lru_cache(maxsize=4096)

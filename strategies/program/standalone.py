@@ -3,13 +3,14 @@
 import re
 from collections.abc import Collection
 
+from strategies.program import prelude
 from strategies.program.model import Program, Statement
 
 _IMPORTS = "import numpy as np\nimport torch\nfrom math import inf, nan\n"
 
 
 def standalone(program: Program, note: str = "", raising: Collection[int] = ()) -> str:
-    """A script that needs torch and NumPy only and runs the program to its end.
+    """A script that needs torch and NumPy only and runs the program to its end, with the prelude's source where it is used.
 
     `note` becomes comments at the top. `raising` are the indices of statements that are known to raise: a top-level
     statement among them, or with one of them in its body, is put in a `try` that prints the exception, because the
@@ -18,7 +19,8 @@ def standalone(program: Program, note: str = "", raising: Collection[int] = ()) 
     comments = "".join(f"# {_printable(line)}".rstrip() + "\n" for line in note.splitlines())
     lines = (_guarded(item) if _raises(item, raising) else item.text + "\n" for item in program.statements)
     body = "".join(lines)
-    return f"{comments}{_IMPORTS}\n{body}"
+    functions = f"\n{prelude.source()}" if prelude.used_in(program.text) else ""
+    return f"{comments}{_IMPORTS}{functions}\n{body}"
 
 
 def _raises(statement: Statement, raising: Collection[int]) -> bool:

@@ -15,6 +15,7 @@ from strategies.program.expressions import (
     check_growth,
     dotted_name,
     expression,
+    hook,
     operand,
     place,
     receiver,
@@ -23,9 +24,9 @@ from strategies.program.expressions import (
 )
 from strategies.program.limits import MAX_LOOP, MAX_TARGETS
 from strategies.program.names import VARIABLES_HINT, is_variable
-from strategies.program.vocabulary import ASSIGNABLE, GRAD_MODES, TAKES_MODE
+from strategies.program.vocabulary import ASSIGNABLE, MANAGERS, STRINGS
 
-_BLOCKS_HINT = "with <grad mode>: and for _ in range(<literal>):"
+_BLOCKS_HINT = "with <manager>: and for _ in range(<literal>):"
 _STATEMENTS_HINT = f"assignments, del of variables, calls, {_BLOCKS_HINT}"
 _ASSIGNABLE_HINT = ", ".join("." + name for name in sorted(ASSIGNABLE))
 _TARGETS_HINT = f"variables, tuples of variables, elements, {_ASSIGNABLE_HINT}"
@@ -213,29 +214,40 @@ _CHECKS: dict[type, Callable[[Any, Uses], tuple[str, frozenset[str]]]] = {
 def _with(node: ast.With) -> Checked:
     item = node.items[0]
     manager = item.context_expr
-    hint = ", ".join(sorted(GRAD_MODES))
+    hint = ", ".join(sorted(MANAGERS))
     if len(node.items) != 1 or item.optional_vars is not None:
-        refuse(manager, "with takes one grad mode and no as", hint)
+        refuse(manager, "with takes one manager and no as", hint)
     if type(manager) is not ast.Call or type(manager.func) is not ast.Attribute:
-        refuse(manager, "with takes a grad mode, called", hint)
+        refuse(manager, "with takes a manager, called", hint)
     dotted = dotted_name(manager.func)
-    if dotted not in GRAD_MODES:
+    if dotted not in MANAGERS:
         refuse(manager, "with takes no other context manager", hint)
-    _check_mode(manager, dotted)
     uses = Uses()
+    _check_manager(manager, dotted, uses)
     uses.calls.append(dotted.removeprefix("torch."))
     return _checked("with", uses, _NONE, _compiled(ast.Expression(manager), "eval"))
 
 
-def _check_mode(call: ast.Call, dotted: str) -> None:
-    given = [*call.args, *(keyword.value for keyword in call.keywords)]
-    most = 1 if dotted in TAKES_MODE else 0
-    if (
-        len(given) > most
-        or any(keyword.arg != "mode" for keyword in call.keywords)
-        or any(type(value) is not ast.Constant or type(value.value) is not bool for value in given)
-    ):
-        refuse(call, f"these are not the arguments of {dotted}", "True or False" if most else "none")
+def _check_manager(call: ast.Call, dotted: str, uses: Uses) -> None:
+    """Check the arguments of a manager: bools in any number, but every lambda and string that it takes."""
+    takes = MANAGERS[dotted]
+    needed = sum(kind in ("lambda", "string") for kind in takes)
+    if len(call.args) + len(call.keywords) > len(takes) or len(call.args) < needed:
+        refuse(call, f"these are not the arguments of {dotted}", ", ".join(takes) or "none")
+    for value, kind in zip(call.args, takes):
+        if kind == "lambda" and type(value) is ast.Lambda:
+            hook(value, uses, 0)
+        elif not _is_argument(value, kind):
+            refuse(call, f"these are not the arguments of {dotted}", ", ".join(takes))
+    for keyword in call.keywords:
+        if keyword.arg not in takes[len(call.args) :] or not _is_argument(keyword.value, keyword.arg):
+            refuse(call, f"these are not the arguments of {dotted}", ", ".join(takes))
+
+
+def _is_argument(value: ast.expr, kind: str) -> bool:
+    if type(value) is not ast.Constant or kind == "lambda":
+        return False
+    return value.value in STRINGS if kind == "string" else type(value.value) is bool
 
 
 def _for(node: ast.For) -> Checked:

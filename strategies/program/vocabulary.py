@@ -1,8 +1,8 @@
 """The names that a program may use: the allow-list of the language, as tables by family of ops.
 
-A program holds tensors, NumPy arrays and scalars, dtypes, devices, sizes, tuples, lists, numbers, grad_fn nodes, hook
-handles and generators, and the parser cannot tell which of them stands before a dot. So each name below must be
-harmless on every one of these objects. Left out for that reason, and not to be added:
+A program holds tensors, NumPy arrays and scalars, dtypes, devices, sizes, tuples, lists, numbers, grad_fn nodes and their
+dicts, gradient edges, hook handles and generators, and the parser cannot tell which of them stands before a dot. So each
+name below must be harmless on every one of these objects. Left out for that reason, and not to be added:
 
 - what reaches files, other processes or shared memory: load, save, from_file, hub, tofile, dump, fromfile, memmap,
   share_memory_, ...
@@ -18,6 +18,8 @@ parses programs where there is no engine; a test of the suite keeps both lists e
 """
 
 from typing import NamedTuple
+
+from strategies.program import prelude
 
 
 def _words(text: str) -> list[str]:
@@ -177,11 +179,11 @@ CONVERSION = Names(
 
 AUTOGRAD = Names(
     functions="""
-        autograd.grad autograd.backward
-        is_grad_enabled is_inference_mode_enabled set_grad_enabled
+        autograd.grad autograd.backward autograd.graph.get_gradient_edge autograd.graph.increment_version
+        is_grad_enabled is_inference_mode_enabled set_grad_enabled is_anomaly_enabled autograd.set_detect_anomaly
     """,
     methods="""
-        backward retain_grad requires_grad_ register_hook register_post_accumulate_grad_hook
+        backward retain_grad requires_grad_ register_hook register_post_accumulate_grad_hook register_prehook
         remove name
     """,
 )
@@ -214,7 +216,8 @@ FAMILIES: dict[str, tuple[Names, ...]] = {
 # tuples are missing for that reason: take them by position.
 ATTRIBUTES = frozenset(
     _words("""
-    shape dtype device layout ndim itemsize nbytes data grad grad_fn next_functions requires_grad is_leaf retains_grad
+    shape dtype device layout ndim itemsize nbytes data grad grad_fn next_functions metadata saved_tensors needs_input_grad node
+    requires_grad is_leaf retains_grad
     output_nr T mT real imag is_cpu is_cuda is_meta is_sparse is_quantized _version _base
     values indices logabsdet U S V Vh info counts strides eps tiny smallest_normal resolution bits
     """)
@@ -245,18 +248,32 @@ _NUMPY_VALUES = """
     nan inf pi e newaxis
 """
 
-# Managers of a `with` block, and the values of their one argument.
-GRAD_MODES = frozenset(
-    _words("""
-    torch.no_grad torch.enable_grad torch.set_grad_enabled torch.inference_mode
-    torch.autograd.no_grad torch.autograd.enable_grad torch.autograd.set_grad_enabled torch.autograd.inference_mode
-    """)
-)
-TAKES_MODE = frozenset(name for name in GRAD_MODES if name.endswith(("set_grad_enabled", "inference_mode")))
+# Managers of a `with` block, and what they take: the names of their bools, and as many lambdas or strings.
+_GRAPH = "torch.autograd.graph."
+MANAGERS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        _words("torch.no_grad torch.enable_grad torch.autograd.no_grad torch.autograd.enable_grad"), ()
+    ),
+    **dict.fromkeys(
+        _words("""
+        torch.set_grad_enabled torch.inference_mode torch.autograd.set_grad_enabled torch.autograd.inference_mode
+        """),
+        ("mode",),
+    ),
+    "torch.autograd.detect_anomaly": ("check_nan",),
+    "torch.autograd.set_detect_anomaly": ("mode", "check_nan"),
+    _GRAPH + "saved_tensors_hooks": ("lambda", "lambda"),
+    _GRAPH + "save_on_cpu": ("pin_memory",),
+    _GRAPH + "disable_saved_tensors_hooks": ("string",),
+    _GRAPH + "allow_mutation_on_saved_tensors": (),
+}
 
-# The only calls that take a lambda, and what its body must not call: a hook that runs backward can run itself for ever.
-TAKES_HOOK = frozenset({"register_hook", "register_post_accumulate_grad_hook"})
-NOT_IN_HOOK = TAKES_HOOK | {"backward", "autograd.grad", "autograd.backward"}
+# The only calls that take a lambda beside the managers of blocks, and what its body must not call: a hook that runs backward,
+# or saves tensors where it packs some, can run itself for ever.
+TAKES_HOOK = frozenset({"register_hook", "register_prehook", "register_post_accumulate_grad_hook"})
+NOT_IN_HOOK = (
+    TAKES_HOOK | {"backward", "autograd.grad", "autograd.backward"} | {f"prelude.{n}" for n in prelude.NAMES}
+)
 
 KEYWORDS = frozenset(
     _words("""
@@ -273,7 +290,7 @@ KEYWORDS = frozenset(
     as_tuple indexing interpolation prepend append nan posinf neginf
     gradient grad_tensors grad_variables grad_outputs inputs outputs retain_graph create_graph allow_unused
     is_grads_batched materialize_grads only_inputs
-    weight eps mode force axes casting ndmin subok initial where num start_dim end_dim sizes
+    weight eps mode check_nan pin_memory force axes casting ndmin subok initial where num start_dim end_dim sizes
     """)
 )
 
@@ -332,8 +349,12 @@ def _methods(names: Names) -> list[str]:
 
 _TABLES = tuple(names for family in FAMILIES.values() for names in family)
 
-FUNCTIONS = frozenset("torch." + name for names in _TABLES for name in _functions(names)) | frozenset(
-    "np." + name for name in NUMPY_FUNCTIONS
+FUNCTIONS = frozenset(
+    {
+        *("torch." + name for names in _TABLES for name in _functions(names)),
+        *("np." + name for name in NUMPY_FUNCTIONS),
+        *("prelude." + name for name in prelude.NAMES),
+    }
 )
 METHODS = frozenset(name for names in _TABLES for name in _methods(names))
 VALUES = frozenset("torch." + name for name in _words(_TORCH_VALUES)) | frozenset(
@@ -357,4 +378,6 @@ def family_of(call: str) -> str:
         return "operator"
     if call in ("getitem", "setitem"):
         return "indexing"
+    if call.startswith("prelude."):
+        return "autograd"
     return _FAMILY_OF.get(call.removeprefix("np."), "other")
