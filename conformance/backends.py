@@ -106,6 +106,7 @@ class Backend:
             self.settings()
         torch = self.namespace
         self._found.clear()
+        self._leave_dual_level()
         self._set("is_grad_enabled", "set_grad_enabled", True)
         self._set("get_default_dtype", "set_default_dtype", getattr(torch, "float32", None))
         self._set("is_anomaly_enabled", "autograd.set_detect_anomaly", False)
@@ -114,10 +115,17 @@ class Backend:
 
     def restore(self) -> None:
         """Puts back what `reset` found, where a program or `reset` changed it."""
+        self._leave_dual_level()
         while self._found:
             setter, value = self._found.pop()
             with contextlib.suppress(Exception):
                 setter(value)
+
+    def _leave_dual_level(self) -> None:
+        """Closes the level of forward-mode differentiation that a program has left open; without one, this raises."""
+        leave = _lookup(self.namespace, "autograd.forward_ad.exit_dual_level")
+        with contextlib.suppress(Exception):
+            leave()
 
     def _set(self, getter_name: str, setter_name: str, wanted: Any) -> None:
         getter, setter = _lookup(self.namespace, getter_name), _lookup(self.namespace, setter_name)
@@ -237,6 +245,7 @@ def _torch(spec: str, capabilities: Capabilities) -> Backend:
         raise BackendError("skipped: no CUDA device", skipped=True)
     _exact_arithmetic(torch)
     _leave_absent_devices(torch)
+    _load_late_parts(torch)
 
     def settings() -> None:
         torch.set_warn_always(True)  # otherwise a warning depends on which programs ran before
@@ -261,6 +270,15 @@ def _leave_absent_devices(torch: Any) -> None:
         kind = getattr(torch, name, None)
         if kind is not None and not _is_available(kind):
             kind.manual_seed_all = lambda seed: None
+
+
+def _load_late_parts(torch: Any) -> None:
+    """Forward-mode differentiation compiles parts of itself at its first use, with warnings that are not the program's."""
+    forward_ad = _lookup(torch, "autograd.forward_ad")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with forward_ad.dual_level():
+            forward_ad.make_dual(torch.zeros(1), torch.zeros(1))
 
 
 def _exact_arithmetic(torch: Any) -> None:

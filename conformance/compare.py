@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from conformance import numeric
 from conformance.facts import ArrayFact, Fact, PlainFact, Raised, SequenceFact, Step, TensorFact
 from conformance.numeric import Numeric, Question
-from conformance.opnames import base_name, is_autograd_grad
+from conformance.opnames import base_name, is_autograd_grad, is_transform
 from conformance.showing import Elements, show, show_raised
 from conformance.tiers import (
     DOCUMENTED,
@@ -78,8 +78,12 @@ def tier_of(aspect: str, context: Context, got: Any = None, want: Any = None) ->
     """The tier of a difference; `got` and `want` are the two values of the aspect where they matter."""
     base = aspect.removeprefix("grad.")
     tier = TIERS.get(base, (DOCUMENTED, ""))[0]
-    if base in LAYOUT and any(map(is_autograd_grad, context.calls)):
+    if base in LAYOUT and any(is_autograd_grad(call) or is_transform(call) for call in context.calls):
         return INCIDENTAL
+    if base == "grad_fn" and got is not None and want is not None and any(map(is_transform, context.calls)):
+        return (
+            INCIDENTAL  # the operations of the function that is transformed are not those that are recorded
+        )
     if base == "grad_fn" and (got is None or want is None or names_call(want, context.calls)):
         return DOCUMENTED
     return tier

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 
+from strategies.program.vocabulary import TAKES_FUNCTION
+
 FAMILIES = (
     "pointwise", "comparison", "reduction", "creation", "random", "indexing", "view", "shape", "linalg", "autograd",
     "conversion", "operator", "other",
@@ -51,6 +53,12 @@ def base_name(call: str) -> str:
 @functools.cache
 def is_autograd_grad(call: str) -> bool:
     return call in ("autograd.grad", "torch.autograd.grad", "grad")
+
+
+@functools.cache
+def is_transform(call: str) -> bool:
+    """Takes a function: gives its derivative, or maps it."""
+    return call in TAKES_FUNCTION
 
 
 @functools.cache
@@ -111,6 +119,8 @@ GLOBAL = frozenset(
         "set_default_tensor_type",
         "set_anomaly_enabled",
         "set_detect_anomaly",
+        "enter_dual_level",
+        "exit_dual_level",
     ]
 )
 

@@ -23,7 +23,10 @@ TIERS: dict[str, tuple[str, str]] = {
     "attribute": (DOCUMENTED, "an attribute that can be read is part of the interface"),
     "dtype": (DOCUMENTED, "Tensor Attributes: promotion rules, and dtype="),
     "shape": (DOCUMENTED, "broadcasting and every function's own page"),
-    "aliasing": (DOCUMENTED, "Tensor Views; incidental for results of autograd.grad, which may share or not"),
+    "aliasing": (
+        DOCUMENTED,
+        "Tensor Views; incidental for results of autograd.grad and of transforms, which may share or not",
+    ),
     "offset": (DOCUMENTED, "Tensor Views"),
     "strides": (
         DOCUMENTED,

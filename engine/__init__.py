@@ -45,7 +45,9 @@ from engine.size import (
 )
 from engine.tensor import Tensor
 from engine import operators  # gives Tensor its operators
-from engine import nn
+from engine.autograd import forward_ad as _forward_ad, functional as _functional  # parts of torch.autograd
+from engine import func, nn
+from engine.func import vmap
 
 e, inf, nan, pi, newaxis = math.e, math.inf, math.nan, math.pi, None
 # The functions, and the dtype names that shadow Python's. `torch.tensor` hides the module of that name, which stays importable.

@@ -41,6 +41,8 @@ _GRAD = operator.attrgetter("requires_grad")
 def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) -> Any:
     """Run a bound call in one of its forms."""
     kind = op.kind
+    if _State.forward is not None:
+        return _State.forward.run(op, values, inplace, out)
     if out is not None:
         return _run_into(op, values, out)
     if kind == COMPOSITE and not inplace:

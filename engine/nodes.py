@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine import dtypes, functions
@@ -17,7 +17,9 @@ class OpNode(Node):
 
     op: Op
 
-    def __init__(self, values: list[Any], *, inplace: bool) -> None:
+    def __init__(
+        self, values: list[Any], *, inplace: bool, edge: Callable[[Tensor], Any] = gradient_edge
+    ) -> None:
         op = self.op
         edges: list[Any] = []
         self.spans: dict[str, tuple[int, int | None]] = {}
@@ -25,10 +27,10 @@ class OpNode(Node):
             value = values[position]
             if isinstance(value, list):
                 self.spans[name] = (len(edges), len(value))
-                edges.extend(gradient_edge(t) for t in value)
+                edges.extend(edge(t) for t in value)
             else:
                 self.spans[name] = (len(edges), None)
-                edges.append(gradient_edge(value) if isinstance(value, Tensor) else None)
+                edges.append(edge(value) if isinstance(value, Tensor) else None)
         super().__init__(edges)
         self.context: dict[str, Any] = {}
         self.saved: dict[str, Any] | None = {}

@@ -356,6 +356,8 @@ class Tensor(Strided):
                 "function in torch/optim/optimizer.py as a solution."
             )
         self._requires_grad, self._grad_fn, self._output_nr = False, None, 0
+        if _State.forward is not None:
+            _State.forward.drop(self)
         return self
 
     @property

@@ -6,6 +6,7 @@ block give the same programs in any process.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import warnings
@@ -57,6 +58,8 @@ class _clean_state:
             engine.manual_seed(0)
 
     def __exit__(self, *error: object) -> None:
+        with contextlib.suppress(RuntimeError):  # that the program has left open
+            engine.autograd.forward_ad.exit_dual_level()
         engine.set_default_dtype(self._default)
         engine.set_anomaly_enabled(False)
         self._grad.__exit__(*error)

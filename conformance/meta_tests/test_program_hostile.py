@@ -48,6 +48,7 @@ _NODES = {
     *(ast.Constant, ast.List, ast.Tuple, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Load, ast.Store, ast.Del),
 }
 _CALLABLE = vocabulary.FUNCTIONS | vocabulary.MANAGERS.keys()
+_MAKERS = {f"torch.{name}" for name in (*vocabulary.MAKES_FUNCTION, vocabulary.MAKES_PAIR)}
 
 
 def audit(text: str) -> None:
@@ -81,7 +82,44 @@ def audit(text: str) -> None:
             assert re.fullmatch(r"[a-zA-Z][a-z0-9_]*", node.arg)
         elif isinstance(node, ast.arg):
             assert _is_variable(node.arg)
-    assert all(isinstance(function, ast.Attribute) or function in loops for function in called)
+    assert all(
+        isinstance(function, ast.Attribute) or function in loops or _is_made(function) for function in called
+    )
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _MAKERS:
+            _audit_made(node, called, tree)
+
+
+def _is_made(function):
+    """Whether what is called is made by a call: torch.func.grad(f), or the second of the pair torch.func.vjp(f, x)."""
+    if isinstance(function, ast.Subscript) and isinstance(function.slice, ast.Constant):
+        return function.slice.value == 1 and ast.unparse(function.value).startswith("torch.func.vjp(")
+    return isinstance(function, ast.Call) and ast.unparse(function.func) in _MAKERS - {"torch.func.vjp"}
+
+
+def _audit_made(node, called, tree):
+    """A call that makes a function stands where it is called, where its first part is taken, or as another's function."""
+    takers = [
+        call
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and call.args and call.args[0] in (node, *_parts(tree, node, 1))
+    ]
+    assert (
+        {node, *_parts(tree, node, 1)} & called
+        or _parts(tree, node, 0)
+        or any(ast.unparse(call.func).removeprefix("torch.") in vocabulary.TAKES_FUNCTION for call in takers)
+    )
+
+
+def _parts(tree, node, position):
+    return [
+        part
+        for part in ast.walk(tree)
+        if isinstance(part, ast.Subscript)
+        and part.value is node
+        and isinstance(part.slice, ast.Constant)
+        and part.slice.value == position
+    ]
 
 
 def _is_variable(name):
@@ -236,6 +274,9 @@ def test_the_audit_and_the_recorders_pass_what_is_accepted(text):
         "torch.add = x",
         "f = torch.add",
         "x = [y for y in x]",
+        "f = torch.func.grad(lambda a: a)",
+        "x = torch.add(torch.func.grad(lambda a: a), y)",
+        "x = torch.func.jvp(lambda a: a, y, y)[1](y)",
     ],
 )
 def test_the_audit_notices_what_is_hostile(text):

@@ -23,7 +23,7 @@ FORBIDDEN = """
 
 def test_no_name_of_the_vocabulary_is_one_of_those_that_reach_outside():
     names = {part for name in vocabulary.FUNCTIONS | vocabulary.VALUES for part in name.split(".")}
-    names |= vocabulary.METHODS | vocabulary.ATTRIBUTES | vocabulary.KEYWORDS
+    names |= vocabulary.METHODS | vocabulary.ATTRIBUTES | (vocabulary.KEYWORDS - {"vectorize"})  # of jacobian
     assert not names & set(FORBIDDEN)
     assert not any(name.startswith("__") for name in names)
     assert {name for name in names if name.startswith("_")} == {"_version", "_base", "_is_view"}
@@ -61,6 +61,7 @@ def test_every_name_of_the_vocabulary_is_in_the_engine_and_in_torch(library):
 def test_every_attribute_is_of_something_that_the_engine_has():
     names = {name for overloads in OPS.values() for op in overloads for name in op.signature.outputs or ()}
     names |= {"U", "S", "V", "Vh", "sign", "logabsdet"}  # of composites, which name them themselves
+    names |= set(engine.autograd.forward_ad.UnpackedDualTensor._fields)
     names.update(*map(dir, (*held(engine), np.ones(2), engine.finfo(engine.float32))))
     assert sorted(vocabulary.ATTRIBUTES - names) == []
 
@@ -85,6 +86,24 @@ def test_the_vocabulary_has_every_operation_of_the_engine():
         if not registered.startswith("_") and "torch." + dotted not in vocabulary.FUNCTIONS:
             missing.add(dotted)
     assert missing == NOT_IN_THE_LANGUAGE
+
+
+def test_the_vocabulary_has_every_function_that_differentiates_functions():
+    from engine.autograd import forward_ad, functional
+
+    names = {f"torch.func.{name}" for name in engine.func.__all__} | {"torch.vmap"}
+    names |= {
+        f"torch.autograd.functional.{name}" for name in ("jacobian", "hessian", "vjp", "jvp", "vhp", "hvp")
+    }
+    assert all(hasattr(functional, name.rpartition(".")[2]) for name in names if "functional" in name)
+    assert names == {f"torch.{name}" for name in vocabulary.TAKES_FUNCTION}
+    names |= {f"torch.autograd.forward_ad.{name}" for name in forward_ad.__all__}
+    names -= {
+        "torch.autograd.forward_ad.UnpackedDualTensor",
+        "torch.autograd.forward_ad.dual_level",
+    }
+    assert names <= vocabulary.FUNCTIONS
+    assert "torch.autograd.forward_ad.dual_level" in vocabulary.MANAGERS
 
 
 def test_every_keyword_is_a_parameter_of_something():

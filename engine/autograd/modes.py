@@ -16,7 +16,8 @@ class _State:
     """The modes of the (single) thread.
 
     evaluating: with anomaly detection, the node that is running. before_write: what is called with a tensor that is about to
-    be written in place (`engine.autograd.mutation`).
+    be written in place (`engine.autograd.mutation`). forward: what operations go through first (`forward_ad.Layer`): a level
+    of forward-mode differentiation, or a transform.
     """
 
     grad = True
@@ -25,6 +26,7 @@ class _State:
     check_nan = True
     evaluating: Any = None
     before_write: Any = None
+    forward: Any = None
 
 
 def is_grad_enabled() -> bool:

@@ -26,7 +26,9 @@ Edge = tuple["Node", int]
 
 _sequence = itertools.count()
 
-_CPP_NAMED = frozenset(("AccumulateGrad", "CopyBackwards", "CopySlices", "Error", "NotImplemented"))
+_CPP_NAMED = frozenset(
+    ("AccumulateGrad", "CopyBackwards", "CopySlices", "Error", "Identity", "NotImplemented")
+)
 """Nodes that torch wrote by hand, whose names show their C++ namespace."""
 
 BACKWARD_TWICE = (

@@ -56,6 +56,8 @@ class SavedTensor:
         if self.is_output:
             tensor = self.tensor._alias()
             tensor._grad_fn, tensor._output_nr = node, self.output_nr
+            if _State.forward is not None:
+                _State.forward.carry(self.tensor, tensor)
             return tensor
         return self.tensor
 

@@ -8,18 +8,21 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from strategies.program.errors import ProgramError
-from strategies.program.limits import MAX_EXPONENT, MAX_INTEGER, MAX_ITEMS, MAX_NESTING
+from strategies.program.limits import MAX_EXPONENT, MAX_INTEGER, MAX_ITEMS, MAX_MADE, MAX_NESTING
 from strategies.program.names import MODULES, NUMBERS, VARIABLES_HINT, is_variable, near
 from strategies.program.sizes import too_large
 from strategies.program.vocabulary import (
     ATTRIBUTES,
     FUNCTIONS,
     KEYWORDS,
+    MAKES_FUNCTION,
+    MAKES_PAIR,
     METHODS,
     NOT_IN_HOOK,
     SIZE_KEYWORDS,
     SIZES,
     STRINGS,
+    TAKES_FUNCTION,
     TAKES_HOOK,
     VALUES,
 )
@@ -50,6 +53,7 @@ _COMPARISONS: dict[type, str] = {
 _UNARY: dict[type, str] = {ast.USub: "operator.neg", ast.UAdd: "operator.pos", ast.Invert: "operator.invert"}
 _BINARY = {kind: f"operator.{name}" for kind, name in OPERATORS.items()}
 _GROWING = (ast.Pow, ast.LShift, ast.RShift)
+_MADE_HINT = "torch.func.grad(...)(...), torch.func.vjp(...)[0], torch.func.vjp(...)[1](...)"
 _EXPRESSIONS_HINT = "names, literals, calls, operators, one comparison, subscripts and attributes"
 
 
@@ -226,6 +230,10 @@ def _index(node: ast.expr, uses: Uses, depth: int) -> None:
 
 
 def _subscript(node: ast.Subscript, uses: Uses, depth: int) -> None:
+    output = _making(node, 0) if type(node.value) is ast.Call else None
+    if output is not None:
+        _make(output, uses, depth)
+        return
     place(node, uses, depth)
     uses.calls.append("getitem")
 
@@ -296,10 +304,49 @@ def _compare(node: ast.Compare, uses: Uses, depth: int) -> None:
 
 
 def _call(node: ast.Call, uses: Uses, depth: int) -> None:
+    made = _making(node.func, 1)
+    if made is not None:
+        _make(made, uses, depth)
+        _arguments(node, "", uses, depth)
+        return
     name = _called(node, uses, depth)
-    for argument in node.args:
+    if name in MAKES_FUNCTION or name == MAKES_PAIR:
+        refuse(node, f"what {name} makes is a function, which must be called at once", _MADE_HINT)
+    _arguments(node, name, uses, depth)
+    uses.calls.append(name)
+
+
+def _making(node: ast.expr, position: int) -> ast.Call | None:
+    """The call that makes a function, where the expression is that function; or, at another position, what comes with it."""
+    pair = (
+        type(node) is ast.Subscript
+        and type(node.slice) is ast.Constant
+        and type(node.slice.value) is int
+        and node.slice.value == position
+    )
+    call = node.value if pair else node  # type: ignore[attr-defined]
+    if type(call) is not ast.Call or type(call.func) is not ast.Attribute:
+        return None
+    name = (dotted_name(call.func) or "").removeprefix("torch.")
+    return call if (name == MAKES_PAIR if pair else name in MAKES_FUNCTION) else None
+
+
+def _make(node: ast.Call, uses: Uses, depth: int) -> None:
+    """Check a call that makes a function."""
+    if depth > MAX_NESTING or sum(map(TAKES_FUNCTION.__contains__, uses.calls)) >= MAX_MADE:
+        refuse(node, "too many functions made of functions", f"{MAX_MADE}")
+    name = _called(node, uses, depth)
+    uses.calls.append(name)
+    _arguments(node, name, uses, depth + 1)
+
+
+def _arguments(node: ast.Call, name: str, uses: Uses, depth: int) -> None:
+    for position, argument in enumerate(node.args):
+        made = _making(argument, 1) if position == 0 and name in TAKES_FUNCTION else None
         if type(argument) is ast.Lambda:
             _hook(argument, name, uses, depth)
+        elif made is not None:
+            _make(made, uses, depth)
         else:
             _argument(argument, name, uses, depth)
     sized = name in SIZES
@@ -310,7 +357,6 @@ def _call(node: ast.Call, uses: Uses, depth: int) -> None:
         _argument(keyword.value, name, uses, depth)
     if sized and too_large(name, node):
         refuse(node, "literals that ask for too large a tensor", "2**20 elements")
-    uses.calls.append(name)
 
 
 def _called(node: ast.Call, uses: Uses, depth: int) -> str:
@@ -358,8 +404,8 @@ def _refuse_keyword(keyword: ast.keyword) -> NoReturn:
 
 
 def _hook(node: ast.Lambda, name: str, uses: Uses, depth: int) -> None:
-    if name not in TAKES_HOOK:
-        refuse(node, f"{name} does not take a lambda", ", ".join(sorted(TAKES_HOOK)))
+    if name not in TAKES_HOOK | TAKES_FUNCTION:
+        refuse(node, f"{name} does not take a lambda", ", ".join(sorted(TAKES_HOOK | TAKES_FUNCTION)))
     hook(node, uses, depth)
 
 

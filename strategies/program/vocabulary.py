@@ -181,6 +181,11 @@ AUTOGRAD = Names(
     functions="""
         autograd.grad autograd.backward autograd.graph.get_gradient_edge autograd.graph.increment_version
         is_grad_enabled is_inference_mode_enabled set_grad_enabled is_anomaly_enabled autograd.set_detect_anomaly
+        autograd.functional.jacobian autograd.functional.hessian autograd.functional.vjp autograd.functional.jvp
+        autograd.functional.vhp autograd.functional.hvp
+        vmap func.vmap func.grad func.grad_and_value func.vjp func.jvp func.jacrev func.jacfwd func.hessian
+        autograd.forward_ad.make_dual autograd.forward_ad.unpack_dual
+        autograd.forward_ad.enter_dual_level autograd.forward_ad.exit_dual_level
     """,
     methods="""
         backward retain_grad requires_grad_ register_hook register_post_accumulate_grad_hook register_prehook
@@ -219,6 +224,7 @@ ATTRIBUTES = frozenset(
     shape dtype device layout ndim itemsize nbytes data grad grad_fn next_functions metadata saved_tensors needs_input_grad node
     requires_grad is_leaf retains_grad
     output_nr T mT real imag is_cpu is_cuda is_meta is_sparse is_quantized _version _base
+    primal tangent
     values indices logabsdet U S V Vh info counts strides eps tiny smallest_normal resolution bits
     """)
 )
@@ -266,13 +272,32 @@ MANAGERS: dict[str, tuple[str, ...]] = {
     _GRAPH + "save_on_cpu": ("pin_memory",),
     _GRAPH + "disable_saved_tensors_hooks": ("string",),
     _GRAPH + "allow_mutation_on_saved_tensors": (),
+    "torch.autograd.forward_ad.dual_level": (),
 }
 
 # The only calls that take a lambda beside the managers of blocks, and what its body must not call: a hook that runs backward,
 # or saves tensors where it packs some, can run itself for ever.
 TAKES_HOOK = frozenset({"register_hook", "register_prehook", "register_post_accumulate_grad_hook"})
+_DUAL = frozenset(
+    f"autograd.forward_ad.{name}" for name in _words("make_dual unpack_dual enter_dual_level exit_dual_level")
+)
 NOT_IN_HOOK = (
-    TAKES_HOOK | {"backward", "autograd.grad", "autograd.backward"} | {f"prelude.{n}" for n in prelude.NAMES}
+    TAKES_HOOK
+    | _DUAL
+    | {"backward", "autograd.grad", "autograd.backward"}
+    | {f"prelude.{n}" for n in prelude.NAMES}
+)
+
+# Calls that make a function of their first argument. No function becomes a value: it is called at once, or is itself the
+# first argument of one of the calls that take a function; `vjp` gives an output and a function, which are taken by position.
+MAKES_PAIR = "func.vjp"
+MAKES_FUNCTION = frozenset(
+    _words("vmap func.vmap func.grad func.grad_and_value func.jacrev func.jacfwd func.hessian")
+)
+TAKES_FUNCTION = (
+    MAKES_FUNCTION
+    | {MAKES_PAIR, "func.jvp"}
+    | {f"autograd.functional.{name}" for name in _words("jacobian hessian vjp jvp vhp hvp")}
 )
 
 KEYWORDS = frozenset(
@@ -291,6 +316,8 @@ KEYWORDS = frozenset(
     gradient grad_tensors grad_variables grad_outputs inputs outputs retain_graph create_graph allow_unused
     is_grads_batched materialize_grads only_inputs
     weight eps mode check_nan pin_memory force axes casting ndmin subok initial where num start_dim end_dim sizes
+    v strict vectorize strategy outer_jacobian_strategy argnums has_aux in_dims out_dims randomness chunk_size
+    primals tangents tangent level
     """)
 )
 
@@ -305,6 +332,7 @@ STRINGS = frozenset(
     bool uint8 int8 int16 int32 int64 float16 float32 float64 complex64 complex128
     torch.FloatTensor torch.DoubleTensor torch.HalfTensor torch.BFloat16Tensor torch.IntTensor torch.LongTensor
     torch.ShortTensor torch.CharTensor torch.ByteTensor torch.BoolTensor torch.float32 torch.cuda.FloatTensor
+    forward-mode reverse-mode error different same
     bad
     """)
 )
