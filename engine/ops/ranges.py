@@ -15,7 +15,7 @@ from engine import dtypes
 from engine.casts import cast, checked_number
 from engine.dtypes import dtype
 from engine.ops.creation import blank, factory, filled
-from engine.precision import computed, converted
+from engine.precision import computed, converted, stepped
 from engine.results import Result, wrap
 from engine.tensor import Tensor
 
@@ -164,7 +164,10 @@ def _logspace(start: Any, end: Any, steps: int, base: float, d: dtype | None) ->
 
 def _powers(first: np.ndarray, last: np.ndarray, steps: int, base: float, working: np.dtype) -> np.ndarray:
     powers = _evenly(first, last, steps, working)
-    wide = powers.astype(dtypes.opmath(dtypes.BY_NUMPY[working]))
+    d = dtypes.BY_NUMPY[working]
+    wide = powers.astype(dtypes.opmath(d))
+    if d.is_complex and base:  # as C does: the error grows with the exponent
+        return np.exp(stepped(wide * np.log(wide.dtype.type(base)), d))
     return np.asarray(np.power(wide.dtype.type(base), wide))
 
 
