@@ -68,6 +68,11 @@ def of_failed(info: np.ndarray, values: np.ndarray) -> np.ndarray | None:
     return np.broadcast_to((info != 0)[..., None, None], values.shape).copy()
 
 
+def _unsolved(matrices: np.ndarray, info: np.ndarray) -> np.ndarray:
+    """The matrices whose elimination failed, or met what is not finite: then the order of steps decides what comes out."""
+    return (info != 0) | ~np.isfinite(matrices).all((-2, -1))
+
+
 def columns(values: np.ndarray, undefined: np.ndarray | None = None) -> Result:
     """A result laid out as LAPACK leaves it."""
     return Result(values, lapack.column_major(values.shape), undefined)
@@ -95,7 +100,7 @@ def _inv_ex(A: Tensor, check_errors: bool) -> tuple[Result, np.ndarray]:
     values, info = lapack.solve(array, unit, True)
     if check_errors:
         fail(info, "linalg.inv_ex", _singular_inverse)
-    return columns(values, of_failed(info, values)), info
+    return columns(values, of_failed(_unsolved(array, info), values)), info
 
 
 op(
@@ -163,7 +168,7 @@ def _solve_ex(A: Tensor, B: Tensor, left: bool, check_errors: bool) -> tuple[Res
     values, info = lapack.solve(matrices, np.broadcast_to(right, (*batch, rows, width)), left)
     if check_errors:
         fail(info, "torch.linalg.solve_ex", lambda _: _NO_SOLUTION)
-    undefined = of_failed(info, values)
+    undefined = of_failed(_unsolved(matrices, info), values)
     if vector:
         values = values[..., 0]
         undefined = None if undefined is None else undefined[..., 0]
