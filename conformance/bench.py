@@ -20,7 +20,7 @@ from conformance.session import Session, open_session
 from conformance.worker import draw_function
 from strategies.program import ProgramError
 
-BLOCK = 50
+BLOCK = 100
 
 
 @dataclass

@@ -397,14 +397,15 @@ FLOATING = ("float", "bfloat", "complex")
 SCALED = re.compile(r"\b(?:alpha|rounding_mode|value)=")
 
 
-def dtypes_in(facts: Iterable[Any]) -> Iterator[str]:
+def dtypes_in(facts: Iterable[Any]) -> set[str]:
+    found: set[Any] = set()
     for fact in facts:
         kind = type(fact)
         if kind is TensorFact or kind is ArrayFact:
-            if type(fact.dtype) is str:
-                yield fact.dtype
+            found.add(fact[0])
         elif kind is SequenceFact:
-            yield from dtypes_in(fact.items)
+            found |= dtypes_in(fact.items)
+    return {dtype for dtype in found if type(dtype) is str}  # reading it may have raised
 
 
 def plain_bytes(got: complex, want: complex) -> tuple[str, tuple[bytes, bytes]]:

@@ -192,7 +192,7 @@ def judge(
         undecided=state.undecided,
         raised=sum(step.raised is not None for step in reference),
         steps=len(reference),
-        dtypes=frozenset(dtypes_in(fact for step in reference for fact in step.names.values())),
+        dtypes=frozenset(dtypes_in([fact for step in reference for fact in step.names.values()])),
     )
     if timings is not None:
         timings["compare"] = timings.get("compare", 0.0) + perf_counter() - start
@@ -364,7 +364,7 @@ def _record(
             aspect,
             primary.tier,
             principal_op(statement.calls),
-            tuple(sorted({*dtypes_in(want.names[name] for name in names if name in want.names)})),
+            tuple(sorted(dtypes_in(want.names[name] for name in names if name in want.names))),
             statement.index,
             want.path,
             statement.line,
@@ -415,7 +415,10 @@ _ASPECTS_OF_TENSOR = 12
 
 def count_facts(step: Step) -> int:
     """How many single aspects were compared after a step: its exception, its warnings, and every name's."""
-    return 2 + sum(map(_count, step.names.values()))
+    count = 2
+    for fact in step.names.values():
+        count += 1 + _ASPECTS_OF_TENSOR if type(fact) is TensorFact and fact.grad is None else _count(fact)
+    return count
 
 
 def count_floats(steps: Sequence[Step]) -> int:
@@ -425,7 +428,8 @@ def count_floats(steps: Sequence[Step]) -> int:
     for step in steps:
         for name, fact in step.names.items():
             if before.get(name) != fact:
-                count += sum(dtype.startswith(compare.FLOATING) for dtype in dtypes_in([fact]))
+                dtypes = (fact.dtype,) if type(fact) is TensorFact else dtypes_in([fact])
+                count += sum(str(dtype).startswith(compare.FLOATING) for dtype in dtypes)
         before = step.names
     return count
 

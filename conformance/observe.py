@@ -238,17 +238,26 @@ class Observer:
             if count:
                 memory = t.untyped_storage()
                 start, extent = memory.data_ptr(), memory.nbytes()
-                storage = self._class(start, extent)
+                if self._spans:
+                    storage = self._class(start, extent)
+                else:
+                    classes = self._classes
+                    storage = classes.setdefault(start, len(classes))
                 if self._may_be_lazy and (t.is_neg() or (its_dtype in self._complex and t.is_conj())):
                     values = self._values(t.detach().resolve_conj().resolve_neg())
                 elif contiguous:
-                    values = _block(start, extent, offset * size, count * size)
+                    skip, length = offset * size, count * size
+                    if skip + length > extent:
+                        raise ValueError  # `_block` says which
+                    values = _char_arrays[length].from_address(start + skip).raw
                 else:
                     values = view_memory(start, extent, shape, strides, offset, size).tobytes()
             grad = t.grad if is_leaf or retains else None
             if grad is not None:
                 grad = None if depth >= MAX_DEPTH else self._tensor(grad, f"{key}.grad", depth + 1)
-            undefined = None if self._undefined is None else _mask_bytes(self._undefined(t))
+            undefined = None
+            if self._undefined is not None and (mask := self._undefined(t)) is not None:
+                undefined = _mask_bytes(mask)
             grad_fn = None if grad_fn is None else grad_fn.name()
             layout = (dtype, shape, strides, offset, contiguous, values)
             flags = (requires_grad, is_leaf, grad_fn, retains, version - entry[1], storage, "cpu")

@@ -15,6 +15,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import threadpoolctl
+
 from conformance import exactness, opnames, records, reducer
 from conformance.backends import Backend, BackendError, resolve
 from conformance.facts import Step
@@ -274,7 +276,7 @@ class Session:
             "statements": len(walked),
             "ops": ops,
             "dtypes": sorted(
-                {*dtypes_in(fact for step in examined.reference for fact in step.names.values())}
+                dtypes_in(fact for step in examined.reference for fact in step.names.values())
             ),
             "kinds": Counter(one.kind for one in walked),
             "facts": {verdict.candidate: verdict.facts for verdict in examined.verdicts},
@@ -345,7 +347,18 @@ def open_session(
     if "torch" in sys.modules:
         versions.setdefault("torch", str(sys.modules["torch"].__version__))
     session.ledger.versions.update(versions)
-    # What is loaded by now stays: without this, collections triggered by facts walk all of torch again and again.
+    _settle()
+    return session
+
+
+def _settle() -> None:
+    """Set up this process for many short programs.
+
+    NumPy's and SciPy's linear algebra get one thread, as torch has: the order of sums depends on their number, and to wake
+    another takes longer than to invert a small matrix. Garbage collections pass over what is loaded by now (else they walk
+    all of torch again and again) and come less often, since facts and graphs are mostly freed without them.
+    """
+    threadpoolctl.threadpool_limits(1, "blas")
     gc.collect()
     gc.freeze()
-    return session
+    gc.set_threshold(10_000)

@@ -145,8 +145,8 @@ def set_default_dtype(d: dtype) -> None:
 
 
 def default_complex() -> dtype:
-    """The complex dtype that Python complex numbers give."""
-    return complex128 if _Default.dtype is float64 else complex64
+    """The complex dtype that Python complex numbers give. Raises LacksError under float16: the engine has no complex32."""
+    return _Default.dtype.to_complex()
 
 
 def of_number(value: complex | bool) -> dtype:

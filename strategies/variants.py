@@ -1,10 +1,10 @@
 """Other forms of a drawn program: other dtypes, other data, other seeds, the other spelling of each call.
 
-Drawing a program costs more than running it, so a campaign uses each in three forms. A form is derived from the text alone:
-the default dtype and the named floating dtypes trade places with their wider or narrower neighbour, and so do the integer
-ones; the elements of every literal are given in another order, so that rows stay rows and indices stay valid; `torch.f(x,
-...)` becomes `x.f(...)` and the other way round. It is a program like any other and judged like any other: what the other
-dtype is refused for raises.
+Drawing a program costs more than running it, so a campaign uses each in four forms. A form is derived from the text alone:
+the default dtype and the named floating dtypes trade places with wider or narrower ones, and so do the integer ones; the
+elements of every literal are given in another order, so that rows stay rows and indices stay valid; `torch.f(x, ...)`
+becomes `x.f(...)` and the other way round. It is a program like any other and judged like any other: what the other dtype
+is refused for raises.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from functools import cache
 from engine.registry import OPS, Op
 from strategies.program.vocabulary import FUNCTIONS, METHODS
 
-_FLOATS = {"float32": "float64", "complex64": "complex128"}
-_INTEGERS = {"int32": "int64", "int8": "int16"}
-_DTYPE = re.compile(r"\b(torch|np)\.((?:int|float|complex)\d+)\b")
+_WIDER = (("float32", "float64"), ("complex64", "complex128"))
+_SHORTER = (("float32", "bfloat16"), ("float64", "float16"))
+_INTEGERS = (("int32", "int64"), ("int8", "int16"))
+_DTYPE = re.compile(r"\b(torch|np)\.((?:int|b?float|complex)\d+)\b")
 _SEED = re.compile(r"\b(manual_seed)\((\d+)\)")
 _DATA = re.compile(r"(?<=torch\.tensor\()\[[^()]*\]")
 _ELEMENT = re.compile(r"[^\[\], ]+")
@@ -30,29 +31,37 @@ _SEEDS = 1 << 31
 
 @dataclass(frozen=True)
 class Form:
-    """What one form changes. `turn`: the elements of literals are given from that one on; -1: in reverse."""
+    """What one form changes.
 
-    floats: bool = False
-    integers: bool = False
+    `swaps`: the dtypes that trade places. `default`: the default dtype, where it is another one. `turn`: the elements of
+    literals are given from that one on; -1: in reverse.
+    """
+
+    swaps: tuple[tuple[str, str], ...]
+    default: str = ""
     turn: int = 0
     spelling: bool = False
 
 
-FORMS = (Form(floats=True, turn=-1, spelling=True), Form(integers=True, turn=1, spelling=True))
+FORMS = (
+    Form(_WIDER, "float64", turn=-1, spelling=True),
+    Form(_INTEGERS, turn=1),
+    Form(_SHORTER, "bfloat16", turn=2, spelling=True),
+)
 """The forms beside the drawn one."""
 
 
 def other_form(text: str, form: Form = FORMS[0]) -> str:
     """Another form of a program's text."""
     names = _swapped(form)
-    text = _DTYPE.sub(lambda found: f"{found[1]}.{names.get(found[2], found[2])}", text)
+    text = _DTYPE.sub(lambda found: names.get(found[0], found[0]), text)
     seeds = 1 + FORMS.index(form)
     text = _SEED.sub(lambda found: f"{found[1]}({(int(found[2]) + seeds) % _SEEDS})", text)
     text = _DATA.sub(lambda found: _turned(found[0], form.turn), text)
     if form.spelling:
         lines = (line if "out=" in line else _CALL.sub(_respelled, line) for line in text.split("\n"))
         text = "\n".join(lines)
-    return "torch.set_default_dtype(torch.float64)\n" + text if form.floats else text
+    return f"torch.set_default_dtype(torch.{form.default})\n{text}" if form.default else text
 
 
 def forms(text: str) -> list[str]:
@@ -62,8 +71,10 @@ def forms(text: str) -> list[str]:
 
 @cache
 def _swapped(form: Form) -> dict[str, str]:
-    narrow = (_FLOATS if form.floats else {}) | (_INTEGERS if form.integers else {})
-    return narrow | {wider: name for name, wider in narrow.items()}
+    pairs = [*form.swaps, *((second, first) for first, second in form.swaps)]
+    in_torch = {f"torch.{name}": f"torch.{other}" for name, other in pairs}
+    in_numpy = {f"np.{name}": f"np.{other}" for name, other in pairs if "bfloat16" not in (name, other)}
+    return in_torch | in_numpy
 
 
 def _turned(data: str, turn: int) -> str:

@@ -200,7 +200,9 @@ def _empty(size: layout.Shape, memory_format: Any, d: dtype | None) -> Tensor:
 
 
 def _full(size: layout.Shape, fill_value: Any, d: dtype | None) -> Tensor:
-    """A tensor with one value everywhere; without dtype, that of the value."""
+    """A tensor with one value everywhere; without dtype, that of the value, complex64 under the short default dtypes."""
+    if d is None and isinstance(fill_value, complex) and dtypes.get_default_dtype() in dtypes.HALVES:
+        d = dtypes.complex64
     return filled(check_sizes(size), fill_value, d or dtypes.of_number(fill_value))
 
 

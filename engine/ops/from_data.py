@@ -101,6 +101,8 @@ def _infer(data: Any) -> dtype:
     """The dtype that holds everything in nested sequences. Raises TypeError or RuntimeError for what is no number."""
     if isinstance(data, (Tensor, np.ndarray, np.generic)):
         return data.dtype if isinstance(data, Tensor) else check_array(np.asarray(data))
+    if isinstance(data, complex) and dtypes.get_default_dtype() is dtypes.bfloat16:
+        raise RuntimeError("invalid default scalar type for complex")
     if isinstance(data, (bool, int, float, complex)):
         return dtypes.of_number(data)
     if isinstance(data, (str, bytes)):

@@ -123,7 +123,6 @@ class _Blocks:
         if checked.arrays or checked.replaces:
             self._check_memory(checked)
         kind, reads, writes, calls, code = checked[:5]
-        code = statements.at_line(code, line)
         block.body.append(Statement(index, source, source, line, kind, (), reads, writes, calls, code))
 
     def _check_memory(self, checked: Checked) -> None:
@@ -155,7 +154,7 @@ def _closed(block: _Block) -> Statement:
         reads=checked.reads.union(*(statement.reads for statement in body)),
         writes=checked.writes.union(*(statement.writes for statement in body)),
         calls=checked.calls,
-        code=statements.at_line(checked.code, block.line),
+        code=checked.code,
         count=checked.rounds,
         target=checked.target,
     )

@@ -1,5 +1,6 @@
 """The whitelist of statements, each on one line. What a line means does not depend on where it stands, so the result
-of checking and compiling it is kept: a reducer parses the same lines over and over."""
+of checking and compiling it is kept: other forms of a program have many of its lines, and a reducer parses the same ones
+over and over."""
 
 import ast
 import re
@@ -44,7 +45,7 @@ class Checked(NamedTuple):
     reads: frozenset[str]
     writes: frozenset[str]
     calls: tuple[str, ...]
-    code: CodeType  # of line 1
+    code: CodeType
     rounds: int
     target: str
     arrays: bool
@@ -92,7 +93,7 @@ def _tree(source: str) -> ast.Module:
     if found:
         raise ProgramError("not Python: invalid number", 1, found.start() + 1)
     try:
-        module = ast.parse(source)
+        module: ast.Module = compile(source, "<program>", "exec", ast.PyCF_ONLY_AST, True)
     except SyntaxError as error:
         column = min(max(1, error.offset or 1), len(source) + 1)
         hint = "one whole statement a line" if "closed" in error.msg or "triple" in error.msg else ""
@@ -109,16 +110,6 @@ def _compiled(tree: ast.Module | ast.Expression, mode: str) -> CodeType:
         return compile(tree, "<program>", mode, dont_inherit=True)
     except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
         raise ProgramError(f"Python cannot compile this: {error}", 1, 1) from None
-
-
-def at_line(code: CodeType, line: int) -> CodeType:
-    """The code of a statement on line 1, moved to another line together with the lambdas inside it."""
-    if line == 1:
-        return code
-    if any(type(constant) is CodeType for constant in code.co_consts):
-        moved = tuple(at_line(item, line) if type(item) is CodeType else item for item in code.co_consts)
-        return code.replace(co_firstlineno=line, co_consts=moved)
-    return code.replace(co_firstlineno=line)
 
 
 # --- simple statements: each checker returns the kind and the variables written ---
