@@ -7,7 +7,7 @@ the rest only. Nothing is normalised before comparing: no casts, no broadcasting
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 

@@ -275,9 +275,7 @@ class Session:
             "text": examined.program.text,
             "statements": len(walked),
             "ops": ops,
-            "dtypes": sorted(
-                dtypes_in(fact for step in examined.reference for fact in step.names.values())
-            ),
+            "dtypes": sorted(dtypes_in(fact for step in examined.reference for fact in step.names.values())),
             "kinds": Counter(one.kind for one in walked),
             "facts": {verdict.candidate: verdict.facts for verdict in examined.verdicts},
             "floats": {verdict.candidate: verdict.floats for verdict in examined.verdicts},

@@ -48,6 +48,10 @@ def _combine(higher: dtype | None, lower: dtype | None) -> dtype | None:
     return higher
 
 
+def _inexact(d: dtype | None) -> bool:
+    return d is not None and d.category >= FLOAT
+
+
 def result_dtype(operands: Iterable[object]) -> dtype:
     """The dtype of an operation on tensors (anything with `dtype` and `dim()`) and Python numbers.
 
@@ -57,7 +61,7 @@ def result_dtype(operands: Iterable[object]) -> dtype:
     for x in operands:
         d = getattr(x, "dtype", None)
         if d is None:
-            d = dtypes.of_number(x)  # type: ignore[arg-type]
+            d = dtypes.complex64 if isinstance(x, complex) else dtypes.of_number(x)  # type: ignore[arg-type]
             number = d if number is None else promote_types(number, d)
         elif x._sizes:
             dimensioned = d if dimensioned is None else promote_types(dimensioned, d)
@@ -65,6 +69,13 @@ def result_dtype(operands: Iterable[object]) -> dtype:
             zero_dim = d if zero_dim is None else promote_types(zero_dim, d)
     if zero_dim is None and number is None:
         result = dimensioned
+    elif (
+        number is not None
+        and number.category == COMPLEX
+        and not _inexact(dimensioned)
+        and not _inexact(zero_dim)
+    ):
+        result = dtypes.default_complex()
     else:
         result = _combine(dimensioned, _combine(zero_dim, number))
     assert result is not None

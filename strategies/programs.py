@@ -24,7 +24,7 @@ from strategies.program import Program, parse
 from strategies.scope import Unavailable
 from strategies.statements import SIMPLE, step
 from strategies.statements.gradients import differentiable, is_deep
-from strategies.variants import FORMS, forms
+from strategies.variants import forms
 
 TEXTS_AN_EXAMPLE = 25
 """Programs that a campaign draws from one example of Hypothesis at most, other forms not counted.

@@ -93,7 +93,7 @@ def _tree(source: str) -> ast.Module:
     if found:
         raise ProgramError("not Python: invalid number", 1, found.start() + 1)
     try:
-        module: ast.Module = compile(source, "<program>", "exec", ast.PyCF_ONLY_AST, True)
+        module: Any = compile(source, "<program>", "exec", ast.PyCF_ONLY_AST, True)
     except SyntaxError as error:
         column = min(max(1, error.offset or 1), len(source) + 1)
         hint = "one whole statement a line" if "closed" in error.msg or "triple" in error.msg else ""
