@@ -158,6 +158,8 @@ class _Found:
         """Whether the engine's runs disagree about something that is no number. Values have been weighed before."""
         if item.numeric is not None or item.aspect.removeprefix("grad.") not in DATA_DEPENDENT:
             return False
+        if item.tier == INCIDENTAL:  # nobody is alarmed by it
+            return False
         if NEVER_DATA.match(item.got) or NEVER_DATA.match(item.should_be) or self.exact():
             return False
         assert self.context.verdicts is not None

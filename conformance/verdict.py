@@ -53,6 +53,11 @@ class Verdicts:
         return self.cache[key]
 
     def _weighed(self, question: Question) -> tuple[str, Numeric]:
+        truth = self._truth(question)
+        if truth is not None and truth.wider and not question.exact:
+            found = self._floating(question, truth, [], False)
+            if found[0] == AGREE:  # within 2 ULP of the truth: no spread could make that too far
+                return found
         found = self._with(question, FEW)
         if found[0] in (VALUES, REFERENCE) and not question.exact and self._truth(question) is not None:
             found = self._with(question, FEW + MORE)
