@@ -56,6 +56,7 @@ def _number(text: str) -> int:
     return int(text) if text.lstrip("-").isdigit() else -1
 
 
+_WORD = re.compile(r"\w+")
 _SIZES = re.compile(r"[\[(][-\d, ]*[\])]")
 _NUMBER = re.compile(r"(?<![A-Za-z_])-?\d+(\.\d+)?(e[-+]?\d+)?")
 
@@ -91,9 +92,29 @@ def canonical_ops(calls: Iterable[str], *, keep: str = "") -> tuple[str, ...]:
     return tuple(sorted(kept or set(names)))
 
 
+def is_unnoticed(discrepancy: Any) -> bool:
+    """Whether a tensor that the statement does not name misses a write that those it names count.
+
+    Then the two should share a version counter and do not: what made one of the other is at fault, as where they should share
+    memory, and not the write. Tensors without elements show it in no other way.
+    """
+    if core_aspect(discrepancy.aspect) != "version" or direction(discrepancy) != "less":
+        return False
+    named = set(_WORD.findall(discrepancy.statement_text))
+    late = [
+        discrepancy.name,
+        *(item.name for item in discrepancy.also if core_aspect(item.aspect) == "version"),
+    ]
+    return not any(_WORD.match(name)[0] in named for name in late)  # type: ignore[index]
+
+
 def fingerprint(discrepancy: Any, calls: Iterable[str]) -> str:
     """12 hexadecimal digits for the discrepancy that the reduced program shows; `calls` are that program's."""
     said = complaint(discrepancy)
+    if is_unnoticed(discrepancy):
+        relating = [call for call in calls if opnames.canonical_op(call) != discrepancy.op]
+        parts = (discrepancy.candidate, "aliasing", "", *canonical_ops(relating))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
     parts = (
         discrepancy.candidate,
         core_aspect(discrepancy.aspect),
@@ -105,6 +126,9 @@ def fingerprint(discrepancy: Any, calls: Iterable[str]) -> str:
 
 def cause_op(discrepancy: Any, calls: Iterable[str]) -> str:
     """The operation that the reduced program is about: of a gradient, the one operation that is differentiated."""
+    if is_unnoticed(discrepancy):
+        others = [op for op in canonical_ops(calls) if op != discrepancy.op]
+        return others[0] if len(others) == 1 else discrepancy.op
     if SPELLINGS.get(discrepancy.op, discrepancy.op) != "backward":
         return discrepancy.op
     others = [op for op in canonical_ops(calls) if not op.startswith(("backward", "attr.", "setattr."))]

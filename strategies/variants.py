@@ -26,6 +26,7 @@ _ELEMENT = re.compile(r"[^\[\], ]+")
 _FUNCTION = r"torch\.(?P<function>\w+)\((?P<operand>[a-z]\d*)(?P<more>, |\))"
 _METHOD = r"(?P<tensor>[a-z]\d*)\.(?P<method>\w+)\((?P<end>\))?"
 _CALL = re.compile(rf"(?<![.\w])(?:{_FUNCTION}|{_METHOD})")
+_COMPLEX = re.compile(r"\dj\b|complex")
 _SEEDS = 1 << 31
 
 
@@ -34,19 +35,21 @@ class Form:
     """What one form changes.
 
     `swaps`: the dtypes that trade places. `default`: the default dtype, where it is another one. `turn`: the elements of
-    literals are given from that one on; -1: in reverse.
+    literals are given from that one on; -1: in reverse. `real`: only for programs without complex numbers, which have no
+    dtype for parts of 16 bits.
     """
 
     swaps: tuple[tuple[str, str], ...]
     default: str = ""
     turn: int = 0
     spelling: bool = False
+    real: bool = False
 
 
 FORMS = (
     Form(_WIDER, "float64", turn=-1, spelling=True),
     Form(_INTEGERS, turn=1),
-    Form(_SHORTER, "bfloat16", turn=2, spelling=True),
+    Form(_SHORTER, "bfloat16", turn=2, spelling=True, real=True),
 )
 """The forms beside the drawn one."""
 
@@ -66,7 +69,8 @@ def other_form(text: str, form: Form = FORMS[0]) -> str:
 
 def forms(text: str) -> list[str]:
     """A drawn program in all its forms, itself first; those that are the same text once."""
-    return list(dict.fromkeys((text, *(other_form(text, form) for form in FORMS))))
+    real = _COMPLEX.search(text) is None
+    return list(dict.fromkeys((text, *(other_form(text, form) for form in FORMS if real or not form.real))))
 
 
 @cache

@@ -218,7 +218,7 @@ def leaf_flag(engine: Any) -> Iterator[Change]:
 @fault
 def lost_accumulation(engine: Any) -> Iterator[Change]:
     """A second gradient takes the place of the first."""
-    node, modes = engine.autograd.graph.AccumulateGrad, engine.autograd.modes._State
+    node, modes = engine.autograd.node.AccumulateGrad, engine.autograd.modes._State
     old = node.accumulate
 
     def overwrite(self: Any, grad: Any, *, owned: bool) -> None:

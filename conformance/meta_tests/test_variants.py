@@ -51,10 +51,12 @@ def test_a_drawn_program_is_followed_by_its_other_forms(profile: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_other_forms_raise_about_as_often_and_differ_in_more_than_a_line(form: Form) -> None:
+def test_other_forms_raise_seldom_more_often_and_differ_in_more_than_a_line(form: Form) -> None:
     drawn = [text for text in draw_block(6, 0, "default", 320) if not text.startswith(_DEFAULT)][:80]
+    drawn = [text for text in drawn if any(other_form(text, form) == one for one in forms(text))]
     other = [other_form(text, form) for text in drawn]
-    assert sum(map(_raising, other)) <= 1.5 * sum(map(_raising, drawn)) + 5
+    most = 2 if form.real else 1.5  # there is less linear algebra for 16-bit floats
+    assert sum(map(_raising, other)) <= most * sum(map(_raising, drawn)) + 5
     lines = [text.split("\n")[bool(form.default) :] for text in other]
     assert sum(text.split("\n") == changed for text, changed in zip(drawn, lines)) < len(drawn) // 8
 
@@ -91,6 +93,16 @@ def test_a_line_has_this_form_with_other_integers(text: str, expected: str) -> N
 )
 def test_a_line_has_this_form_with_short_floats(text: str, expected: str) -> None:
     assert other_form(text, FORMS[2]).split("\n") == ["torch.set_default_dtype(torch.bfloat16)", expected]
+
+
+def test_programs_with_complex_numbers_have_no_form_with_short_floats() -> None:
+    assert len(forms("x = torch.ones(2)\n")) == 3
+    for text in (
+        "x = torch.tensor([1j])\n",
+        "x = torch.ones(2, dtype=torch.complex64)\n",
+        "x = torch.complex(y, y)\n",
+    ):
+        assert not any("bfloat16" in form for form in forms(text))
 
 
 def _raising(text: str) -> int:
