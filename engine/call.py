@@ -230,7 +230,7 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
             require_out_dtype(op, result.dtype or dtypes.BY_NUMPY[result.values.dtype], t)
         if t._sizes != result.values.shape and _is_cast_into(op, values, result, t):
             warn_of_resize(t, result.values.shape)  # torch resizes before it casts and again after it
-        write_result(t, depending_on_order(op.memory, result, t, tensors[:1], tensors[1:]))
+        write_result(t, result, op.memory, tensors[:1], tensors[1:])
     if any(
         layout.overlaps(a, b) for a, b in itertools.combinations(outs, 2)
     ):  # which is written last is left open
@@ -265,5 +265,5 @@ def _run_composite_out(op: Op, values: list[Any], tensors: list[Tensor], out: An
         allocates = op.family == "linalg" and "columns" not in op.memory
         strides = None if allocates or any(value is t for t in tensors) else value._strides
         written = result_of(value, strides)
-        write_result(target, depending_on_order(op.memory, written, target, tensors[:1], tensors[1:]))
+        write_result(target, written, op.memory, tensors[:1], tensors[1:])
     return out

@@ -162,14 +162,17 @@ def rebase_history(target: Tensor, node: Node) -> None:
     target.grad_fn  # noqa: B018 - the read regenerates the view's history
 
 
-def write_result(target: Tensor, result: Result) -> None:
+def write_result(
+    target: Tensor, result: Result, rules: frozenset[str], first: Sequence[Tensor], others: Sequence[Tensor]
+) -> None:
     """Write to an `out=` tensor, which takes the result's shape and layout if it had another shape.
 
     That comes with a warning if it had elements.
     """
     if resize_output(target, result.values.shape) and result.strides is not None:
         target._strides = result.strides
-    write(target, result)
+    # It may lie across an operand only now that it has its size.
+    write(target, depending_on_order(rules, result, target, first, others))
     bump_version(target)
 
 

@@ -136,7 +136,7 @@ def _triangular_solve(
 
 def _triangular_solve_gradient(
     given_grads: Any,
-    input_sizes: Any,
+    input: Any,
     A: Any,
     solution: Any,
     upper: bool,
@@ -144,7 +144,7 @@ def _triangular_solve_gradient(
     unitriangular: bool,
 ) -> tuple[Any, Any]:
     grad, of_clone = given_grads
-    of_right, of_left = F.zeros(input_sizes, dtype=A.dtype), None
+    of_right, of_left = F.zeros(input._sizes, dtype=A.dtype), None
     if grad is not None:
         # With the public operation, so that it warns as torch's does.
         of_right = F.triangular_solve(grad, _conj(A), upper, not transpose, unitriangular)[0]
@@ -164,8 +164,8 @@ op(
     "(solution, cloned_coefficient)", kind=GENERAL, kernel=_triangular_solve, family="linalg", forms="function method out",
     memory="columns mixes-first mixes-others",
     derivatives={
-        ("input", "A"): lambda given_grads, input_sizes, A, solution, upper, transpose, unitriangular: _triangular_solve_gradient(
-            given_grads, input_sizes, A, solution, upper, transpose, unitriangular
+        ("input", "A"): lambda given_grads, input, A, solution, upper, transpose, unitriangular: _triangular_solve_gradient(
+            given_grads, input, A, solution, upper, transpose, unitriangular
         )
     },
 )  # fmt: skip
