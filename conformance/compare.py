@@ -184,8 +184,18 @@ class _Found:
         if got.type != want.type:
             self.add("error type", "", got, want, tier=DOCUMENTED)
         else:
-            tier = DOCUMENTED if documented_text_differs(got.text, want.text) else INCIDENTAL
-            self.add("error text", "", got, want, tier=tier)
+            self.error_text("", got, want)
+
+    def error_text(self, name: str, got: Raised, want: Raised) -> None:
+        tier = DOCUMENTED if documented_text_differs(got.text, want.text) else INCIDENTAL
+        self.add("error text", name, got, want, tier=tier)
+
+    def read(self, name: str, aspect: str, got: Any, want: Any) -> None:
+        """An attribute whose reading raised on one side at least."""
+        if type(got) is type(want) and got.type == want.type:
+            self.error_text(name, got, want)
+        else:
+            self.add("attribute", name, f"{aspect}: {show(got)}", f"{aspect}: {show(want)}")
 
     def after_exception(self, got: Mapping[str, Fact], want: Mapping[str, Fact]) -> None:
         """Both backends raised: what each left behind must be what was there before, on both or on neither."""
@@ -232,7 +242,7 @@ class _Found:
             a, b = got[position], want[position]
             if a != b:
                 if type(a) is Raised or type(b) is Raised:
-                    self.add("attribute", name, f"{aspect}: {show(a)}", f"{aspect}: {show(b)}")
+                    self.read(name, aspect, a, b)
                 elif aspect == "strides":
                     self.strides(name, prefix, got, want)
                 else:
@@ -247,7 +257,7 @@ class _Found:
             if type(got.grad) is TensorFact and type(want.grad) is TensorFact:
                 self.tensor(f"{name}.grad", "grad.", got.grad, want.grad)
             elif type(got.grad) is Raised and type(want.grad) is Raised:
-                self.add("attribute", f"{name}.grad", got.grad, want.grad)
+                self.read(f"{name}.grad", "grad", got.grad, want.grad)
             else:
                 self.add(f"{prefix}grad", f"{name}.grad", got.grad, want.grad)
 

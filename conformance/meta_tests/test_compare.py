@@ -175,6 +175,10 @@ def test_an_attribute_that_raises_on_one_side():
     assert aspects(step(x=tensor(1.0, grad=raised)), step(x=tensor(1.0))) == [
         ("grad", "documented", "x.grad")
     ]
+    other = Raised("RuntimeError", "no version counter")
+    assert aspects(step(x=tensor(1.0, version=raised)), step(x=tensor(1.0, version=other))) == [
+        ("error text", "incidental", "x")
+    ]
 
 
 def test_numpy_arrays():

@@ -58,7 +58,6 @@ def _moment(number: Argument, tensor: Argument) -> Argument:
 ROWS: dict[str, Mapping[str, Argument]] = {
     "type": {"dtype": _kind},
     "item": {"input": _one}, "is_nonzero": {"input": _one},
-    "cuda": {"input": first(lambda t: True)},
     "tensor": {"data": _data}, "as_tensor": {"data": _data}, "asarray": {"obj": _data}, "new_tensor": {"data": _data},
     "arange": _range, "linspace": {"start": _start, "end": _end}, "logspace": {"start": _start, "end": _end},
     "range": _range, "scalar_tensor": {"s": lambda d: values.draw_number(d.choices)},

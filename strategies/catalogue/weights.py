@@ -32,12 +32,14 @@ ger linalg.matmul linalg.det linalg.slogdet linalg.matrix_power linalg.diagonal 
 moveaxis resolve_neg swapaxes swapaxes_ swapdims swapdims_
 concat concatenate row_stack
 as_tensor asarray empty_strided new_empty_strided scalar_tensor tensor tril_indices triu_indices
-can_cast cpu cuda is_signed is_complex is_floating_point is_nonzero promote_types
+can_cast cpu is_signed is_complex is_floating_point is_nonzero promote_types
 get_device is_conj is_neg is_inference is_same_size
 """
 
-# Hooks, backward, numpy() and their like are statements of their own kinds; a seed is drawn where it is needed.
+# Hooks, backward, numpy() and their like are statements of their own kinds; a seed is drawn where it is needed; what
+# cuda does depends on the machine and on how torch was built.
 _NEVER = """
+cuda
 alias numpy detach detach_ backward requires_grad_ retain_grad register_hook set_ manual_seed initial_seed seed from_numpy
 data_ptr Generator
 """
