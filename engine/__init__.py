@@ -46,9 +46,11 @@ from engine.size import (
 from engine.tensor import Tensor
 from engine import operators  # gives Tensor its operators
 from engine.autograd import forward_ad as _forward_ad, functional as _functional  # parts of torch.autograd
+from engine.autograd import checking as _checking
 from engine import func, nn
 from engine.func import vmap
 
+autograd.gradcheck, autograd.gradgradcheck = _checking.gradcheck, _checking.gradgradcheck
 e, inf, nan, pi, newaxis = math.e, math.inf, math.nan, math.pi, None
 # The functions, and the dtype names that shadow Python's. `torch.tensor` hides the module of that name, which stays importable.
 globals().update(

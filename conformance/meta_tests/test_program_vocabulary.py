@@ -92,6 +92,7 @@ def test_the_vocabulary_has_every_function_that_differentiates_functions():
     from engine.autograd import forward_ad, functional
 
     names = {f"torch.func.{name}" for name in engine.func.__all__} | {"torch.vmap"}
+    names |= {"torch.autograd.gradcheck", "torch.autograd.gradgradcheck"}
     names |= {
         f"torch.autograd.functional.{name}" for name in ("jacobian", "hessian", "vjp", "jvp", "vhp", "hvp")
     }

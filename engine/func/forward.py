@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from engine import functions
-from engine.autograd.forward_ad import Level, dual, enter_dual_level, exit_dual_level, unpack_dual
+from engine.autograd.forward_ad import dual, enter_dual_level, exit_dual_level, unpack_dual
+from engine.autograd.levels import Level
 from engine.autograd.modes import _State
 from engine.func.reverse import chosen_of, jacrev, positions, require_real, require_tensors
 from engine.func.trees import flatten, mapped, unflatten

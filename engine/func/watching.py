@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Iterable
 from typing import Any
 
-from engine.autograd.forward_ad import Layer
+from engine.autograd.levels import Layer
 from engine.autograd.modes import _State
 from engine.call import _tensors
 from engine.registry import VIEW, Op

@@ -186,6 +186,7 @@ AUTOGRAD = Names(
         vmap func.vmap func.grad func.grad_and_value func.vjp func.jvp func.jacrev func.jacfwd func.hessian
         autograd.forward_ad.make_dual autograd.forward_ad.unpack_dual
         autograd.forward_ad.enter_dual_level autograd.forward_ad.exit_dual_level
+        autograd.gradcheck autograd.gradgradcheck
     """,
     methods="""
         backward retain_grad requires_grad_ register_hook register_post_accumulate_grad_hook register_prehook
@@ -296,7 +297,7 @@ MAKES_FUNCTION = frozenset(
 )
 TAKES_FUNCTION = (
     MAKES_FUNCTION
-    | {MAKES_PAIR, "func.jvp"}
+    | {MAKES_PAIR, "func.jvp", "autograd.gradcheck", "autograd.gradgradcheck"}
     | {f"autograd.functional.{name}" for name in _words("jacobian hessian vjp jvp vhp hvp")}
 )
 
@@ -317,7 +318,8 @@ KEYWORDS = frozenset(
     is_grads_batched materialize_grads only_inputs
     weight eps mode check_nan pin_memory force axes casting ndmin subok initial where num start_dim end_dim sizes
     v strict vectorize strategy outer_jacobian_strategy argnums has_aux in_dims out_dims randomness chunk_size
-    primals tangents tangent level
+    primals tangents tangent level raise_exception nondet_tol check_undefined_grad check_grad_dtypes check_batched_grad
+    check_forward_ad check_backward_ad fast_mode gen_non_contig_grad_outputs
     """)
 )
 

@@ -1,0 +1,346 @@
+"""What operations go through while a level of forward-mode differentiation is open, or a transform runs.
+
+A dual tensor is a tensor with a tangent, which an open level keeps beside it. While a level is open every operation goes
+through `Level.run`: it runs on the primals as ever, and the results get their tangents. Views get the same view of the
+tangent, in-place operations write the tangent in place, so that tangents share memory as their tensors do. All other
+operations need no formula of their own: what backward makes of a gradient is linear in it, and its own backward, fed with
+the tangents of the operands, is the tangent of the result.
+
+Levels lie on one another: an operation belongs to the topmost one that has a tangent of an operand, and everything that is
+computed for it there, primal and tangent alike, may have tangents of the levels below.
+
+Sources: https://docs.pytorch.org/docs/stable/autograd.html#forward-mode-automatic-differentiation and
+https://docs.pytorch.org/tutorials/intermediate/forward_ad_usage.html
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from engine import functions, layout
+from engine.autograd import grad
+from engine.autograd.modes import _State, enable_grad
+from engine.autograd.node import Node
+from engine.autograd.saved import SavedTensor
+from engine.call import _tensors, run
+from engine.dtypes import FLOAT
+from engine.history import remade
+from engine.nodes import OpNode
+from engine.registry import COMPOSITE, VIEW, Op
+from engine.tensor import Tensor
+
+_NOT_YET = (
+    "Trying to use forward AD with {} that does not support it because it has not been implemented yet.\nPlease file an issue "
+    "to PyTorch at https://github.com/pytorch/pytorch/issues/new?template=feature-request.yml so that we can prioritize its "
+    "implementation{}"
+)
+_WITHOUT = frozenset(("igamma", "igammac", "index_reduce", "unique", "set_"))
+"""Operations that torch cannot differentiate forwards though it can backwards (or does not differentiate)."""
+_WITHOUT_IN_PLACE = frozenset(("acosh", "asinh", "atanh"))
+_OTHER_NAMES = {"unique": "_unique2"}
+_WANTED = (Node(), 0)  # stands for an edge, where a derivative is wanted without one
+
+
+class at:
+    """Runs a block as if a layer were the topmost one; None: as if there were none."""
+
+    def __init__(self, layer: Layer | None) -> None:
+        self._level = layer
+
+    def __enter__(self) -> None:
+        self._before, _State.forward = _State.forward, self._level
+
+    def __exit__(self, *error: object) -> None:
+        _State.forward = self._before
+
+
+class Layer:
+    """What every operation goes through while it is the topmost (`_State.forward`): levels, and what transforms look out for.
+
+    Layers lie on one another; each hands an operation on to the one below.
+    """
+
+    def __init__(self, below: Layer | None) -> None:
+        self.below = below
+
+    def run(self, op: Op, values: list[Any], inplace: bool, out: Any) -> Any:
+        """Run an operation in one of its forms, as `call.run` does. The steps of a composite one come here by themselves."""
+        if op.kind == COMPOSITE and out is None:
+            return op.kernel(*values)
+        with at(self.below):
+            return run(op, values, inplace=inplace, out=out)
+
+    def tangent(self, tensor: Tensor) -> Tensor | None:
+        """The tangent that this layer knows of a tensor."""
+        return None
+
+    def carry(self, source: Tensor, target: Tensor) -> None:
+        """Give a tensor what is known here and below of another one that it stands for."""
+        if self.below is not None:
+            self.below.carry(source, target)
+
+    def drop(self, tensor: Tensor) -> None:
+        """Take a tensor's tangents away."""
+        if self.below is not None:
+            self.below.drop(tensor)
+
+
+class Level(Layer):
+    """The tangents of one derivative that is being computed."""
+
+    def __init__(self, below: Layer | None) -> None:
+        super().__init__(below)
+        self._tangents: dict[int, tuple[weakref.ref, Tensor]] = {}
+        self._bases: dict[int, tuple[weakref.ref, Tensor | None]] = {}
+        """What a view shares its tangent's memory with, where that is not the base that backward knows."""
+
+    # ------------------------------------------------------------------------------------------------------- tangents
+
+    def tangent(self, tensor: Tensor) -> Tensor | None:
+        """The tangent of a tensor. A view of one that was written in place has a view of its tangent."""
+        held = self._tangents.get(id(tensor))
+        if held is not None and held[0]() is tensor:
+            return held[1]
+        base = self._base(tensor)
+        whole = None if base is None else self.tangent(base)
+        if whole is None:
+            return None
+        assert base is not None
+        with at(self.below):
+            part = _shown(whole, base, tensor)
+        self._keep(tensor, part)
+        return part
+
+    def _keep(self, tensor: Tensor, tangent: Tensor) -> None:
+        self._tangents[id(tensor)] = (weakref.ref(tensor), tangent)
+
+    def drop(self, tensor: Tensor) -> None:
+        self._tangents.pop(id(tensor), None)
+        super().drop(tensor)
+
+    def _base(self, tensor: Tensor) -> Tensor | None:
+        known = self._bases.get(id(tensor))
+        if known is not None and known[0]() is tensor:
+            return known[1]
+        return tensor._view.base if tensor._view is not None else None
+
+    def set_base(self, tensor: Tensor, base: Tensor | None) -> None:
+        """Say what a view is a view of, as far as tangents go; None: of nothing."""
+        self._bases[id(tensor)] = (weakref.ref(tensor), base)
+
+    def give(self, tensor: Tensor, tangent: Tensor, *, written: bool = False) -> None:
+        """Give a tensor a tangent, which is laid out as the tensor is. `written`: by an in-place operation, so that the base
+        of a view gets one, too.
+
+        Raises RuntimeError for another shape, and for a tangent with a tangent.
+        """
+        if self.tangent(tangent) is not None:
+            raise RuntimeError(
+                "Setting a forward grad that itself has a forward gradient at the same level0 is not supported."
+            )
+        if tensor._sizes != tangent._sizes:
+            raise RuntimeError(
+                "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
+                f"supported. Tensor is of size {list(tensor._sizes)} while the given forward gradient is of size "
+                f"{list(tangent._sizes)}."
+            )
+        base = self._base(tensor) if written else None
+        with at(self.below):
+            if base is not None:
+                whole = _zeros_as(tangent, base)
+                self._keep(base, whole)
+                part = _shown(whole, base, tensor)
+                part.copy_(tangent)
+                tangent = part
+            elif not _laid_out_alike(tensor, tangent):
+                tangent = _zeros_as(tangent, tensor).copy_(tangent)
+        self._keep(tensor, tangent)
+
+    def carry(self, source: Tensor, target: Tensor) -> None:
+        tangent = self.tangent(source)
+        if tangent is not None:
+            self._keep(target, tangent)
+        super().carry(source, target)
+
+    # ----------------------------------------------------------------------------------------------------- operations
+
+    def run(self, op: Op, values: list[Any], inplace: bool, out: Any) -> Any:
+        if op.kind == COMPOSITE and out is None:
+            return op.kernel(*values)
+        tensors = _tensors(op, values)
+        outs = [] if out is None else list(out) if isinstance(out, (tuple, list)) else [out]
+        if _State.inference or not any(self.tangent(t) is not None for t in (*tensors, *outs)):
+            return super().run(op, values, inplace, out)
+        self._refuse(op, inplace, out)
+        with at(self.below):
+            if op.kind == VIEW:
+                return self._run_view(op, values, inplace)
+            before = list(values)
+            if inplace and op.derivatives:
+                before[0] = functions.clone(values[0])
+            made = run(op, values, inplace=inplace, out=out)
+            if op.derivatives:
+                results = list(made) if isinstance(made, tuple) else [made]
+                tangents = self._pushed(op, before, results, values)
+                for result, tangent in zip(results, tangents, strict=True):
+                    if tangent is not None:
+                        self._attach(result, tangent, inplace)
+            return made
+
+    def _refuse(self, op: Op, inplace: bool, out: Any) -> None:
+        """Raise NotImplementedError for what torch does not differentiate forwards."""
+        name = _OTHER_NAMES.get(op.name, op.name).replace(".", "_") + "_" * (inplace and op.name[-1] != "_")
+        if out is not None and op.derivatives:
+            raise NotImplementedError(
+                f"Trying to use forward AD with {name}_out that does not support it because it is an out= function"
+            )
+        if op.node_name == "NotImplemented":
+            raise NotImplementedError(f"Trying to use forward AD with aten::{name} that does not support it.")
+        if op.name in _WITHOUT or (inplace and op.name in _WITHOUT_IN_PLACE):
+            more = " or submit a PR adding the implementation to derivatives.yaml"
+            raise NotImplementedError(_NOT_YET.format(name, "." if name.endswith("_") else more))
+        if op.name == "resize_":
+            raise RuntimeError("cannot resize variables that has a forward grad")
+
+    def _run_view(self, op: Op, values: list[Any], inplace: bool) -> Any:
+        source = values[0]
+        made = run(op, values, inplace=inplace)
+        tangent = self.tangent(source)
+        if tangent is None:  # what was asked for has one, not what is shown
+            return made
+        shown = run(op, [tangent, *values[1:]], inplace=inplace)
+        if inplace:
+            return made
+        cut = self._bases.get(id(source))
+        several = isinstance(made, (tuple, list))
+        for view, part in zip(made, shown, strict=True) if several else [(made, shown)]:
+            if view.dtype.category >= FLOAT and part.dtype.category >= FLOAT:
+                self._keep(view, part)
+                if cut is not None and cut[0]() is source:
+                    self.set_base(view, source if cut[1] is None else cut[1])
+        return made
+
+    def _pushed(
+        self, op: Op, values: list[Any], results: list[Tensor], given: list[Any]
+    ) -> list[Tensor | None]:
+        """The tangents of results: how the vjp of the operation depends on its gradients, applied to the tangents."""
+        if values[0] is not given[0]:  # the copy of what was written stands for it
+            self.carry(given[0], values[0])
+        operands = _tensors(op, values)
+        known = [*operands, *(t for t in map(self.tangent, operands) if t is not None)]
+        recorded = _State.grad and any(t.requires_grad for t in known)
+        if recorded and op.name in ("mul", "div") and not isinstance(values[1], Tensor):
+            values = [values[0], functions.scalar_tensor(values[1]), *values[2:]]
+
+        def wanted(tensor: Any) -> bool:
+            """Whether the derivative for an operand is used. Where a history is recorded, those without a tangent are, too:
+            torch gives them one of zeros, so that what the derivative is made of becomes part of the history."""
+            if not isinstance(tensor, Tensor) or tensor.dtype.category < FLOAT:
+                return False
+            return recorded or self.tangent(tensor) is not None
+
+        node: OpNode = op.node_class(values, inplace=False, edge=lambda t: _WANTED if wanted(t) else None)
+        assert node.saved is not None
+        node._input_metadata = [(t._sizes, t.dtype) for t in results]
+        for want, index in op.saved_outputs:
+            node.saved[want] = results[index]
+        with enable_grad():
+            weights = [
+                functions.zeros_like(t, requires_grad=True) if t.dtype.category >= FLOAT else None
+                for t in results
+            ]
+            gradients = node.apply(list(weights))
+        pairs = [
+            (g, t)
+            for g, t in zip(gradients, _row(op, values), strict=True)
+            if g is not None and g.requires_grad
+        ]
+        active = [(g, _fitted(t, g)) for g, operand in pairs if (t := self.tangent(operand)) is not None]
+        idle = [
+            (g, functions.zeros_like(g)) for g, operand in pairs if recorded and self.tangent(operand) is None
+        ]
+        tangents = _differentiated(active, weights, recorded)
+        traces = _differentiated(idle, weights, recorded)
+        made: list[Tensor | None] = []
+        for result, weight, tangent, trace in zip(results, weights, tangents, traces, strict=True):
+            if weight is not None and tangent is None:
+                tangent = functions.zeros_like(result)
+            if tangent is not None and trace is not None and trace.requires_grad and not trace.any():
+                tangent = functions.add(tangent, trace)
+            made.append(tangent)
+        return made
+
+    def _attach(self, result: Tensor, tangent: Tensor, inplace: bool) -> None:
+        present = self.tangent(result) if inplace else None
+        if present is not None:
+            present.copy_(tangent)
+        else:
+            self.give(result, tangent, written=inplace)
+            present = self.tangent(result)
+            assert present is not None
+        node = result._grad_fn
+        for saved in getattr(node, "saved", None) or ():  # what backward reads instead of the result
+            kept = node.saved[saved]  # type: ignore[union-attr]
+            if isinstance(kept, SavedTensor) and kept.is_output and kept.output_nr == result._output_nr:
+                self._keep(kept.tensor, present)
+
+
+def _row(op: Op, values: list[Any]) -> list[Any]:
+    """The differentiable operands, those in lists too, as a node has its edges."""
+    found: list[Any] = []
+    for _, position in op.differentiable:
+        found += values[position] if isinstance(values[position], list) else [values[position]]
+    return found
+
+
+def _differentiated(
+    pairs: list[tuple[Tensor, Tensor]], weights: list[Tensor | None], recorded: bool
+) -> list[Tensor | None]:
+    """What gradients, given with weights of their own, say about what they were computed from."""
+    asked = [w for w in weights if w is not None]
+    if not pairs or not asked:
+        return [None] * len(weights)
+    found = iter(
+        grad([g for g, _ in pairs], asked, [v for _, v in pairs], create_graph=recorded, allow_unused=True)
+    )
+    return [None if w is None else next(found) for w in weights]
+
+
+def _fitted(tangent: Tensor, gradient: Tensor) -> Tensor:
+    """A tangent as an operand's broadcast and cast form has it, which is what a formula makes gradients for."""
+    if tangent.dtype is not gradient.dtype:
+        if tangent.dtype.is_complex and not gradient.dtype.is_complex:
+            tangent = functions.real(tangent)
+        tangent = tangent.to(gradient.dtype)
+    return tangent if tangent._sizes == gradient._sizes else tangent.expand(gradient._sizes)
+
+
+def _shown(whole: Tensor, base: Tensor, view: Tensor) -> Tensor:
+    """The part of a base's tangent that belongs to a view."""
+    if view._view is not None and view._view.steps is not None and view._view.base is base:
+        return remade(whole, view._view.steps)
+    return functions.as_strided(whole, view._sizes, view._strides, view._offset)
+
+
+def _laid_out_alike(tensor: Tensor, tangent: Tensor) -> bool:
+    strides = zip(tensor._sizes, tensor._strides, tangent._strides, strict=True)
+    return (
+        all(n < 2 or a == b for n, a, b in strides)
+        and tensor._offset == tangent._offset
+        and _elements(tensor) == _elements(tangent)
+    )
+
+
+def _elements(tensor: Tensor) -> int:
+    """How many elements the whole memory of a tensor holds."""
+    return tensor._storage.nbytes() // tensor.dtype.itemsize
+
+
+def _zeros_as(tangent: Tensor, tensor: Tensor) -> Tensor:
+    """Zeros of a tangent's dtype on as much memory, and laid out there, as a tensor."""
+    whole = functions.zeros(
+        max(_elements(tensor), layout.extent(tensor._sizes, tensor._strides)), dtype=tangent.dtype
+    )
+    whole._sizes, whole._strides, whole._offset = tensor._sizes, tensor._strides, tensor._offset
+    return whole
