@@ -35,9 +35,10 @@ _NOT_YET = (
     "to PyTorch at https://github.com/pytorch/pytorch/issues/new?template=feature-request.yml so that we can prioritize its "
     "implementation{}"
 )
-_WITHOUT = frozenset(("igamma", "igammac", "index_reduce", "unique", "set_"))
+WITHOUT = frozenset(("igamma", "igammac", "index_reduce", "unique", "set_"))
 """Operations that torch cannot differentiate forwards though it can backwards (or does not differentiate)."""
-_WITHOUT_IN_PLACE = frozenset(("acosh", "asinh", "atanh"))
+WITHOUT_IN_PLACE = frozenset(("acosh", "asinh", "atanh"))
+_CHECKS_PHASES = frozenset(("_linalg_svd",))
 _OTHER_NAMES = {"unique": "_unique2"}
 _WANTED = (Node(), 0)  # stands for an edge, where a derivative is wanted without one
 
@@ -197,7 +198,7 @@ class Level(Layer):
             )
         if op.node_name == "NotImplemented":
             raise NotImplementedError(f"Trying to use forward AD with aten::{name} that does not support it.")
-        if op.name in _WITHOUT or (inplace and op.name in _WITHOUT_IN_PLACE):
+        if op.name in WITHOUT or (inplace and op.name in WITHOUT_IN_PLACE):
             more = " or submit a PR adding the implementation to derivatives.yaml"
             raise NotImplementedError(_NOT_YET.format(name, "." if name.endswith("_") else more))
         if op.name == "resize_":
@@ -246,9 +247,10 @@ class Level(Layer):
         for want, index in op.saved_outputs:
             node.saved[want] = results[index]
         with enable_grad():
+            # Where they lie does not matter to what is linear in them; but some formulas take logarithms, others check them.
+            made_weight = functions.zeros_like if op.name in _CHECKS_PHASES else functions.ones_like
             weights = [
-                functions.zeros_like(t, requires_grad=True) if t.dtype.category >= FLOAT else None
-                for t in results
+                made_weight(t, requires_grad=True) if t.dtype.category >= FLOAT else None for t in results
             ]
             gradients = node.apply(list(weights))
         pairs = [
@@ -268,6 +270,8 @@ class Level(Layer):
                 tangent = functions.zeros_like(result)
             if tangent is not None and trace is not None and trace.requires_grad and not trace.any():
                 tangent = functions.add(tangent, trace)
+            if tangent is not None and any(tangent._storage is t._storage for t in known):
+                tangent = functions.clone(tangent)  # an operation makes no views, of tangents either
             made.append(tangent)
         return made
 

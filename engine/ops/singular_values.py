@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine import functions as F
+from engine.autograd.modes import _State
 from engine.ops import lapack
 from engine.ops.decompositions import INTO, check_inexact, check_kernel, check_matrix, columns, fail
 from engine.registry import COMPOSITE, GENERAL, op
@@ -144,7 +145,7 @@ def _svd(input: Any, some: bool, compute_uv: bool) -> Any:
 
 def _svdvals(A: Any) -> Any:
     """The singular values in descending order."""
-    return F._linalg_svd(A, False, A.requires_grad)[1]
+    return F._linalg_svd(A, False, A.requires_grad or _State.forward is not None)[1]
 
 
 op(
