@@ -5,6 +5,7 @@ Whether it was rounded is found out by computing it in wide mode too: an exact r
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -44,11 +45,10 @@ class Perturbed(nominal):
             rounded = [_rounded(r, e) for r, e in zip(results, expected, strict=True)]
             _Mode.left_range |= any(_left_range(r, e) for r, e in zip(results, expected, strict=True))
             if self._terms_round(op, values, tensors, rounded):
-                by_luck = _sums_products(op, tensors)
                 terms = self._with_perturbed_operands(op, values, tensors, compute)
                 if all(t.values.shape == r.values.shape for t, r in zip(terms, results, strict=True)):
                     rounded = [
-                        _take_over(r, t.values, where, by_luck) if _rounds(r) else where
+                        _take_over(r, t.values, where, op.kind == POINTWISE) if _rounds(r) else where
                         for r, t, where in zip(results, terms, rounded, strict=True)
                     ]
         for result, where in zip(results, rounded, strict=True):
@@ -60,11 +60,10 @@ class Perturbed(nominal):
         self, op: Op, values: list[Any], tensors: list[Tensor], rounded: list[np.ndarray]
     ) -> bool:
         """Whether an operation is made of several steps some of which may round, too."""
-        some = any(where.any() for where in rounded)
-        if _sums_products(op, tensors):
-            # Where the sum is exact in any order, its terms are left alone.
-            return some or not _on_a_grid(tensors)
-        return some and op.kind == POINTWISE and _in_steps(op, values)
+        if not _sums_products(op, tensors):
+            return op.kind == POINTWISE and _in_steps(op, values)
+        # Where a sum of products is exact in any order, its terms are left alone.
+        return any(where.any() for where in rounded) or _of_powers(op, values) or not _on_a_grid(tensors)
 
     def _convert(self, converted: np.ndarray, given: np.ndarray, d: dtype) -> np.ndarray:
         return self._off_by_one(
@@ -94,19 +93,28 @@ class Perturbed(nominal):
     def _with_perturbed_operands(
         self, op: Op, values: list[Any], tensors: list[Tensor], compute: Any
     ) -> tuple[Result, ...]:
-        """From operands of the highest precision that are off by one; one of float32 beside float64 is exact.
+        """From operands of the highest precision that are off by one, and in steps that round; one of float32 beside float64
+        is exact. A tensor that is an operand twice is off in two ways, as what is computed from it is.
 
         Solvers and decompositions are accurate for a matrix whose elements are off by a unit of the largest one.
         """
         finest = min((dtypes.finfo(t.dtype).eps for t in tensors if t.dtype.category >= FLOAT), default=0.0)
-        inexact = [t for t in tensors if t.dtype.category >= FLOAT and dtypes.finfo(t.dtype).eps == finest]
         off = self._off_by_largest if op.name in _NORMWISE else self._off_by_one
-        replaced = _on_other_memory(inexact, lambda elements, real: off(elements, elements != 0))
-        hook, _Mode.hook = _Mode.hook, None
+        made: dict[int, Tensor] = {}
+
+        def other(t: Tensor) -> Tensor:
+            if t.dtype.category < FLOAT or dtypes.finfo(t.dtype).eps != finest:
+                return t
+            made[id(t)] = new = _on_other_memory([t], lambda elements, real: off(elements, elements != 0))[
+                id(t)
+            ]
+            return new
+
+        hook, _Mode.hook, _Mode.steps = _Mode.hook, None, self._random
         try:
-            return compute(op, _exchanged(values, replaced), [replaced.get(id(t), t) for t in tensors])
+            return compute(op, _exchanged(values, other), [made.get(id(t), t) for t in tensors])
         finally:
-            _Mode.hook = hook
+            _Mode.hook, _Mode.steps = hook, None
 
 
 def _parts(array: np.ndarray) -> np.ndarray:
@@ -116,14 +124,14 @@ def _parts(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array).reshape((*array.shape, 1)).view(array.real.dtype)
 
 
-def _take_over(result: Result, others: np.ndarray, rounded: np.ndarray, exact_by_luck: bool) -> np.ndarray:
+def _take_over(result: Result, others: np.ndarray, rounded: np.ndarray, finite_only: bool) -> np.ndarray:
     """Let the results of perturbed operands take the place of those that are rounded; returns which these are.
 
-    Of a reduction or product, also what is exact by luck is rounded: the sum of other partial sums may not be. What does not
-    change with the terms is left alone.
+    What is exact by luck is rounded, too: the sum of other partial sums may not be. What does not change with the terms is
+    left alone, and so is an elementwise formula at a pole.
     """
-    if exact_by_luck:
-        rounded = rounded | (_parts(result.values) != _parts(others))
+    lucky = _parts(result.values) != _parts(others)
+    rounded = rounded | (lucky & np.isfinite(_parts(result.values)) if finite_only else lucky)
     elements = rounded.any(-1) if rounded.ndim > others.ndim else rounded
     result.values = np.where(elements, others, result.values)
     return rounded
@@ -174,7 +182,7 @@ _AT_ONCE = frozenset(
 rounds. The others are formulas of several, whose terms round too."""
 
 
-_PARTWISE = frozenset("add sub subtract rsub neg negative".split())
+_PARTWISE = frozenset("add sub subtract rsub neg negative where _conj_physical _conj_physical_into".split())
 """What treats real and imaginary parts alike and apart."""
 
 
@@ -183,6 +191,13 @@ def _sums_products(op: Op, tensors: list[Tensor]) -> bool:
     if op.kind == POINTWISE:
         return op.name not in _PARTWISE and any(t.dtype.category == COMPLEX for t in tensors)
     return not op.exact
+
+
+def _of_powers(op: Op, values: list[Any]) -> bool:
+    """Whether terms are powers that round whatever the operands are; the square root of a sum of squares may be exact."""
+    named = zip(op.signature.parameters, values, strict=True)
+    power = next((v for p, v in named if p.name in ("ord", "p") and isinstance(v, (int, float))), 2)
+    return power not in (0, 1, 2) and not math.isinf(power)
 
 
 _NORMWISE = frozenset(
@@ -197,7 +212,7 @@ Stability of Numerical Algorithms, 1.5 and 9.3)."""
 
 def _in_steps(op: Op, values: list[Any]) -> bool:
     alpha = next((v for p, v in zip(op.signature.parameters, values, strict=True) if p.name == "alpha"), 1)
-    return alpha != 1 or op.name not in _AT_ONCE
+    return alpha != 1 or not (op.exact or op.name in _AT_ONCE)
 
 
 def _on_a_grid(tensors: list[Tensor]) -> bool:
@@ -237,7 +252,11 @@ def _in_carriers(op: Op, values: list[Any], tensors: list[Tensor], compute: Any)
         _set(True, None, None)
         inexact = [t for t in tensors if t.dtype.category >= FLOAT]
         replaced = _on_other_memory(inexact, lambda elements, real: elements.astype(real.carrier))
-        results = compute(op, _exchanged(values, replaced), [replaced.get(id(t), t) for t in tensors])
+        results = compute(
+            op,
+            _exchanged(values, lambda t: replaced.get(id(t), t)),
+            [replaced.get(id(t), t) for t in tensors],
+        )
         for r in results:
             r.narrow |= _Mode.narrow
         return results
@@ -264,9 +283,9 @@ def _on_other_memory(
     return made
 
 
-def _exchanged(values: Any, replaced: dict[int, Tensor]) -> Any:
+def _exchanged(values: Any, other: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(values, Tensor):
-        return replaced.get(id(values), values)
+        return other(values)
     if type(values) in (list, tuple):
-        return type(values)(_exchanged(v, replaced) for v in values)
+        return type(values)(_exchanged(v, other) for v in values)
     return values

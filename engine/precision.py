@@ -46,6 +46,8 @@ class _Mode:
     """Whether the kernel that runs has computed in less than the carrier."""
     multiprecision = False
     """Whether special functions of longdouble operands are computed by mpmath."""
+    steps: np.random.Generator | None = None
+    """The random numbers of perturbed mode, while the steps within a kernel round, too."""
     left_range = False
     """Whether a result has overflowed or underflowed; see `left_range`."""
 
@@ -219,11 +221,29 @@ def converted(array: np.ndarray, given: np.ndarray, d: dtype) -> np.ndarray:
 
 
 def stepped(array: np.ndarray, d: dtype) -> np.ndarray:
-    """A step of a formula that a kernel computes in more digits than a dtype has: rounded to it only in perturbed mode."""
-    if _Mode.convert in (None, _held):
+    """A step of a formula that a kernel computes in more digits than a dtype has: where steps round, rounded to it."""
+    if _Mode.steps is None:
         return array
     with np.errstate(all="ignore"):
         return converted(array.astype(d.nominal), array, d).astype(array.dtype)
+
+
+def terms(rows: np.ndarray) -> np.ndarray:
+    """What is to be added up along the last axis: where steps round, changed as if each partial sum were off by one or not.
+
+    A sum is that of x_i * (1 + d_2 + ... + d_i), where d_k is the error of an addition (N. J. Higham, Accuracy and Stability
+    of Numerical Algorithms, 4.2; in the opposite order).
+    """
+    if _Mode.steps is None or rows.dtype.kind not in "fc":
+        return rows
+    errors = _Mode.steps.integers(-1, 2, rows.shape)
+    errors[..., :1] = 0  # nothing is added yet
+    factors = (1 + errors.cumsum(-1) * np.finfo(rows.dtype).eps).astype(rows.real.dtype)
+    changed = rows.copy()
+    with np.errstate(all="ignore"):
+        for part in (changed.real, changed.imag) if rows.dtype.kind == "c" else (changed,):
+            part *= factors
+    return changed
 
 
 def _held(array: np.ndarray, given: np.ndarray, d: dtype) -> np.ndarray:

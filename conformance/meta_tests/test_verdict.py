@@ -142,6 +142,12 @@ HONEST = {
     "half": "torch.manual_seed(6)\nx = torch.randn(50, 50).half()\ny = (x @ x).sum(0)\nz = torch.softmax(y, 0).bfloat16()",
     "complex": "torch.manual_seed(7)\nx = torch.randn(30, 30, dtype=torch.complex64)\ny = (x @ x).prod(1)\n"
     "z = torch.exp(y / 1e9)",
+    "long sums": "torch.manual_seed(8)\nx = torch.rand(1100, 2)\ny = x.t() @ x\nz = torch.norm(x, 0.5)\nw = x.double().var()\n"
+    "v = torch.full((60,), 0.3).norm(0.5)",
+    "one operand twice": "x = torch.tensor([[16777217.0]], dtype=torch.float64)\ny = torch.igamma(x, x)\n"
+    "z = torch.linspace(-2, 2, 301)\nw = torch.logaddexp2(z, z)",
+    "matrix exponential": "torch.manual_seed(42)\na = torch.randn((3, 3), dtype=torch.float64, requires_grad=True)\n"
+    "y = torch.matrix_exp(a)\ny.backward(y * 20)",
 }
 
 

@@ -14,6 +14,7 @@ from engine import dtypes, layout
 from engine import functions as F
 from engine.dtypes import BOOL, INTEGER, dtype
 from engine.ops.creation import OPTIONS, check_place, finish
+from engine.precision import terms
 from engine.registry import COMPOSITE, GENERAL, MUTATION, op
 from engine.results import Result
 from engine.tensor import Tensor
@@ -30,7 +31,7 @@ def _trace(input: Tensor) -> np.ndarray:
     if d.category == INTEGER:
         return np.asarray(np.trace(input._array(), dtype=np.int64))
     working = dtypes.opmath(d)
-    return np.asarray(np.trace(input._array().astype(working), dtype=working)).astype(d.numpy)
+    return np.asarray(terms(input._array().astype(working).diagonal()).sum(dtype=working)).astype(d.numpy)
 
 
 def _trace_gradient(grad: Any, input_sizes: layout.Shape) -> Any:

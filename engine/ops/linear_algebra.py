@@ -18,6 +18,7 @@ from engine.casts import checked_number
 from engine.dtypes import BOOL, FLOAT, HALVES, dtype
 from engine.ops.pointwise import conj, scaled
 from engine.ops.sums_of_products import multiply, product_of, rounded, undecided, wide
+from engine.precision import terms
 from engine.random_support import C_NAME
 from engine.registry import GENERAL, MEMORY, POINTWISE, op
 from engine.results import Result
@@ -111,7 +112,7 @@ def _resize_first(values: list[Any], outs: list[Any]) -> None:
 
 
 def _inner(a: np.ndarray, b: np.ndarray, d: dtype) -> Any:
-    return rounded(np.asarray(np.dot(a, b)), d, undecided(a, b, d))
+    return rounded(np.asarray(np.dot(terms(a), b)), d, undecided(a, b, d))
 
 
 def _dot(input: Tensor, tensor: Tensor) -> np.ndarray:

@@ -15,6 +15,7 @@ from engine.autograd.modes import _State
 from engine.casts import cast
 from engine.dtypes import FLOAT, INTEGER, dtype
 from engine.ops.memory import warn_of_lost_imaginary
+from engine.precision import _Mode, terms
 from engine.results import Result
 from engine.tensor import Tensor
 
@@ -91,6 +92,9 @@ def accumulate(ufunc: np.ufunc, array: np.ndarray, axes: Axes, keepdim: bool) ->
     """
     identity = 0 if ufunc is np.add else 1
     count = reduced_count(array.shape, axes)
+    if ufunc is np.add and _Mode.steps is not None:
+        shape = reduced_sizes(array.shape, axes, keepdim)
+        return np.asarray(terms(in_rows(array, axes)).sum(-1, array.dtype, initial=0)).reshape(shape)
     if count > _SHORT and array.dtype.kind in "fc" and array.size:
         wide = _WIDER.get(array.dtype) if ufunc is np.add else None
         if wide is not None and np.abs(array).max() < np.finfo(array.dtype).max / count:

@@ -25,6 +25,7 @@ from engine.ops.reducing import (
     summed_dtype,
     working,
 )
+from engine.precision import terms
 from engine.registry import COMPOSITE, GENERAL, MEMORY, POINTWISE, op
 from engine.results import Result
 from engine.tensor import Tensor
@@ -358,7 +359,7 @@ def _log_softmax_of(shifted: np.ndarray, axis: int, own: np.dtype) -> np.ndarray
 
 
 def _total(array: np.ndarray, axis: int) -> np.ndarray:
-    return array.sum(axis, keepdims=True)
+    return np.moveaxis(terms(np.moveaxis(array, axis, -1)), -1, axis).sum(axis, keepdims=True)
 
 
 def _softmax_grad(grad: Any, result: Any, dim: int) -> Any:

@@ -37,6 +37,7 @@ from engine.ops.reducing import (
     unreduced,
     working,
 )  # fmt: skip
+from engine.precision import terms
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.results import Result
 from engine.tensor import Tensor
@@ -94,8 +95,8 @@ def _variance(array: np.ndarray, axes: Axes, free: float) -> np.ndarray:
         return np.asarray(accumulate(np.add, array, axes, True) / free)
     rows = in_rows(array, axes)
     shifted = rows - rows[..., :1]
-    centred = shifted - shifted.mean(-1, keepdims=True)
-    total = np.asarray((centred * centred).sum(-1) / free)
+    centred = shifted - terms(shifted).mean(-1, keepdims=True)
+    total = np.asarray(terms(centred * centred).sum(-1) / free)
     return total.reshape(reduced_sizes(array.shape, axes, True))
 
 

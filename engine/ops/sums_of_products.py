@@ -12,6 +12,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.dtypes import BOOL, FLOAT, dtype
+from engine.precision import terms
 from engine.results import Result
 from engine.tensor import Tensor
 
@@ -23,7 +24,7 @@ def wide(t: Tensor) -> np.ndarray:
 
 def multiply(a: Tensor, b: Tensor, name: str) -> np.ndarray:
     """The matrix product in the computing dtype. Raises NotImplementedError for bools, unless there is nothing to add."""
-    product = np.matmul(wide(a), wide(b))
+    product = np.matmul(terms(wide(a)), wide(b))
     if a.dtype.category == BOOL and product.size and a._sizes[-1]:
         raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
     return product
@@ -51,8 +52,8 @@ def undecided(a: np.ndarray, b: np.ndarray, d: dtype, times: Any = 1, added: Any
     if d.is_complex:
         return np.asarray(overflows)
     left, right, rest_sign = (np.sign(x) for x in (a, b, added))
-    terms = np.matmul(np.abs(left), np.abs(right)) + np.abs(rest_sign)
-    one_sign = np.abs(np.sign(times) * np.matmul(left, right) + rest_sign) == terms
+    count = np.matmul(np.abs(left), np.abs(right)) + np.abs(rest_sign)
+    one_sign = np.abs(np.sign(times) * np.matmul(left, right) + rest_sign) == count
     return np.asarray(overflows & ~(one_sign & (scale * products + rest > limit)))
 
 
