@@ -1,10 +1,11 @@
-"""Functions of one variable to any precision, by mpmath, for the few elements where float64 is not enough.
+"""Functions of one or two variables to any precision, by mpmath, for the few elements where float64 is not enough.
 
 Source: https://mpmath.org/doc/current/
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -16,43 +17,63 @@ FUNCTIONS = {
     "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "log2": "log2", "log10": "log10", "sqrt": "sqrt",
     "sin": "sin", "cos": "cos", "tan": "tan", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "sinh": "sinh",
     "cosh": "cosh", "tanh": "tanh", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "erf": "erf", "erfc": "erfc",
-    "erfinv": "erfinv", "gammaln": "loggamma", "digamma": "digamma", "i0": "i0", "ndtr": "ncdf",
+    "erfinv": "erfinv", "gammaln": "loggamma", "digamma": "digamma", "i0": "i0", "i1": "i1", "ndtr": "ncdf",
 }  # fmt: skip
 """What NumPy and SciPy call a function -> what mpmath calls it."""
 
 
-def evaluated(name: str, values: np.ndarray) -> np.ndarray:
-    """The function at each element of a real array, as longdouble. Raises ModuleNotFoundError without mpmath.
+OF_TWO = {
+    "gammainc": lambda mp, a, x: mp.gammainc(a, 0, x, regularized=True),
+    "gammaincc": lambda mp, a, x: mp.gammainc(a, x, mp.inf, regularized=True),
+}
+LARGEST = 1e4
+"""Of two operands; beyond, their series take too long."""
+
+
+_LEAST, _MOST = np.finfo(np.longdouble).minexp, np.finfo(np.longdouble).maxexp
+"""Between these are the exponents of normal numbers."""
+
+
+def evaluated(name: str, *operands: np.ndarray) -> np.ndarray:
+    """The function at each element of real arrays, as longdouble. Raises ModuleNotFoundError without mpmath.
 
     What has no value, or a complex one, is NaN; at infinities and NaN the caller has to know better.
     """
-    out = np.empty(values.shape, np.longdouble)
-    for place in np.ndindex(values.shape):
-        out[place] = _at(name, np.longdouble(values[place]))
+    operands = np.broadcast_arrays(*operands)
+    out = np.empty(operands[0].shape, np.longdouble)
+    for place in np.ndindex(out.shape):
+        out[place] = _at(name, *(np.longdouble(values[place]) for values in operands))
     return out
 
 
-def _at(name: str, x: np.longdouble) -> np.longdouble:
+def _at(name: str, *at: np.longdouble) -> np.longdouble:
     import mpmath
 
-    if not np.isfinite(x):
+    if not np.isfinite(at).all() or (len(at) > 1 and not (0 < min(at) <= max(at) < LARGEST)):
         return np.longdouble(np.nan)
     with mpmath.workdps(DIGITS):
-        high = float(x)
+        exact = [mpmath.mpf(float(x)) + mpmath.mpf(float(x - np.longdouble(float(x)))) for x in at]
         try:
-            y: Any = _function(mpmath, name)(mpmath.mpf(high) + mpmath.mpf(float(x - np.longdouble(high))))
-        except (ValueError, ZeroDivisionError):
+            y: Any = _function(mpmath, name)(*exact)
+        except (ValueError, ZeroDivisionError, mpmath.NoConvergence):
             return np.longdouble(np.nan)
         if isinstance(
             y, mpmath.mpc
         ):  # the logarithm of a negative gamma has the imaginary part that |gamma| has not
             y = y.real if name == "gammaln" else mpmath.nan
+        power = mpmath.mag(y) if y and mpmath.isfinite(y) else 0
+        if not _LEAST < power < _MOST:
+            return np.longdouble(0 if power < 0 else float(mpmath.sign(y)) * np.inf)
         return np.longdouble(mpmath.nstr(y, DIGITS))
 
 
 def _function(mpmath: Any, name: str) -> Any:
+    if name in OF_TWO:
+        return functools.partial(OF_TWO[name], mpmath)
     if name == "log2":
         return lambda x: mpmath.log(x, 2)
-    if name == "i0":
-        return lambda x: mpmath.besseli(0, x)
+    if name in ("i0", "i1"):
+        return lambda x: mpmath.besseli(int(name[1]), x)
+    if name == "trigamma":
+        return lambda x: mpmath.psi(1, x)
     return getattr(mpmath, FUNCTIONS[name])

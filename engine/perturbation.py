@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
+from engine.accuracy import ACCURACY
 from engine.dtypes import COMPLEX, FLOAT, dtype
 from engine.precision import _Mode, _set, is_beyond, nominal
 from engine.registry import POINTWISE, Op
@@ -48,12 +49,12 @@ class Perturbed(nominal):
                 terms = self._with_perturbed_operands(op, values, tensors, compute)
                 if all(t.values.shape == r.values.shape for t, r in zip(terms, results, strict=True)):
                     rounded = [
-                        _take_over(r, t.values, where, op.kind == POINTWISE) if _rounds(r) else where
+                        _take_over(op, r, t.values, where) if _rounds(r) else where
                         for r, t, where in zip(results, terms, rounded, strict=True)
                     ]
         for result, where in zip(results, rounded, strict=True):
             if _rounds(result):
-                result.values = self._off_by_one(result.values, where)
+                result.values = self._off_by(_units(op, result.values), result.values, where)
         return results
 
     def _terms_round(
@@ -62,24 +63,28 @@ class Perturbed(nominal):
         """Whether an operation is made of several steps some of which may round, too."""
         if not _sums_products(op, tensors):
             return op.kind == POINTWISE and _in_steps(op, values)
+        if any(where.any() for where in rounded) or _of_powers(op, values):
+            return True
         # Where a sum of products is exact in any order, its terms are left alone.
-        return any(where.any() for where in rounded) or _of_powers(op, values) or not _on_a_grid(tensors)
+        return (op.kind == POINTWISE and not op.exact) or not _on_a_grid(tensors)
 
     def _convert(self, converted: np.ndarray, given: np.ndarray, d: dtype) -> np.ndarray:
-        return self._off_by_one(
-            converted, _parts(converted.astype(d.carrier)) != _parts(given.astype(d.carrier))
+        return self._off_by(
+            1, converted, _parts(converted.astype(d.carrier)) != _parts(given.astype(d.carrier))
         )
 
-    def _off_by_one(self, array: np.ndarray, where: np.ndarray) -> np.ndarray:
-        """The elements (real and imaginary parts apart), those named by `where` moved to a neighbour or not."""
+    def _off_by(self, units: int, array: np.ndarray, where: np.ndarray) -> np.ndarray:
+        """The elements (real and imaginary parts apart), those named by `where` off by up to so many units or not."""
         if not where.any():
             return array
         array = np.array(array, order="C")  # a copy; NumPy gives numbers for arrays without dimensions
         parts = _parts(array)
-        step = self._random.integers(-1, 2, parts.shape)
-        neighbour = np.nextafter(parts, np.where(step < 0, -np.inf, np.inf).astype(parts.dtype))
-        moved = where & (step != 0) & (parts != 0) & np.isfinite(parts) & np.isfinite(neighbour)
-        parts[moved] = neighbour[moved]
+        steps = self._random.integers(-units, units + 1, parts.shape)
+        moved = np.nextafter(parts, np.where(steps < 0, -np.inf, np.inf).astype(parts.dtype))
+        if units > 1:
+            moved = (parts + steps * np.spacing(np.abs(parts))).astype(parts.dtype)
+        there = where & (steps != 0) & (parts != 0) & np.isfinite(parts) & np.isfinite(moved)
+        parts[there] = moved[there]
         return array
 
     def _off_by_largest(self, elements: np.ndarray, where: np.ndarray) -> np.ndarray:
@@ -99,15 +104,17 @@ class Perturbed(nominal):
         Solvers and decompositions are accurate for a matrix whose elements are off by a unit of the largest one.
         """
         finest = min((dtypes.finfo(t.dtype).eps for t in tensors if t.dtype.category >= FLOAT), default=0.0)
-        off = self._off_by_largest if op.name in _NORMWISE else self._off_by_one
         made: dict[int, Tensor] = {}
+
+        def off(elements: np.ndarray, real: dtype) -> np.ndarray:
+            if op.name in _NORMWISE:
+                return self._off_by_largest(elements, elements != 0)
+            return self._off_by(_units(op, elements), elements, elements != 0)
 
         def other(t: Tensor) -> Tensor:
             if t.dtype.category < FLOAT or dtypes.finfo(t.dtype).eps != finest:
                 return t
-            made[id(t)] = new = _on_other_memory([t], lambda elements, real: off(elements, elements != 0))[
-                id(t)
-            ]
+            made[id(t)] = new = _on_other_memory([t], off)[id(t)]
             return new
 
         hook, _Mode.hook, _Mode.steps = _Mode.hook, None, self._random
@@ -124,14 +131,15 @@ def _parts(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array).reshape((*array.shape, 1)).view(array.real.dtype)
 
 
-def _take_over(result: Result, others: np.ndarray, rounded: np.ndarray, finite_only: bool) -> np.ndarray:
+def _take_over(op: Op, result: Result, others: np.ndarray, rounded: np.ndarray) -> np.ndarray:
     """Let the results of perturbed operands take the place of those that are rounded; returns which these are.
 
     What is exact by luck is rounded, too: the sum of other partial sums may not be. What does not change with the terms is
-    left alone, and so is an elementwise formula at a pole.
+    left alone, and so are elementwise formulas at a pole, and functions of one step.
     """
-    lucky = _parts(result.values) != _parts(others)
-    rounded = rounded | (lucky & np.isfinite(_parts(result.values)) if finite_only else lucky)
+    if op.kind != POINTWISE or op.name not in _AT_ONCE:
+        lucky = _parts(result.values) != _parts(others)
+        rounded = rounded | (lucky & np.isfinite(_parts(result.values)) if op.kind == POINTWISE else lucky)
     elements = rounded.any(-1) if rounded.ndim > others.ndim else rounded
     result.values = np.where(elements, others, result.values)
     return rounded
@@ -210,7 +218,14 @@ _NORMWISE = frozenset(
 Stability of Numerical Algorithms, 1.5 and 9.3)."""
 
 
+def _units(op: Op, array: np.ndarray) -> int:
+    """What an operation may be off by; half of what was measured, since a verdict allows for twice the spread."""
+    return max(1, (ACCURACY.get(op.name, {}).get(str(array.dtype), 1) + 1) // 2)
+
+
 def _in_steps(op: Op, values: list[Any]) -> bool:
+    if op.name in ACCURACY:
+        return True
     alpha = next((v for p, v in zip(op.signature.parameters, values, strict=True) if p.name == "alpha"), 1)
     return alpha != 1 or not (op.exact or op.name in _AT_ONCE)
 

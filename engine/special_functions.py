@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from engine.multiprecision import FUNCTIONS, evaluated
+from engine.multiprecision import FUNCTIONS, OF_TWO, evaluated
 from engine.precision import _Mode, lowered
 
 
@@ -21,9 +21,12 @@ def _function(name: str) -> Any:
     function = getattr(scipy.special, name)
 
     def called(*operands: Any) -> Any:
-        x = operands[-1]
-        if _Mode.multiprecision and len(operands) == 1 and name in FUNCTIONS and x.dtype == np.longdouble:
-            return evaluated(name, x)
+        known = name in FUNCTIONS if len(operands) == 1 else name in OF_TWO
+        if _Mode.multiprecision and known and operands[-1].dtype == np.longdouble:
+            found = evaluated(name, *operands)
+            if len(operands) == 1 or not np.isnan(found).any():
+                return found
+            return np.where(np.isnan(found), function(*map(lowered, operands)), found)
         return function(*(lowered(v) if isinstance(v, np.ndarray) else v for v in operands))
 
     return called

@@ -26,7 +26,6 @@ from engine.ops.pointwise import (
     promote,
     promote_float,
 )
-from engine.precision import stepped
 from engine.registry import INEXACT, REAL, Op
 from engine.results import Result
 from engine.special_functions import special
@@ -222,25 +221,10 @@ pointwise(
 # --------------------------------------------------------------------------------------------------- error, gamma, logit
 
 
-def _recurrence_error(x: np.ndarray) -> np.ndarray:
-    """What rounds in perturbed mode where digamma is reached from x + 10, as by the usual recurrence; 0 in other modes.
-
-    Near the root of digamma, between 1 and 2, that is far more than a unit in the last place.
-    Source: https://dlmf.nist.gov/5.5.E2
-    """
-    d = dtypes.BY_NUMPY[x.dtype]
-    at = x.astype(d.carrier)
-    exact = rounded = np.zeros_like(at)
-    for k in range(10):
-        exact = exact + 1 / (at + k)
-        rounded = stepped(rounded + 1 / (at + k), d)
-    return np.nan_to_num(rounded - exact, posinf=0, neginf=0).astype(x.dtype)
-
-
 def _digamma(x: np.ndarray) -> np.ndarray:
     """The logarithmic derivative of gamma; its pole at 0 has a sign, its other poles are NaN."""
     poles = (x < 0) & (x == np.trunc(x))
-    value = np.where(poles, np.nan, special.digamma(x) + _recurrence_error(x))
+    value = np.where(poles, np.nan, special.digamma(x))
     return np.where(x == 0, np.copysign(np.inf, -x), value).astype(x.dtype)
 
 

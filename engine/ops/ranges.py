@@ -15,7 +15,7 @@ from engine import dtypes
 from engine.casts import cast, checked_number
 from engine.dtypes import dtype
 from engine.ops.creation import blank, factory, filled
-from engine.precision import computed, converted, stepped
+from engine.precision import computed, converted
 from engine.results import Result, wrap
 from engine.tensor import Tensor
 
@@ -167,7 +167,8 @@ def _powers(first: np.ndarray, last: np.ndarray, steps: int, base: float, workin
     d = dtypes.BY_NUMPY[working]
     wide = powers.astype(dtypes.opmath(d))
     if d.is_complex and base:  # as C does: the error grows with the exponent
-        return np.exp(stepped(wide * np.log(wide.dtype.type(base)), d))
+        product = wide.astype(np.clongdouble) * np.log(np.clongdouble(base))
+        return np.asarray(np.exp(converted(product.astype(wide.dtype), product, d)))
     return np.asarray(np.power(wide.dtype.type(base), wide))
 
 
