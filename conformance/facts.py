@@ -2,7 +2,7 @@
 
 A fact is one of `TensorFact`, `ArrayFact`, `PlainFact`, `SequenceFact` and `Raised` (the observed value where
 reading raised). Facts compare with ``==`` and are hashable. `TensorFact` and `ArrayFact` are named tuples,
-because one of them is made for every live name after every statement; the others are dataclasses, so that
+because one of them is made for every live name after every statement, and so is `Step`; the others are dataclasses, so that
 facts of different kinds are never equal by accident. This module needs the standard library only.
 
 JSON form: a trace stores each distinct fact once, in a table, and each step refers to it by position. Bytes
@@ -112,8 +112,7 @@ class ArrayFact(NamedTuple):
 Fact = TensorFact | ArrayFact | PlainFact | SequenceFact | Raised
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What was observed after one step of a program.
 
     ``path`` is unique in a trace: ``"3"`` at the top level, ``"3.enter"``, ``"3.4"``, ``"3.exit"`` in a

@@ -49,7 +49,7 @@ def follow(run: Any, reference: Step) -> tuple[str, ...]:
         else:
             names[name] = _follow(run.backend, value, fact, wanted, name, written)
     if written:
-        run.last = replace(run.last, names=names)
+        run.last = run.last._replace(names=names)
     return tuple(written)
 
 

@@ -59,12 +59,19 @@ class Reruns:
 
     def __init__(self, program: Any, reference: Sequence[Step], *, followed: bool) -> None:
         self.program, self.followed = program, followed
-        self.reference = {step.path: step for step in reference}
-        self.backwards = {
-            one.index for one in program.walk() if any(map(opnames.is_backward, one.calls))
-        }  # these compute from what earlier statements saved
+        self._steps = reference
         self._runs: list[dict[str, Moment]] = []
         self._spent = 0.0
+
+    @functools.cached_property
+    def reference(self) -> dict[str, Step]:
+        """The reference's steps by path."""
+        return {step.path: step for step in self._steps}
+
+    @functools.cached_property
+    def backwards(self) -> set[int]:
+        """The statements that compute from what earlier ones saved."""
+        return {one.index for one in self.program.walk() if any(map(opnames.is_backward, one.calls))}
 
     @functools.cached_property
     def wide(self) -> dict[str, Moment]:

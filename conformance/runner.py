@@ -17,6 +17,7 @@ the one before. Compare a backend with itself, or torch-cpu with torch-cuda, by 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import warnings
 from collections.abc import Generator, Iterator
 from time import perf_counter
@@ -27,7 +28,6 @@ from conformance.capabilities import SkipPlan
 from conformance.facts import Raised, Step, Trace
 from conformance.follow import follow
 from conformance.observe import Observer, raised
-from strategies.program.names import FREE_NAMES
 
 __all__ = ["Run", "follow", "run_program"]
 
@@ -59,6 +59,7 @@ class Run:
         _open_runs[id(backend.namespace)] = self
         _forget_shown_warnings()
         self.namespace: dict[str, Any] = backend.free_names()
+        self._given = len(self.namespace)  # which come first and stay, as no program can bind or delete them
         spans = "np." in program.text or "numpy" in program.text
         self.observer: Any = Observer(backend, spans=spans) if observer is None else observer
         self._capture = _Capture()
@@ -113,7 +114,10 @@ class Run:
 
     def variables(self) -> dict[str, Any]:
         """The live names and their values, as the program sees them."""
-        return {name: v for name, v in self.namespace.items() if name not in FREE_NAMES and name[0] != "_"}
+        found = dict(itertools.islice(self.namespace.items(), self._given, None))
+        for name in ("_", "__warningregistry__"):  # of a loop; what Python adds where a warning is given
+            found.pop(name, None)
+        return found
 
     # --- stepping; each generator returns the exception that ended it ---
 

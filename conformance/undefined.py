@@ -35,7 +35,7 @@ def with_undefined(program: Any, reference: Sequence[Step]) -> tuple[Step, ...]:
                 continue
             names = {name: _marked(fact, step.names.get(name)) for name, fact in wanted.names.items()}
             if names != wanted.names:
-                marked[step.path] = replace(wanted, names=names)
+                marked[step.path] = wanted._replace(names=names)
             follow(run, wanted)
     return tuple(marked.get(step.path, step) for step in reference)
 

@@ -53,15 +53,26 @@ class Verdicts:
         return self.cache[key]
 
     def _weighed(self, question: Question) -> tuple[str, Numeric]:
-        truth = self._truth(question)
-        if truth is not None and truth.wider and not question.exact:
-            found = self._floating(question, truth, [], False)
-            if found[0] == AGREE:  # within 2 ULP of the truth: no spread could make that too far
-                return found
+        if self._agrees(question):
+            return AGREE, question.number
         found = self._with(question, FEW)
         if found[0] in (VALUES, REFERENCE) and not question.exact and self._truth(question) is not None:
             found = self._with(question, FEW + MORE)
         return found
+
+    def _agrees(self, question: Question) -> bool:
+        """Whether both sides are near enough to the truth for what is known after no run, one, two or four: more only widen
+        the bound. Each run is a whole program."""
+        truth = self._truth(question)
+        inexact = question.dtype in FORMATS or question.dtype in COMPONENTS
+        if truth is None or question.exact or not inexact:
+            return False
+        for count in (0, 1, 2, 4):
+            others = [_comparable(run.get(question.path), question) for run in self.reruns.perturbed(count)]
+            known = [seen.elements for seen in others if seen is not None]
+            if self._floating(question, truth, known, False)[0] == AGREE:
+                return True
+        return False
 
     def _truth(self, question: Question) -> Seen | None:
         return _comparable(self.reruns.wide.get(question.path), question)

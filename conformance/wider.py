@@ -53,7 +53,7 @@ class Wider:
 
     def __init__(self, program: Any, reference: Sequence[Step], backend: Backend, *, followed: bool) -> None:
         self.program, self.backend, self.followed = program, backend, followed
-        self.reference = {step.path: step for step in reference}
+        self.reference = reference
         self._found: dict[str, Step] | None = None
 
     def __call__(self, path: str, name: str) -> np.ndarray | None:
@@ -73,13 +73,14 @@ class Wider:
         except ProgramError:
             return {}
         found = {}
+        by_path = {step.path: step for step in self.reference}
         with Run(program, self.backend) as run:
             for step in run:
                 path = _original(step.path)
                 found[path] = step
-                wanted = self.reference.get(path)
+                wanted = by_path.get(path)
                 if self.followed and wanted is not None:
-                    follow(run, replace(wanted, names={n: _widened(f) for n, f in wanted.names.items()}))
+                    follow(run, wanted._replace(names={n: _widened(f) for n, f in wanted.names.items()}))
         return found
 
 

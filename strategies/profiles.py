@@ -27,7 +27,7 @@ class Profile:
     """Only operations whose results have one right bit pattern."""
     least: int = 4
     """Statements before a program may stop."""
-    stop: float = 34
+    stop: float = 37
     """Chance to stop after each further statement."""
     most: int = 30
     spelling: Weights = field(default=(("plain", 60), ("inplace", 22), ("out", 5), ("operator", 20)))

@@ -1,10 +1,10 @@
 """Other forms of a drawn program: other dtypes, other data, other seeds, the other spelling of each call.
 
-Drawing a program costs more than running it, so a campaign uses each in four forms. A form is derived from the text alone:
+Drawing a program costs more than running it, so a campaign uses each in five forms. A form is derived from the text alone:
 the default dtype and the named floating dtypes trade places with wider or narrower ones, and so do the integer ones; the
-elements of every literal are given in another order, so that rows stay rows and indices stay valid; `torch.f(x, ...)`
-becomes `x.f(...)` and the other way round. It is a program like any other and judged like any other: what the other dtype
-is refused for raises.
+elements of every literal are given in another order, so that rows stay rows and indices stay valid; floats change their
+sign; `torch.f(x, ...)` becomes `x.f(...)` and the other way round. It is a program like any other and judged like any
+other: what the other dtype is refused for raises.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ class Form:
     """What one form changes.
 
     `swaps`: the dtypes that trade places. `default`: the default dtype, where it is another one. `turn`: the elements of
-    literals are given from that one on; -1: in reverse. `real`: only for programs without complex numbers, which have no
-    dtype for parts of 16 bits.
+    literals are given from that one on, negative ones in reverse. `signs`: floats in literals change their sign. `real`: only for
+    programs without complex numbers, which have no dtype for parts of 16 bits.
     """
 
-    swaps: tuple[tuple[str, str], ...]
+    swaps: tuple[tuple[str, str], ...] = ()
     default: str = ""
     turn: int = 0
+    signs: bool = False
     spelling: bool = False
     real: bool = False
 
@@ -50,6 +51,7 @@ FORMS = (
     Form(_WIDER, "float64", turn=-1, spelling=True),
     Form(_INTEGERS, turn=1),
     Form(_SHORTER, "bfloat16", turn=2, spelling=True, real=True),
+    Form(turn=-2, signs=True),
 )
 """The forms beside the drawn one."""
 
@@ -60,7 +62,7 @@ def other_form(text: str, form: Form = FORMS[0]) -> str:
     text = _DTYPE.sub(lambda found: names.get(found[0], found[0]), text)
     seeds = 1 + FORMS.index(form)
     text = _SEED.sub(lambda found: f"{found[1]}({(int(found[2]) + seeds) % _SEEDS})", text)
-    text = _DATA.sub(lambda found: _turned(found[0], form.turn), text)
+    text = _DATA.sub(lambda found: _changed(found[0], form), text)
     if form.spelling:
         lines = (line if "out=" in line else _CALL.sub(_respelled, line) for line in text.split("\n"))
         text = "\n".join(lines)
@@ -81,15 +83,20 @@ def _swapped(form: Form) -> dict[str, str]:
     return in_torch | in_numpy
 
 
-def _turned(data: str, turn: int) -> str:
+def _changed(data: str, form: Form) -> str:
     elements = _ELEMENT.findall(data)
+    turn = form.turn
     if turn < 0:
-        order = elements[::-1]
-    else:
-        start = turn % len(elements) if elements else 0
-        order = elements[start:] + elements[:start]
-    taken = iter(order)
-    return _ELEMENT.sub(lambda _: next(taken), data)
+        elements, turn = elements[::-1], -1 - turn
+    start = turn % len(elements) if elements else 0
+    taken = iter(elements[start:] + elements[:start])
+    return _ELEMENT.sub(lambda _: _negated(next(taken)) if form.signs else next(taken), data)
+
+
+def _negated(element: str) -> str:
+    if "j" in element or not ("." in element or "inf" in element):
+        return element
+    return element[1:] if element[0] == "-" else f"-{element}"
 
 
 def _respelled(found: re.Match[str]) -> str:

@@ -55,7 +55,9 @@ def test_other_forms_raise_seldom_more_often_and_differ_in_more_than_a_line(form
     drawn = [text for text in draw_block(6, 0, "default", 320) if not text.startswith(_DEFAULT)][:80]
     drawn = [text for text in drawn if any(other_form(text, form) == one for one in forms(text))]
     other = [other_form(text, form) for text in drawn]
-    most = 2 if form.real else 1.5  # there is less linear algebra for 16-bit floats
+    most = (
+        3 if form.real else 1.5
+    )  # NumPy has no bfloat16, and there is less linear algebra for 16-bit floats
     assert sum(map(_raising, other)) <= most * sum(map(_raising, drawn)) + 5
     lines = [text.split("\n")[bool(form.default) :] for text in other]
     assert sum(text.split("\n") == changed for text, changed in zip(drawn, lines)) < len(drawn) // 8
@@ -95,8 +97,23 @@ def test_a_line_has_this_form_with_short_floats(text: str, expected: str) -> Non
     assert other_form(text, FORMS[2]).split("\n") == ["torch.set_default_dtype(torch.bfloat16)", expected]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x = torch.tensor([1.0, -2.0, nan, inf])", "x = torch.tensor([nan, 2.0, -1.0, -inf])"),
+        ("x = torch.tensor([[1, 2], [3, 4]])", "x = torch.tensor([[3, 2], [1, 4]])"),
+        ("x = torch.tensor([1-1j, -0.5j])", "x = torch.tensor([1-1j, -0.5j])"),
+        ("x = torch.tensor([True, False])", "x = torch.tensor([True, False])"),
+        ("y = x * 1.5", "y = x * 1.5"),
+        ("y = torch.sin(x)", "y = torch.sin(x)"),
+    ],
+)
+def test_a_line_has_this_form_with_other_signs(text: str, expected: str) -> None:
+    assert other_form(text, FORMS[3]) == expected
+
+
 def test_programs_with_complex_numbers_have_no_form_with_short_floats() -> None:
-    assert len(forms("x = torch.ones(2)\n")) == 3
+    assert len(forms("x = torch.ones(2)\n")) == 3  # it has no integers and no literal
     for text in (
         "x = torch.tensor([1j])\n",
         "x = torch.ones(2, dtype=torch.complex64)\n",
