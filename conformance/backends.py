@@ -106,7 +106,6 @@ class Backend:
             self.settings()
         torch = self.namespace
         self._found.clear()
-        self._leave_dual_level()
         self._set("is_grad_enabled", "set_grad_enabled", True)
         self._set("get_default_dtype", "set_default_dtype", getattr(torch, "float32", None))
         self._set("is_anomaly_enabled", "autograd.set_detect_anomaly", False)
@@ -115,14 +114,13 @@ class Backend:
 
     def restore(self) -> None:
         """Puts back what `reset` found, where a program or `reset` changed it."""
-        self._leave_dual_level()
         while self._found:
             setter, value = self._found.pop()
             with contextlib.suppress(Exception):
                 setter(value)
 
-    def _leave_dual_level(self) -> None:
-        """Closes the level of forward-mode differentiation that a program has left open; without one, this raises."""
+    def leave_dual_level(self) -> None:
+        """Closes the level of forward-mode differentiation that a program may have left open; harmless without one."""
         leave = _lookup(self.namespace, "autograd.forward_ad.exit_dual_level")
         with contextlib.suppress(Exception):
             leave()

@@ -107,6 +107,8 @@ class Run:
         try:
             steps.close()
         finally:
+            if "dual_level" in self.program.text:  # to ask takes longer than all else here
+                self.backend.leave_dual_level()
             self.backend.restore()
             self.observer.forget()
             if _open_runs.get(id(self.backend.namespace)) is self:
