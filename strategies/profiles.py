@@ -21,6 +21,8 @@ class Profile:
     """Programs that are drawn towards a backward."""
     mistakes: float = 9
     """Statements that may raise; about half of them are made to."""
+    forbidden: float = 12
+    """Statements about hooks, Functions and unusual backward passes that try what is forbidden."""
     wild: float = 10
     """Literals that hold infinities, nan, signed zeros and the ends of the dtype."""
     exact: bool = False
@@ -36,7 +38,7 @@ class Profile:
 _KINDS: Weights = (
     ("call", 44), ("operator", 15), ("create", 6), ("view", 12), ("getitem", 6), ("setitem", 7), ("flag", 6),
     ("backward", 10), ("grad", 4), ("clear", 6), ("mode", 4), ("loop", 2), ("hook", 5), ("numpy", 4), ("convert", 3),
-    ("random", 3), ("inspect", 2), ("delete", 2),
+    ("random", 3), ("inspect", 2), ("delete", 2), ("function", 2), ("node", 1), ("pass", 1), ("manager", 1),
 )  # fmt: skip
 # About as the sums of their operations' weights (`strategies.catalogue.weights`), less what comes from other kinds of
 # statements: then operations of one class are met equally often whatever their family.
@@ -65,8 +67,11 @@ PROFILES: dict[str, Profile] = {
         ),
         replace(
             DEFAULT, name="autograd",
-            kinds=_raised(_KINDS, flag=14, backward=16, grad=10, clear=6, mode=8, hook=6, create=5),
-            gradient=98,
+            kinds=_raised(
+                _KINDS, flag=14, backward=16, grad=10, clear=6, mode=8, hook=8, create=5, function=12, node=8, **{"pass": 10},
+                manager=6,
+            ),
+            gradient=98, forbidden=50,
         ),
         replace(
             DEFAULT, name="promotion", dtypes=dtypes.EVEN, gradient=25,

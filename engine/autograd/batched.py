@@ -34,7 +34,11 @@ def batched_gradients(
         gradients([None if g is None else g[i] for g in grads], keep_graph or i + 1 < sizes[0])
         for i in range(sizes[0])
     ]
-    return [
-        None if any(g is None for g in column) else functions.stack(list(column))
-        for column in zip(*rows, strict=True)
-    ]
+    made: dict[tuple[int, ...], Any] = {}  # an input that is asked for twice has one gradient
+    found = []
+    for column in zip(*rows, strict=True):
+        key = tuple(map(id, column))
+        if key not in made:
+            made[key] = None if any(g is None for g in column) else functions.stack(list(column))
+        found.append(made[key])
+    return found

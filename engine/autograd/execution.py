@@ -54,8 +54,6 @@ def run_backward(
         _validated(grad, node, nr, "GraphRoot", index)
         for index, ((node, nr), grad) in enumerate(zip(roots, grads, strict=True))
     ]
-    for edge, grad in zip(roots, grads, strict=True):
-        deliver(edge, grad)
     for node, _ in roots:
         if needed is not None and id(node) not in needed and len(roots) > 1:
             continue
@@ -66,6 +64,8 @@ def run_backward(
     before = _State.grad
     _State.grad = create_graph
     try:
+        for root, grad in zip(roots, grads, strict=True):
+            deliver(root, grad)
         while ready:
             node = heapq.heappop(ready)[2]
             buffer = waiting.pop(id(node), None) or [None] * len(node._input_metadata)

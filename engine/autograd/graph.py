@@ -18,10 +18,16 @@ from engine.autograd.saved import disable_saved_tensors_hooks, save_on_cpu, save
 def increment_version(tensor: Any) -> None:
     """Count a write to one tensor or to several, that nothing else noticed; not to inference tensors.
 
+    Raises RuntimeError for what is no tensor.
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.graph.increment_version.html
     """
     tensors: Iterable[Any] = (tensor,) if signatures.is_tensor(tensor) else tensor
+    if not isinstance(tensors, Iterable):
+        raise RuntimeError("increment_version expect a Iterable[Tensor] as input")
     for t in tensors:
+        if not signatures.is_tensor(t):
+            raise RuntimeError("increment_version expects each element of the iterable to be a tensor")
         if not t._inference:
             t._counter.value += 1
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from engine import functions, signatures
-from engine.autograd.node import Edge, Node, accumulator, gradient_edge
+from engine.autograd.modes import enable_grad
+from engine.autograd.node import Edge, Node, gradient_edge
 from engine.size import Size
 
 
@@ -31,7 +32,10 @@ def get_gradient_edge(tensor: Any) -> GradientEdge:
             "It is not possible to get the gradient edge for a Tensor that does not require gradients"
         )
     node = tensor.grad_fn
-    return GradientEdge(accumulator(tensor) if node is None else node, tensor._output_nr)
+    if node is None:  # that of a leaf is found behind a view, which has no history in inference mode
+        with enable_grad():
+            node = tensor.view_as(tensor).grad_fn.next_functions[0][0]
+    return GradientEdge(node, tensor._output_nr)
 
 
 def as_tuple(tensors: Any) -> tuple[Any, ...]:
@@ -48,11 +52,11 @@ def given_gradients(grads: Any, count: int) -> tuple[Any, ...]:
     return (grads,) if signatures.is_tensor(grads) else tuple(grads)
 
 
-def root_gradients(roots: Sequence[Any], grads: Sequence[Any], *, batched: bool = False) -> list[Any]:
+def root_gradients(roots: tuple[Any, ...], grads: tuple[Any, ...], *, batched: bool = False) -> list[Any]:
     """One gradient per root: the given one, checked, or 1 for a real scalar. Of a batch, the first one is checked."""
     return [
-        _implicit(root) if given is None else _checked(root, given, i, batched)
-        for i, (root, given) in enumerate(zip(roots, grads, strict=False))
+        _implicit(root) if given is None else _checked(root, given, roots, grads, batched)
+        for root, given in zip(roots, grads, strict=False)
     ]
 
 
@@ -77,29 +81,31 @@ def _implicit(root: Any) -> Any:
     return functions.ones(sizes, dtype=dtype) if is_edge else functions.ones_like(root)
 
 
-def _checked(root: Any, given: Any, i: int, batched: bool) -> Any:
+def _checked(root: Any, given: Any, roots: tuple[Any, ...], grads: tuple[Any, ...], batched: bool) -> Any:
     sizes, dtype = _form(root)
     if not signatures.is_tensor(given):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(given).__name__}")
     first = given[0] if batched else given
     if first._sizes != sizes:
-        if not batched:
-            raise RuntimeError(
-                f"Mismatch in shape: grad_output[{i}] has a shape of {first.shape} and output[{i}] has a shape of "
-                f"{Size(sizes)}."
-            )
-        if isinstance(root, GradientEdge):
+        shape = first.shape[1:] if batched else first.shape  # of a batch, one dimension too many is left out
+        if batched and isinstance(root, GradientEdge):
             raise RuntimeError("Batched grads are not supported with GradientEdge")
+        found = (
+            f"grad_output[{grads.index(given)}] has a shape of {shape} and output[{roots.index(root)}] has a shape of "
+            f"{Size(sizes)}."
+        )
+        if not batched:
+            raise RuntimeError(f"Mismatch in shape: {found}")
         raise RuntimeError(
             "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The "
             "sizes of the remaining dimensions are expected to match the shape of corresponding output, but a mismatch was "
-            f"detected: grad_output[{i}] has a shape of {first.shape[1:]} and output[{i}] has a shape of {root.shape}. If you "
-            "only want some tensors in `grad_output` to be considered batched, consider using vmap."
+            f"detected: {found} If you only want some tensors in `grad_output` to be considered batched, consider using vmap."
         )
     if given.dtype.is_complex != dtype.is_complex:
         raise RuntimeError(
             "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
-            f"grad_output[{i}] has a dtype of {given.dtype!r} and output[{i}] has a dtype of {dtype!r}."
+            f"grad_output[{grads.index(given)}] has a dtype of {given.dtype!r} and output[{roots.index(root)}] has a dtype of "
+            f"{dtype!r}."
         )
     return given
 

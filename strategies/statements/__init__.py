@@ -7,12 +7,15 @@ from collections.abc import Callable
 from strategies.drawing import Drawing, Expression, Line
 from strategies.scope import Unavailable
 from strategies.statements.arrays import draw_numpy
-from strategies.statements.blocks import draw_loop, draw_mode
+from strategies.statements.blocks import draw_loop, draw_manager, draw_mode
 from strategies.statements.calls import call_of, draw_call, draw_entry, draw_operator
 from strategies.statements.creations import draw_create, draw_delete, draw_leaf
-from strategies.statements.gradients import draw_backward, draw_clear, draw_flag, draw_grad, draw_hook
+from strategies.statements.functions import draw_function
+from strategies.statements.gradients import draw_backward, draw_clear, draw_flag, draw_grad
+from strategies.statements.hooks import draw_hook, draw_node
 from strategies.statements.inspections import draw_convert, draw_inspect, draw_random
 from strategies.statements.mistakes import draw_mistake
+from strategies.statements.passes import draw_pass
 from strategies.statements.writes import draw_getitem, draw_setitem
 
 
@@ -24,9 +27,10 @@ SIMPLE: dict[str, Callable[[Drawing], Expression | Line]] = {
     "call": draw_call, "operator": draw_operator, "create": draw_create, "view": _view, "getitem": draw_getitem,
     "setitem": draw_setitem, "flag": draw_flag, "backward": draw_backward, "grad": draw_grad, "clear": draw_clear,
     "hook": draw_hook, "numpy": draw_numpy, "convert": draw_convert, "random": draw_random, "inspect": draw_inspect,
-    "delete": draw_delete, "leaf": draw_leaf, "mistake": draw_mistake,
+    "delete": draw_delete, "leaf": draw_leaf, "mistake": draw_mistake, "function": draw_function, "node": draw_node,
+    "pass": draw_pass,
 }  # fmt: skip
-_BLOCKS = {"mode": draw_mode, "loop": draw_loop}
+_BLOCKS = {"mode": draw_mode, "manager": draw_manager, "loop": draw_loop}
 _ATTEMPTS = 4
 
 

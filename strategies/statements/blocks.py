@@ -2,16 +2,59 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from strategies.drawing import Drawing
 from strategies.scope import Unavailable
+from strategies.statements.hooks import forbids
 
 _MODES = (
     ("torch.no_grad()", 9), ("torch.enable_grad()", 3), ("torch.set_grad_enabled(False)", 2),
     ("torch.set_grad_enabled(True)", 2), ("torch.inference_mode()", 3), ("torch.inference_mode(False)", 1),
 )  # fmt: skip
 _DEEPEST = 2
+
+_GRAPH = "torch.autograd.graph."
+_MANAGERS = (
+    (_GRAPH + "saved_tensors_hooks(lambda t: t, lambda t: t)", 2),
+    (_GRAPH + "saved_tensors_hooks(lambda t: t.clone(), lambda t: t)", 3),
+    (_GRAPH + "saved_tensors_hooks(lambda t: t.detach(), lambda t: t.clone())", 2),
+    (_GRAPH + "saved_tensors_hooks(lambda t: (t, 1), lambda t: t[0])", 1),
+    (_GRAPH + "save_on_cpu()", 2), (_GRAPH + "allow_mutation_on_saved_tensors()", 6),
+    (_GRAPH + "disable_saved_tensors_hooks('bad')", 1),
+    ("torch.autograd.detect_anomaly()", 2), ("torch.autograd.detect_anomaly(check_nan=False)", 1),
+    ("torch.autograd.set_detect_anomaly(True)", 2), ("torch.autograd.set_detect_anomaly(False)", 1),
+    ("torch.autograd.set_detect_anomaly(True, check_nan=False)", 1),
+)  # fmt: skip
+# Pack and unpack hooks that break a rule; those that change values are left out, as what is saved is no promise.
+_WRONG = (
+    (_GRAPH + "saved_tensors_hooks(lambda t: 1.0, lambda t: t)", 2),
+    (_GRAPH + "saved_tensors_hooks(lambda t: t, lambda t: None)", 2),
+    (_GRAPH + "saved_tensors_hooks(lambda t: t, lambda t: [t])", 1),
+    (_GRAPH + "saved_tensors_hooks(lambda t: t.add_(1), lambda t: t)", 2),
+    (_GRAPH + "saved_tensors_hooks(lambda t, u: t, lambda t: t)", 1),
+    (_GRAPH + "allow_mutation_on_saved_tensors()", 2), (_GRAPH + "disable_saved_tensors_hooks('bad')", 2),
+)  # fmt: skip
+
+
+def draw_manager(drawing: Drawing, step: Callable[[Drawing], None]) -> bool:
+    """A `with` block of saved tensors hooks or of anomaly detection. Returns whether it was written."""
+    choices = drawing.choices
+    forbidden = forbids(drawing)
+    manager = choices.weighted(_WRONG if forbidden and choices.chance(60) else _MANAGERS)
+    count = choices.between(2, 4)
+    if drawing.depth >= _DEEPEST:
+        raise Unavailable
+    name = drawing.scope.tensor(choices, undefined=True)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(eval(manager, drawing.scope.names))
+        except RuntimeError:  # within another that forbids it
+            drawing.raised = True
+            return forbidden and _written(drawing, f"with {manager}:", [f"{name}.detach()"])
+        body = _body(drawing, step, count)
+    return _written(drawing, f"with {manager}:", body)
 
 
 def draw_mode(drawing: Drawing, step: Callable[[Drawing], None]) -> bool:

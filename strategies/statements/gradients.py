@@ -271,35 +271,3 @@ def draw_clear(drawing: Drawing) -> Expression | Line:
         Expression(f"{name}.grad.mul_({number})", effect=True),
     )
     return choices.pick(ways)
-
-
-# ---------------------------------------------------------------------------------------------------------------- hooks
-
-_HOOKS = (
-    "lambda g: g * 2", "lambda g: g + 1", "lambda g: -g", "lambda g: torch.zeros_like(g)", "lambda g: None",
-    "lambda g: g.clone()", "lambda g: g.detach() * 0.5", "lambda g: g * g",
-)  # fmt: skip
-_WRONG_HOOKS = ("lambda g: g.sum()", "lambda g: g.bool()", "lambda g: 1.0", "lambda g, h: g")
-
-
-def draw_hook(drawing: Drawing) -> Expression | Line:
-    """Registering a hook, or taking one away."""
-    choices, scope = drawing.choices, drawing.scope
-    if scope.handles and choices.chance(75):
-        return Line(f"{choices.pick(scope.handles)}.remove()")
-    recorded = scope.matching(lambda t: t.requires_grad)
-    if not recorded and not drawing.mistake:
-        raise Unavailable
-    name = recent(choices, recorded) if recorded else scope.tensor(choices)
-    if choices.chance(18):
-        leaves = [n for n in recorded if scope[n].is_leaf]
-        name = recent(choices, leaves) if leaves and not drawing.mistake else name
-        # A hook of this kind that returns anything makes every backward of its leaf fail.
-        body = choices.pick(("lambda t: None", "lambda t: t.grad.mul_(2)")[: 1 + drawing.mistake])
-        return _handle(drawing, f"{name}.register_post_accumulate_grad_hook({body})")
-    hook = choices.pick(_WRONG_HOOKS) if drawing.mistake and choices.chance(60) else choices.pick(_HOOKS)
-    return _handle(drawing, f"{name}.register_hook({hook})")
-
-
-def _handle(drawing: Drawing, text: str) -> Expression:
-    return Expression(text, effect=drawing.choices.chance(10))
