@@ -83,6 +83,30 @@ FACTS = {
     "10.10": "type text",
     "11.1": "nn.Module nn.Module.train_and_eval nn.Parameter nn.Linear nn.ReLU nn.init nn.containers",
     "11.2": "nn.MSELoss nn.one_linear_layer",
+    "13.1": """
+        order replaces retain_grad_last before_in_place after_in_place retains_grad_moves removal checks
+        needs_requires_grad
+    """,
+    "13.2": "sees_the_accumulated_gradient returns_None leaves_only",
+    "13.3": "register_hook register_prehook order checks name next_functions metadata a_Node",
+    "13.4": """
+        pack_and_unpack keeps_history innermost_pair no_version_check checks save_on_cpu
+        disable_saved_tensors_hooks allow_mutation_on_saved_tensors
+    """,
+    "13.5": "get_gradient_edge outlives_in_place increment_version",
+    "14.1": "apply node_name saved_tensors nothing_recorded forward_without_grad",
+    "14.2": "save_for_backward version_check output_has_history only_tensors",
+    "14.3": "mark_dirty mark_dirty_view mark_dirty_refused",
+    "14.4": "returned_as_is view_of_input",
+    "14.5": "materialize_grads mark_non_differentiable other_outputs",
+    "14.6": "needs_input_grad setup_context once_differentiable double_backward jvp save_for_forward",
+    "14.7": "wrong_backward None_is_no_gradient not_instantiated",
+    "15.1": "several_roots repeated_roots count gradient_dtype undefined_gradients",
+    "15.2": "inputs inputs_checked dict_of_inputs allow_unused materialize_grads",
+    "15.3": "is_grads_batched batch_checked",
+    "15.4": "in_place out_of_place_with_create_graph checked strides",
+    "16.1": "nan check_nan traceback",
+    "16.2": "decorated generators recursion set_grad_enabled_decorates classes_warn inference_mode_nests",
 }
 PER_BACKEND = {"backend", "torch", "check"}
 ABOUT_THE_TABLE = {"test_every_function_of_the_language_with_both_forms_is_in_the_table"}

@@ -220,7 +220,7 @@ def _run_node(
     else:
         given = node.apply(buffer)
         for i, (edge, grad) in enumerate(zip(node.next_edges, given, strict=True)):
-            wanted = needed is None or node.computes_all or (edge is not None and id(edge[0]) in needed)
+            wanted = needed is None or node.is_function or (edge is not None and id(edge[0]) in needed)
             if edge is None or grad is None or not wanted:
                 outputs.append(None)
             else:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine import dtypes, functions, signatures
+from engine.autograd.jvp import give_tangents
 from engine.autograd.modes import _State, no_grad
 from engine.autograd.node import BACKWARD_TWICE, Node, gradient_edge
 from engine.autograd.outputs import wrap_outputs
@@ -28,11 +29,21 @@ class FunctionCtx:
     to_save: tuple[Any, ...] = ()
     dirty_tensors: tuple[Any, ...] = ()
     non_differentiable: tuple[Any, ...] = ()
+    saved_for_forward: tuple[Any, ...] | None = None
     materialize_grads = True
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors (or None) for `backward`, which finds them in `saved_tensors`."""
         self.to_save = tensors
+
+    def save_for_forward(self, *tensors: Any) -> None:
+        """Keep tensors (or None) for `jvp`, which finds them in `saved_tensors`."""
+        for tensor in tensors:
+            if tensor is not None and not signatures.is_tensor(tensor):
+                raise AssertionError(
+                    "save_for_forward expects all arguments to be tensors; you should save non-tensors as attributes on ctx."
+                )
+        self.saved_for_forward = tensors
 
     def mark_dirty(self, *args: Any) -> None:
         """Say which inputs were written in place; each must be an output."""
@@ -51,7 +62,7 @@ class BackwardCFunction(Node, FunctionCtx):
     """The node of one call of a Function, which is also the `ctx` of its methods."""
 
     _forward_cls: type[Function]
-    computes_all = True
+    is_function = True
     needs_input_grad: tuple[bool, ...] = ()
 
     def __init__(self) -> None:
@@ -63,6 +74,8 @@ class BackwardCFunction(Node, FunctionCtx):
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """What `save_for_backward` kept. Raises RuntimeError where it was changed in place, or freed."""
+        if self.saved_for_forward is not None:
+            return self.saved_for_forward
         if self._saved is None:
             raise RuntimeError(BACKWARD_TWICE)
         return tuple(None if kept is None else kept.unpack(self) for kept in self._saved)
@@ -181,6 +194,13 @@ class Function:
 
     vjp = backward
 
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """The tangents of the outputs, of those of the inputs."""
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Call the function on tensors and other arguments; the tensors among its outputs get its node as history."""
@@ -200,13 +220,22 @@ class Function:
         recorded = _State.grad and any(node.needs_input_grad)
         if recorded:
             node.next_edges = [gradient_edge(t) for t in inputs]
-        with no_grad():
-            output = cls.forward(*args) if separate else cls.forward(node, *args)
-            if separate:
-                cls.setup_context(node, args, output)
+        layer = _State.forward
+        if layer is not None:  # tangents are the business of jvp
+            _State.forward = layer.without_tangents()
+        try:
+            with no_grad():
+                output = cls.forward(*args) if separate else cls.forward(node, *args)
+                if separate:
+                    cls.setup_context(node, args, output)
+        finally:
+            _State.forward = layer
         saved = node.to_save if separate else ()
         outputs = output if isinstance(output, tuple) else (output,)
         made = wrap_outputs(node if recorded else None, node, inputs, outputs, saved)
+        if layer is not None:
+            give_tangents(node, args, outputs, made)
+        node.saved_for_forward = None
         if recorded:
             node._forms = [(t._sizes, t.dtype) if signatures.is_tensor(t) else None for t in made]
             node.keep()

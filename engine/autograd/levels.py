@@ -76,6 +76,10 @@ class Layer:
         """The tangent that this layer knows of a tensor."""
         return None
 
+    def without_tangents(self) -> Layer | None:
+        """The layer to go through where this one's tangents are left alone."""
+        return self
+
     def carry(self, source: Tensor, target: Tensor) -> None:
         """Give a tensor what is known here and below of another one that it stands for."""
         if self.below is not None:
@@ -158,6 +162,13 @@ class Level(Layer):
                 tangent = _zeros_as(tangent, tensor).copy_(tangent)
         self._keep(tensor, tangent)
 
+    def without_tangents(self) -> Layer | None:
+        return self.below
+
+    def share(self, tensor: Tensor, tangent: Tensor) -> None:
+        """Give a view a tangent that is a view itself."""
+        self._keep(tensor, tangent)
+
     def carry(self, source: Tensor, target: Tensor) -> None:
         tangent = self.tangent(source)
         if tangent is not None:
@@ -184,9 +195,11 @@ class Level(Layer):
             if op.derivatives:
                 results = list(made) if isinstance(made, tuple) else [made]
                 tangents = self._pushed(op, before, results, values)
+                operands = [t._storage for t in map(self.tangent, tensors) if t is not None]
                 for result, tangent in zip(results, tangents, strict=True):
                     if tangent is not None:
-                        self._attach(result, tangent, inplace)
+                        shared = not inplace and any(tangent._storage is s for s in operands)
+                        self._attach(result, tangent.clone() if shared else tangent, inplace)
             return made
 
     def _refuse(self, op: Op, inplace: bool, out: Any) -> None:

@@ -49,8 +49,8 @@ class Node:
 
     pre_hooks: dict[int, Callable] | None = None
     post_hooks: dict[int, Callable] | None = None
-    computes_all = False
-    """Whether it computes gradients that nobody asked for, too."""
+    is_function = False
+    """Whether a user's Function made it: such a node computes gradients that nobody asked for, too."""
 
     def __init__(self, next_edges: Sequence[Edge | None] = ()) -> None:
         self.next_edges: list[Edge | None] = list(next_edges)
@@ -226,7 +226,7 @@ class CopySlices(Node):
             view_sizes, view_strides, view_offset = self.view_layout
             part = result.as_strided(view_sizes, view_strides, result._offset + view_offset - offset)
         inner = self.operation.apply([part.clone()])
-        if inner[0] is None and self.operation.computes_all:
+        if inner[0] is None and self.operation.is_function:
             return [None, *inner[1:]]  # a user's Function said that nothing comes of the base
         if inner[0] is None:
             part.zero_()

@@ -79,10 +79,11 @@ def _marked(tensors: Sequence[Any], complaint: str) -> set[int]:
 def _recorded(node: Node, t: Any, is_input: bool, is_dirty: bool, count: int, is_saved: bool) -> Any:
     """An output as output of the node: itself, or, for an input that is not marked as dirty, a view of it."""
     if is_dirty:
-        _check_writable(t, count)
-        t._grad = t._hooks = None
-        from engine.writes import rebase_history
+        from engine.writes import check_inplace, rebase_history  # which needs tensors, and they need nodes
 
+        _check_writable(t, count)
+        check_inplace(t, True)
+        t._grad = t._hooks = None
         rebase_history(t, node)
         return t
     if is_input:

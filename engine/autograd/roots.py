@@ -12,7 +12,7 @@ from engine.size import Size
 
 
 class GradientEdge(NamedTuple):
-    """Where the gradient of a tensor goes.
+    """Where the gradient of a tensor goes. `ownership_token` keeps a user's Function alive.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.graph.GradientEdge.html
     """
@@ -35,7 +35,11 @@ def get_gradient_edge(tensor: Any) -> GradientEdge:
     if node is None:  # that of a leaf is found behind a view, which has no history in inference mode
         with enable_grad():
             node = tensor.view_as(tensor).grad_fn.next_functions[0][0]
-    return GradientEdge(node, tensor._output_nr)
+    token = None
+    if node.is_function:
+        with enable_grad():
+            token = tensor.view_as(tensor).grad_fn
+    return GradientEdge(node, tensor._output_nr, token)
 
 
 def as_tuple(tensors: Any) -> tuple[Any, ...]:

@@ -27,12 +27,18 @@ def make(torch: Any) -> dict[str, Any]:
     once_differentiable = torch.autograd.function.once_differentiable
 
     class Square(base):
-        """Saves an input; its backward can be differentiated."""
+        """Saves an input; its backward can be differentiated, and so can it forwards."""
 
         @staticmethod
         def forward(ctx, x):
             ctx.save_for_backward(x)
+            ctx.save_for_forward(x)
             return x * x
+
+        @staticmethod
+        def jvp(ctx, tangent):
+            (x,) = ctx.saved_tensors
+            return tangent * 2 * x
 
         @staticmethod
         def backward(ctx, grad):
@@ -94,6 +100,10 @@ def make(torch: Any) -> dict[str, Any]:
         def backward(ctx, grad):
             return grad * 2
 
+        @staticmethod
+        def jvp(ctx, tangent):
+            return tangent.mul_(2)
+
     class UndeclaredDouble(base):
         """Writes its input in place without saying so."""
 
@@ -129,6 +139,10 @@ def make(torch: Any) -> dict[str, Any]:
             whole = grad.new_zeros(ctx.form)
             whole[..., 1:] = grad
             return whole
+
+        @staticmethod
+        def jvp(ctx, tangent):
+            return tangent[..., 1:]
 
     class Pair(base):
         """Two outputs: zeros stand for the gradient of one that is not used."""
