@@ -94,7 +94,7 @@ class Drawing:
         try:
             exec(code, self.scope.names)
         except Exception as error:
-            if not (line.kept or self._kept(error)):
+            if isinstance(error, LacksError) or not (line.kept or self._kept(error)):
                 return False
             self.add(line.text)
             self.raised = True

@@ -37,8 +37,9 @@ class Profile:
 
 _KINDS: Weights = (
     ("call", 44), ("operator", 15), ("create", 6), ("view", 12), ("getitem", 6), ("setitem", 7), ("flag", 6),
-    ("backward", 10), ("grad", 4), ("clear", 6), ("mode", 4), ("loop", 2), ("hook", 5), ("numpy", 4), ("convert", 3),
+    ("backward", 10), ("grad", 4), ("clear", 8), ("mode", 4), ("loop", 2), ("hook", 5), ("numpy", 4), ("convert", 3),
     ("random", 3), ("inspect", 2), ("delete", 2), ("function", 2), ("node", 1), ("pass", 1), ("manager", 1),
+    ("unhook", 6),
 )  # fmt: skip
 # About as the sums of their operations' weights (`strategies.catalogue.weights`), less what comes from other kinds of
 # statements: then operations of one class are met equally often whatever their family.

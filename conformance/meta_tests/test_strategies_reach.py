@@ -17,7 +17,7 @@ from engine.ops import creation
 from strategies import catalogue
 from strategies.drawing import Drawing, Expression, Line
 from strategies.profiles import DEFAULT, PROFILES
-from strategies.program import Program, Statement, parse
+from strategies.program import Prelude, Program, Statement, parse
 from strategies.programs import _clean_state, draw_text
 from strategies.scope import Unavailable
 from strategies.statements.blocks import draw_loop
@@ -49,7 +49,7 @@ def heads() -> str:
 def run(program: Program) -> list[tuple[Statement, Exception | None]]:
     """Execute a program on the engine as the runner does."""
     names: dict[str, Any] = {
-        "torch": engine, "np": np, "nan": float("nan"), "inf": float("inf"), "range": range,
+        "torch": engine, "np": np, "nan": float("nan"), "inf": float("inf"), "range": range, "prelude": Prelude(engine),
     }  # fmt: skip
     log: list[tuple[Statement, Exception | None]] = []
 

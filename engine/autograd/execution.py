@@ -217,6 +217,8 @@ def _run_node(
             # the hooks will see.
             owned = sys.getrefcount(grad) == 2 + len(seen)
             node.accumulate(grad, owned=owned)
+        if node.variable._post_accumulate_hooks:
+            node.run_leaf_hooks()
     else:
         given = node.apply(buffer)
         for i, (edge, grad) in enumerate(zip(node.next_edges, given, strict=True)):

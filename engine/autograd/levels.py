@@ -195,11 +195,9 @@ class Level(Layer):
             if op.derivatives:
                 results = list(made) if isinstance(made, tuple) else [made]
                 tangents = self._pushed(op, before, results, values)
-                operands = [t._storage for t in map(self.tangent, tensors) if t is not None]
                 for result, tangent in zip(results, tangents, strict=True):
                     if tangent is not None:
-                        shared = not inplace and any(tangent._storage is s for s in operands)
-                        self._attach(result, tangent.clone() if shared else tangent, inplace)
+                        self._attach(result, tangent, inplace)
             return made
 
     def _refuse(self, op: Op, inplace: bool, out: Any) -> None:

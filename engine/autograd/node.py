@@ -149,10 +149,12 @@ class AccumulateGrad(Node):
                     UserWarning,
                     stacklevel=2,
                 )
-        self._run_post_hooks()
 
-    def _run_post_hooks(self) -> None:
-        """Each hook gets what the one before returned, and only at the end is it an error to have returned something."""
+    def run_leaf_hooks(self) -> None:
+        """Call the leaf's own hooks, whether or not there was a gradient to accumulate.
+
+        Each gets what the one before returned, and only at the end is it an error to have returned something.
+        """
         value: Any = self.variable
         for hook in list((self.variable._post_accumulate_hooks or {}).values()):
             returned = hook(value)

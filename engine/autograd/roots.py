@@ -35,6 +35,8 @@ def get_gradient_edge(tensor: Any) -> GradientEdge:
     if node is None:  # that of a leaf is found behind a view, which has no history in inference mode
         with enable_grad():
             node = tensor.view_as(tensor).grad_fn.next_functions[0][0]
+    if node is None:  # a view of a leaf that was made without recording
+        raise AssertionError("Expected gradient function to be set")
     token = None
     if node.is_function:
         with enable_grad():

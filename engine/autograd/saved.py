@@ -48,7 +48,8 @@ class SavedTensor:
         """The tensor. Raises RuntimeError where an in-place operation has changed it since."""
         if self.counter.value != self.version:
             self._complain(node)
-        if self.had_history and not self.is_output and self.tensor._grad_fn is None:
+        detached = self.had_history and not self.is_output and self.tensor._grad_fn is None
+        if detached and not node.is_function:  # which torch lets through
             raise RuntimeError(
                 "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, "
                 "please use out-of-place `.detach()` instead"

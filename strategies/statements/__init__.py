@@ -12,7 +12,7 @@ from strategies.statements.calls import call_of, draw_call, draw_entry, draw_ope
 from strategies.statements.creations import draw_create, draw_delete, draw_leaf
 from strategies.statements.functions import draw_function
 from strategies.statements.gradients import draw_backward, draw_clear, draw_flag, draw_grad
-from strategies.statements.hooks import draw_hook, draw_node
+from strategies.statements.hooks import draw_hook, draw_node, draw_unhook
 from strategies.statements.inspections import draw_convert, draw_inspect, draw_random
 from strategies.statements.mistakes import draw_mistake
 from strategies.statements.passes import draw_pass
@@ -28,6 +28,7 @@ SIMPLE: dict[str, Callable[[Drawing], Expression | Line]] = {
     "setitem": draw_setitem, "flag": draw_flag, "backward": draw_backward, "grad": draw_grad, "clear": draw_clear,
     "hook": draw_hook, "numpy": draw_numpy, "convert": draw_convert, "random": draw_random, "inspect": draw_inspect,
     "delete": draw_delete, "leaf": draw_leaf, "mistake": draw_mistake, "function": draw_function, "node": draw_node,
+    "unhook": draw_unhook,
     "pass": draw_pass,
 }  # fmt: skip
 _BLOCKS = {"mode": draw_mode, "manager": draw_manager, "loop": draw_loop}

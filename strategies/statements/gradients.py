@@ -260,6 +260,7 @@ def draw_clear(drawing: Drawing) -> Expression | Line:
     ways: tuple[Expression | Line, ...] = (
         Line(f"{name}.grad = None"),
         Expression(f"{name}.grad.zero_()", effect=True),
+        Expression(f"{name}.grad.zero_()", effect=True),
         Expression(f"{name}.grad.data.zero_()", effect=True),
         Line(f"{name}.grad = torch.zeros_like({name}.grad)"),
         Expression(f"{name}.grad"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.autograd.graph import Node
 from engine.dtypes import COMPLEX, FLOAT
 from strategies.drawing import Drawing, Expression, Line
-from strategies.scope import recent
+from strategies.scope import Unavailable, recent
 from strategies.statements.gradients import differentiable
 
 _HOOKS = (
@@ -30,10 +30,8 @@ def recorded(drawing: Drawing) -> str:
 
 
 def draw_hook(drawing: Drawing) -> Expression | Line:
-    """Registering a hook of a tensor, or taking one away."""
+    """Registering a hook of a tensor."""
     choices, scope = drawing.choices, drawing.scope
-    if scope.handles and choices.chance(60):
-        return Line(f"{choices.pick(scope.handles)}.remove()")
     forbidden = forbids(drawing)
     name = recorded(drawing)
     if choices.chance(25):
@@ -51,6 +49,13 @@ def draw_hook(drawing: Drawing) -> Expression | Line:
     else:
         hook = choices.pick(_HOOKS)
     return _handle(drawing, f"{name}.register_hook({hook})")
+
+
+def draw_unhook(drawing: Drawing) -> Line:
+    """Taking a hook away. Raises Unavailable."""
+    if not drawing.scope.handles:
+        raise Unavailable
+    return Line(f"{recent(drawing.choices, drawing.scope.handles)}.remove()")
 
 
 def _counting(drawing: Drawing) -> str:
