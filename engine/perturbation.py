@@ -87,34 +87,38 @@ class Perturbed(nominal):
         parts[there] = moved[there]
         return array
 
-    def _off_by_largest(self, elements: np.ndarray, where: np.ndarray) -> np.ndarray:
-        """The elements named by `where`, off by a unit in the last place of the largest one or not."""
-        sizes = np.abs(elements[np.isfinite(elements)])
-        if not sizes.size:
-            return elements
-        step = self._random.integers(-1, 2, elements.shape) * where
-        return elements + step.astype(elements.dtype) * np.spacing(sizes.max())
+    def _off_by_norms(self, op: Op, matrices: np.ndarray) -> np.ndarray:
+        """Matrices whose elements, but for zeros, are off by a unit of the norm of what they are computed with or not."""
+        squares = np.where(np.isfinite(matrices), np.abs(matrices).astype(np.longdouble) ** 2, 0)
+        rows, columns = (squares.sum(axis, keepdims=True) for axis in (-1, -2))
+        norms = np.sqrt(
+            columns.sum(-1, keepdims=True) if op.name in _BY_MATRIX else np.maximum(rows, columns)
+        )
+        unit = np.spacing(norms.astype(matrices.real.dtype))
+        changed = matrices.copy()
+        for part in (changed.real, changed.imag) if changed.dtype.kind == "c" else (changed,):
+            part += (self._random.integers(-1, 2, part.shape) * unit * (part != 0)).astype(part.dtype)
+        return changed
 
     def _with_perturbed_operands(
         self, op: Op, values: list[Any], tensors: list[Tensor], compute: Any
     ) -> tuple[Result, ...]:
         """From operands of the highest precision that are off by one, and in steps that round; one of float32 beside float64
-        is exact. A tensor that is an operand twice is off in two ways, as what is computed from it is.
-
-        Solvers and decompositions are accurate for a matrix whose elements are off by a unit of the largest one.
-        """
+        is exact. A tensor that is an operand twice is off in two ways, as what is computed from it is."""
         finest = min((dtypes.finfo(t.dtype).eps for t in tensors if t.dtype.category >= FLOAT), default=0.0)
         made: dict[int, Tensor] = {}
 
         def off(elements: np.ndarray, real: dtype) -> np.ndarray:
-            if op.name in _NORMWISE:
-                return self._off_by_largest(elements, elements != 0)
             return self._off_by(_units(op, elements), elements, elements != 0)
 
         def other(t: Tensor) -> Tensor:
             if t.dtype.category < FLOAT or dtypes.finfo(t.dtype).eps != finest:
                 return t
-            made[id(t)] = new = _on_other_memory([t], off)[id(t)]
+            if len(t._sizes) > 1 and op.name in _BY_MATRIX | _BY_LINE:
+                new = Tensor._fresh(self._off_by_norms(op, t._array()), t.dtype)
+            else:
+                new = _on_other_memory([t], off)[id(t)]
+            made[id(t)] = new
             return new
 
         hook, _Mode.hook, _Mode.steps = _Mode.hook, None, self._random
@@ -208,14 +212,19 @@ def _of_powers(op: Op, values: list[Any]) -> bool:
     return power not in (0, 1, 2) and not math.isinf(power)
 
 
-_NORMWISE = frozenset(
+_BY_MATRIX = frozenset("_linalg_svd linalg_pinv matrix_exp".split())
+_BY_LINE = frozenset(
     """
-    _cholesky _cholesky_solve _linalg_det _linalg_slogdet _linalg_svd cholesky_inverse linalg_cholesky_ex linalg_inv_ex
-    linalg_lu_factor_ex linalg_pinv linalg_solve_ex qr
+    _cholesky _cholesky_solve _linalg_det _linalg_slogdet cholesky_inverse linalg_cholesky_ex linalg_inv_ex
+    linalg_lu_factor_ex linalg_solve_ex qr
     """.split()
 )
-"""Backward stable: the error is that of a matrix near the given one, relative to its norm (N. J. Higham, Accuracy and
-Stability of Numerical Algorithms, 1.5 and 9.3)."""
+"""Backward stable: the error is that of a matrix near the given one. Singular values are exact for one that is off by a unit
+of its norm. Elimination with pivoting and reflections treat each column by itself (or each row, of the transposed matrix), so
+that a small column beside large ones is as accurate as if it were alone, and so is each matrix of a batch.
+
+Source: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 9.3, 10.1 and 19.3
+"""
 
 
 def _units(op: Op, array: np.ndarray) -> int:

@@ -130,6 +130,36 @@ def test_exact_operations_are_never_excused():
     assert (found.aspect, found.side) == ("values", "candidate")
 
 
+class Linalg:
+    """`inv` off by a factor in the last matrix of a batch, or in the last row."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __getattr__(self, name):
+        return getattr(torch.linalg, name)
+
+    def inv(self, x):
+        y = torch.linalg.inv(x).clone()
+        y[-1] *= self.factor
+        return y
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = torch.tensor([[[2e6, 1e6], [1e6, 3e6]], [[2.0, 1.0], [1.0, 3.0]]])\ny = torch.linalg.inv(x)",
+        "x = torch.tensor([1e9, 2.0, 1.0, 1.0, 3.0])[1:].view(2, 2)\ny = torch.linalg.inv(x)",
+        "x = torch.tensor([[1e6, 0.0], [0.0, 1e-3]])\ny = torch.linalg.inv(x)",
+    ],
+    ids=["in a batch", "in a slice", "of another scale"],
+)
+def test_what_is_small_beside_something_large_is_as_accurate(text):
+    (found,) = verdict(text, candidate("faulty", linalg=Linalg(1 + 1e-5))).discrepancies
+    assert (found.aspect, found.side) == ("values", "candidate")
+    assert verdict(text, ENGINE).discrepancies == ()
+
+
 # --- Honest differences are none --------------------------------------------------------------------------------------
 
 HONEST = {
@@ -239,15 +269,8 @@ def test_infinity_without_an_overflow_is_values():
 def test_the_truth_is_nominal_where_the_engine_has_nothing_wider():
     text = "x = torch.tensor([[2.0, 1.0], [1.0, 3.0]], dtype=torch.float64)\ny = torch.linalg.inv(x)"
 
-    class Linalg:
-        def __getattr__(self, name):
-            return getattr(torch.linalg, name)
-
-        @staticmethod
-        def inv(x):
-            return torch.linalg.inv(x) * (1 + 200 * 2.0**-52)
-
-    (found,) = verdict(text, candidate("faulty", linalg=Linalg())).discrepancies
+    faulty = candidate("faulty", linalg=Linalg(1 + 200 * 2.0**-52))
+    (found,) = verdict(text, faulty).discrepancies
     assert (found.numeric.truth, found.side) == ("nominal", "candidate")
 
 
