@@ -244,30 +244,25 @@ def has_internal_overlap(sizes: Shape, strides: Shape) -> bool:
 
 def overlaps(a: Any, b: Any) -> bool:
     """Whether two tensors surely share elements: they are one object, or both dense on one storage."""
-    return a is b or (a._storage is b._storage and (_same_elements(a, b) or overlaps_partly(a, b)))
-
-
-def _same_elements(a: Any, b: Any) -> bool:
-    same = (a._offset, a._sizes, a._strides, a.dtype) == (b._offset, b._sizes, b._strides, b.dtype)
-    return same and numel(a._sizes) > 0 and is_non_overlapping_and_dense(a._sizes, a._strides)
+    return a is b or _common_span(a, b) is not None
 
 
 def overlaps_partly(a: Any, b: Any) -> bool:
     """Whether two tensors surely share some, but not exactly the same, elements in the same order."""
-    if a is b or a._storage is not b._storage:
-        return False
-    if numel(a._sizes) == 0 or numel(b._sizes) == 0:
-        return False
-    if not (
-        is_non_overlapping_and_dense(a._sizes, a._strides)
-        and is_non_overlapping_and_dense(b._sizes, b._strides)
-    ):
-        return False
+    same = None if a is b else _common_span(a, b)
+    return same is not None and not (same and a._strides == b._strides)
+
+
+def _common_span(a: Any, b: Any) -> bool | None:
+    """Whether two dense tensors cover the same bytes, None where they share none or one has gaps."""
+    if a._storage is not b._storage or numel(a._sizes) == 0 or numel(b._sizes) == 0:
+        return None
+    dense = is_non_overlapping_and_dense(a._sizes, a._strides)
+    if not (dense and is_non_overlapping_and_dense(b._sizes, b._strides)):
+        return None
     a0, b0 = a._offset * a.dtype.itemsize, b._offset * b.dtype.itemsize
     a1, b1 = a0 + numel(a._sizes) * a.dtype.itemsize, b0 + numel(b._sizes) * b.dtype.itemsize
-    if (a0, a1) == (b0, b1):
-        return a._strides != b._strides
-    return a0 < b1 and b0 < a1
+    return (a0, a1) == (b0, b1) if a0 < b1 and b0 < a1 else None
 
 
 @functools.lru_cache(maxsize=4096)

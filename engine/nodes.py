@@ -28,9 +28,14 @@ class OpNode(Node):
             if isinstance(value, list):
                 self.spans[name] = (len(edges), len(value))
                 edges.extend(edge(t) for t in value)
+            elif isinstance(value, Tensor):
+                self.spans[name] = (len(edges), None)
+                edges.append(edge(value))
+            elif op.node_name == "NotImplemented":  # which has edges for tensors alone
+                self.spans[name] = (len(edges), 0)
             else:
                 self.spans[name] = (len(edges), None)
-                edges.append(edge(value) if isinstance(value, Tensor) else None)
+                edges.append(None)
         super().__init__(edges)
         self.context: dict[str, Any] = {}
         self.saved: dict[str, Any] | None = {}
@@ -81,13 +86,13 @@ class OpNode(Node):
         if self.saved is None:
             raise RuntimeError(BACKWARD_TWICE)
         out: list[Tensor | None] = [None] * len(self.next_edges)
-        if all(g is None for g in grads):
-            return out
         known = dict(self.context)
         for want, saved in self.saved.items():
             known[want] = (
                 [_unpacked(s, self) for s in saved] if isinstance(saved, list) else _unpacked(saved, self)
             )
+        if all(g is None for g in grads):  # what was saved is looked at all the same
+            return out
         known["grad"] = grads[0]
         for inputs, formula, wants in self.op.formulas:
             if not self._wanted(inputs):
