@@ -32,6 +32,13 @@ def fact(row: str, clauses: str) -> Callable[[Any], Any]:
     return mark
 
 
+def release(torch: Any) -> tuple[int, ...]:
+    """The release of PyTorch whose rules are asked for: that of torch itself, for any other library the latest."""
+    if getattr(torch, "__name__", "") != "torch":
+        return (2, 13)
+    return tuple(map(int, str(torch.__version__).split(".")[:2]))
+
+
 def dtype_name(dtype: Any) -> str:
     """ "float32" for torch.float32 of any library."""
     return str(dtype).rpartition(".")[2]
