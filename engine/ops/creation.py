@@ -308,6 +308,13 @@ def _parts_rule(operands: list[Any]) -> tuple[dtype, dtype]:
     return first, first.to_complex()
 
 
+def _polar_rule(operands: list[Any]) -> tuple[dtype, dtype]:
+    try:
+        return _parts_rule(operands)
+    except dtypes.LacksError:
+        raise NotImplementedError("\"polar_cpu\" not implemented for 'Half'") from None
+
+
 def _complex(real: np.ndarray, imag: np.ndarray) -> np.ndarray:
     out = np.empty(np.broadcast_shapes(real.shape, imag.shape), np.result_type(real.dtype, np.complex64))
     out.real, out.imag = real, imag
@@ -328,6 +335,6 @@ op(
 )  # fmt: skip
 op(
     "polar(Tensor abs, Tensor angle)",
-    kind=POINTWISE, rule=_parts_rule, kernel=lambda abs, angle: _complex(abs * np.cos(angle), abs * np.sin(angle)),
+    kind=POINTWISE, rule=_polar_rule, kernel=lambda abs, angle: _complex(abs * np.cos(angle), abs * np.sin(angle)),
     family="creation", forms="function out", derivatives={("abs", "angle"): _polar_grads},
 )  # fmt: skip
