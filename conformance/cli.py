@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     _report(commands)
     _coverage(commands)
     _bench(commands)
+    _accuracy(commands)
     return root
 
 
@@ -323,6 +324,37 @@ and spellings, compared in full like any other. Bare torch runs the same compile
     _drawing(command, 500)
     command.add_argument("--candidate", default="engine", metavar="B", help="default: engine")
     command.add_argument("--reference", default="torch-cpu", metavar="B", help="default: torch-cpu")
+
+
+def _accuracy(commands: argparse._SubParsersAction) -> None:
+    command = _command(
+        commands,
+        "accuracy",
+        "how far off special functions are, measured against mpmath on fixed grids",
+        """\
+examples:
+  python -m conformance accuracy digamma lgamma --backend torch-cpu
+  python -m conformance accuracy --record conformance/accuracy.toml     all of both, in some minutes: the project's record
+
+An error is given in ULP of the result, and in units of the larger of that and what a change of an argument by one ULP makes
+of the result. The record is what verdicts allow a special function, and nothing else has a number; elementary functions are
+measured to show that they need none. Exit code 1 where a function is further off than the project's record allows.""",
+    )
+    command.add_argument(
+        "functions", nargs="*", metavar="OP", help="which functions, such as 'polygamma(1)' (default: all)"
+    )
+    command.add_argument(
+        "--backend",
+        action="append",
+        metavar="B",
+        help="as --candidate of `run`; may be repeated (default: torch-cpu and engine)",
+    )
+    command.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="write the measurements there, in place of those of the same functions",
+    )
 
 
 def _said(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance import listing
+from conformance.accuracy import AccuracyError
 from conformance.backends import BackendError
 from conformance.campaign import DRAW, Campaign, CampaignError, Outcome, Settings
 from conformance.capabilities import CapabilityError
@@ -47,6 +48,7 @@ def _pages() -> Any:
 
 
 EXPECTED: tuple[type[BaseException], ...] = (
+    AccuracyError,
     BackendError,
     CampaignError,
     CapabilityError,
@@ -301,6 +303,53 @@ def bench(options: Namespace) -> int:
     return 0
 
 
+# --- accuracy -------------------------------------------------------------------------------------------------------
+
+
+def accuracy(options: Namespace) -> int:
+    from conformance import measuring
+    from conformance.accuracy import beyond, load, save
+    from conformance.backends import resolve
+
+    try:
+        known = measuring.functions()
+    except ModuleNotFoundError as error:
+        raise UseError(
+            f"{error.name} is needed, which is not installed (it is in the extra `suite`)"
+        ) from None
+    for name in options.functions:
+        if name not in known:
+            raise UseError(f"unknown function {name!r} (allowed: {' '.join(sorted(known))})")
+    backends = [resolve(spec) for spec in dict.fromkeys(options.backend or ["torch-cpu", "engine"])]
+    if options.record is not None:
+        _check_record(options.record, load)
+    chosen = list(dict.fromkeys(options.functions or known))
+    rows = []
+    for number, name in enumerate(chosen, 1):
+        found = [measuring.measure(name, dtype, one) for dtype in measuring.DTYPES for one in backends]
+        rows += [row for row in found if row is not None]
+        if number % 10 == 0:
+            print(f"{number}/{len(chosen)} functions", file=sys.stderr)
+    if not rows:
+        raise UseError("the backends have none of these functions")
+    print(measuring.table(rows))
+    if options.record is not None:
+        save(rows, options.record)
+        print(f"recorded in {options.record}")
+        return 0
+    further = beyond(rows)
+    if further:
+        print("further off than the record allows: " + ", ".join(further))
+    return 1 if further else 0
+
+
+def _check_record(path: Path, load: Callable[[Path], Any]) -> None:
+    if path.exists():
+        load(path)
+    elif not path.parent.is_dir():
+        raise UseError(f"{path}: {path.parent} is no directory")
+
+
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "run": run,
     "replay": replay,
@@ -310,4 +359,5 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "report": report,
     "coverage": coverage,
     "bench": bench,
+    "accuracy": accuracy,
 }

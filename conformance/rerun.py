@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from conformance import opnames
+from conformance.accuracy import carried
 from conformance.backends import Backend, resolve
 from conformance.facts import ArrayFact, PlainFact, SequenceFact, Step, TensorFact, tensor_facts
 from conformance.observe import MAX_DEPTH
@@ -47,11 +48,20 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A rerun after one statement. `left_range`: something overflowed or underflowed there."""
+    """A rerun after one statement. `left_range`: something overflowed or underflowed there. `allowances`: of a wide run, what
+    special functions gave there, and what each element of that may be off by."""
 
     raised: str | None
     seen: Mapping[str, Seen]
     left_range: bool
+    allowances: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+
+    def allowed(self, elements: np.ndarray) -> np.ndarray | None:
+        """What these elements may be off by, where a special function gave them."""
+        for given, allowance in self.allowances:
+            if np.array_equal(given, elements, equal_nan=True):
+                return allowance
+        return None
 
 
 class Reruns:
@@ -78,14 +88,14 @@ class Reruns:
         facts = (fact for step in self.reference.values() for _, fact in tensor_facts(step.names))
         shapes = (fact.shape for fact in facts)
         small = all(math.prod(shape) <= SMALL for shape in shapes if isinstance(shape, tuple))
-        return self._run(precision.wide(multiprecision=small))
+        return self._run(precision.wide(multiprecision=small, accuracy=carried()))
 
     def perturbed(self, count: int) -> list[dict[str, Moment]]:
         """The first `count` perturbed runs; fewer where they take too long."""
         for seed in SEEDS[len(self._runs) : count]:
             if self._spent > SECONDS:
                 break
-            self._runs.append(self._run(precision.perturbed(seed)))
+            self._runs.append(self._run(precision.perturbed(seed, carried())))
         return self._runs[:count]
 
     def all(self, count: int) -> list[dict[str, Moment]]:
@@ -101,7 +111,8 @@ class Reruns:
                 cumulative = not self.followed or step.statement in self.backwards
                 raised = None if step.raised is None else step.raised.type
                 seen: Any = step.names
-                found[step.path] = Moment(raised, seen, left if cumulative else here)
+                allowances = tuple(precision.allowances())
+                found[step.path] = Moment(raised, seen, left if cumulative else here, allowances)
                 wanted = self.reference.get(step.path)
                 if self.followed and wanted is not None:
                     _follow(run.namespace, wanted.names)

@@ -1,11 +1,11 @@
 """Whether two results that the quick test tells apart may both be right, and if not, which side is off and by how much.
 
 The truth is what the engine's wide run has at the same statement; the spread is how far perturbed runs are from it, which
-is what rounding alone may do. A side is off where |x - truth| > 2 * (spread + 1 ULP). Where the runs disagree among
-themselves about what is discrete (a NaN, an index, a shape, an exception), so may two correct implementations: that is
-undecided. The aspect is REFERENCE where the reference alone is off and itself says so in wider dtypes, else VALUES: the
-engine's word alone would excuse every wrong formula of the engine. There is no other tolerance; an exception to it is a
-ledger entry with a reason.
+is what rounding alone may do. A side is off where |x - truth| > 2 * (spread + 1 ULP), or what a special function is known to
+be off by (`conformance.accuracy`). Where the runs disagree among themselves about what is discrete (a NaN, an index, a shape,
+an exception), so may two correct implementations: that is undecided. The aspect is REFERENCE where the reference alone is off
+and itself says so in wider dtypes, else VALUES: the engine's word alone would excuse every wrong formula of the engine. There
+is no other tolerance; an exception to it is a ledger entry with a reason.
 
 Source: D. S. Parker, "Monte Carlo Arithmetic", UCLA CSD-970002
 """
@@ -103,7 +103,8 @@ class Verdicts:
     def _floating(
         self, question: Question, truth: Seen, others: list[Any], left_range: bool
     ) -> tuple[str, Numeric]:
-        found = _Weighed(question, truth.elements, others)
+        at = self.reruns.wide[question.path]
+        found = _Weighed(question, truth.elements, others, at.allowed(truth.elements))  # type: ignore[arg-type]
         aspect = found.aspect(left_range)
         if aspect in (AGREE, UNDECIDED):
             return aspect, question.number
@@ -132,7 +133,7 @@ def _comparable(at: Moment | None, question: Question) -> Seen | None:
 class _Weighed:
     """The two sides and the runs, as real numbers: of complex elements the two parts, in units of the modulus."""
 
-    def __init__(self, question: Question, truth: Any, others: list[Any]) -> None:
+    def __init__(self, question: Question, truth: Any, others: list[Any], allowed: Any = None) -> None:
         self.question = question
         self.width = 2 if question.dtype in COMPONENTS and not question.magnitudes else 1
         self.form = FORMATS[COMPONENTS.get(question.dtype, question.dtype)]
@@ -151,6 +152,8 @@ class _Weighed:
             # The quick test lets an operation be off by some ULP, a perturbed one is by one.
             steps = ULPS if question.inherits else 1
             self.bound = FACTOR * (steps * self.spread + self.unit)
+            if allowed is not None and self.width == 1:
+                self.bound = np.fmax(self.bound, np.reshape(allowed, -1))
             if question.exact:
                 self.bound = (CORRECTLY_ROUNDED + ROOM) * self.unit
             self.got_off, self.want_off = self.off(self.got), self.off(self.want)

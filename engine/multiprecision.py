@@ -17,7 +17,8 @@ FUNCTIONS = {
     "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "log2": "log2", "log10": "log10", "sqrt": "sqrt",
     "sin": "sin", "cos": "cos", "tan": "tan", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "sinh": "sinh",
     "cosh": "cosh", "tanh": "tanh", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "erf": "erf", "erfc": "erfc",
-    "erfinv": "erfinv", "gammaln": "loggamma", "digamma": "digamma", "i0": "i0", "i1": "i1", "ndtr": "ncdf",
+    "erfinv": "erfinv", "gammaln": "loggamma", "digamma": "digamma", "trigamma": "trigamma", "i0": "i0", "i1": "i1",
+    "ndtr": "ncdf",
 }  # fmt: skip
 """What NumPy and SciPy call a function -> what mpmath calls it."""
 
@@ -25,9 +26,13 @@ FUNCTIONS = {
 OF_TWO = {
     "gammainc": lambda mp, a, x: mp.gammainc(a, 0, x, regularized=True),
     "gammaincc": lambda mp, a, x: mp.gammainc(a, x, mp.inf, regularized=True),
+    "polygamma": lambda mp, n, x: mp.polygamma(int(n), x),
 }
-LARGEST = 1e4
-"""Of two operands; beyond, their series take too long."""
+SIZES = {
+    **dict.fromkeys(("gammainc", "gammaincc", "i0", "i1"), (1e-20, 1e4)),
+    **dict.fromkeys(("polygamma", "trigamma"), (1e-20, 1e3)),
+}
+"""The sizes of operands, 0 apart, between which a series takes a reasonable time."""
 
 
 _LEAST, _MOST = np.finfo(np.longdouble).minexp, np.finfo(np.longdouble).maxexp
@@ -37,7 +42,7 @@ _LEAST, _MOST = np.finfo(np.longdouble).minexp, np.finfo(np.longdouble).maxexp
 def evaluated(name: str, *operands: np.ndarray) -> np.ndarray:
     """The function at each element of real arrays, as longdouble. Raises ModuleNotFoundError without mpmath.
 
-    What has no value, or a complex one, is NaN; at infinities and NaN the caller has to know better.
+    What has no value, a complex one, or one that takes too long is NaN; at infinities and NaN the caller has to know better.
     """
     operands = np.broadcast_arrays(*operands)
     out = np.empty(operands[0].shape, np.longdouble)
@@ -49,7 +54,8 @@ def evaluated(name: str, *operands: np.ndarray) -> np.ndarray:
 def _at(name: str, *at: np.longdouble) -> np.longdouble:
     import mpmath
 
-    if not np.isfinite(at).all() or (len(at) > 1 and not (0 < min(at) <= max(at) < LARGEST)):
+    least, most = SIZES.get(name, (0, np.inf))
+    if not all(np.isfinite(x) and (x == 0 or least <= abs(x) <= most) for x in at):
         return np.longdouble(np.nan)
     with mpmath.workdps(DIGITS):
         exact = [mpmath.mpf(float(x)) + mpmath.mpf(float(x - np.longdouble(float(x)))) for x in at]

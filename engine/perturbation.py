@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
-from engine.accuracy import ACCURACY
+from engine.allowances import number_of
 from engine.dtypes import COMPLEX, FLOAT, dtype
-from engine.precision import _Mode, _set, is_beyond, nominal
+from engine.precision import Accuracy, _Mode, _set, is_beyond, nominal
 from engine.registry import POINTWISE, Op
 from engine.results import Result
 from engine.storage import Storage
@@ -28,8 +28,8 @@ _SHORT = 30
 class Perturbed(nominal):
     """See `engine.precision`."""
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, seed: int, accuracy: Accuracy) -> None:
+        self._seed, self._accuracy = seed, accuracy
 
     def _enter(self) -> None:
         self._random = np.random.default_rng(self._seed)
@@ -45,17 +45,23 @@ class Perturbed(nominal):
             expected = _in_carriers(op, values, tensors, compute)
             rounded = [_rounded(r, e) for r, e in zip(results, expected, strict=True)]
             _Mode.left_range |= any(_left_range(r, e) for r, e in zip(results, expected, strict=True))
-            if self._terms_round(op, values, tensors, rounded):
+            units = [self._units(op, values, r.values) for r in results]
+            if max(units) > 1 or self._terms_round(op, values, tensors, rounded):
                 terms = self._with_perturbed_operands(op, values, tensors, compute)
                 if all(t.values.shape == r.values.shape for t, r in zip(terms, results, strict=True)):
                     rounded = [
                         _take_over(op, r, t.values, where) if _rounds(r) else where
                         for r, t, where in zip(results, terms, rounded, strict=True)
                     ]
-        for result, where in zip(results, rounded, strict=True):
+        for result, where, most in zip(results, rounded, units, strict=True):
             if _rounds(result):
-                result.values = self._off_by(_units(op, result.values), result.values, where)
+                result.values = self._off_by(most, result.values, where)
         return results
+
+    def _units(self, op: Op, values: list[Any], array: np.ndarray) -> int:
+        """What an operation may be off by; half of what was measured, since a verdict allows for twice the spread."""
+        number = number_of(self._accuracy, op, values, dtypes.NOMINAL[array.dtype])
+        return 1 if number is None else max(1, math.ceil(number / 2))
 
     def _terms_round(
         self, op: Op, values: list[Any], tensors: list[Tensor], rounded: list[np.ndarray]
@@ -109,7 +115,7 @@ class Perturbed(nominal):
         made: dict[int, Tensor] = {}
 
         def off(elements: np.ndarray, real: dtype) -> np.ndarray:
-            return self._off_by(_units(op, elements), elements, elements != 0)
+            return self._off_by(self._units(op, values, elements), elements, elements != 0)
 
         def other(t: Tensor) -> Tensor:
             if t.dtype.category < FLOAT or dtypes.finfo(t.dtype).eps != finest:
@@ -227,14 +233,7 @@ Source: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 9.3, 10.1 
 """
 
 
-def _units(op: Op, array: np.ndarray) -> int:
-    """What an operation may be off by; half of what was measured, since a verdict allows for twice the spread."""
-    return max(1, (ACCURACY.get(op.name, {}).get(str(array.dtype), 1) + 1) // 2)
-
-
 def _in_steps(op: Op, values: list[Any]) -> bool:
-    if op.name in ACCURACY:
-        return True
     alpha = next((v for p, v in zip(op.signature.parameters, values, strict=True) if p.name == "alpha"), 1)
     return alpha != 1 or not (op.exact or op.name in _AT_ONCE)
 

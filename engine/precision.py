@@ -21,8 +21,8 @@ The modes meet the call path in one place: `compute_results` hands what it compu
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -50,6 +50,8 @@ class _Mode:
     """The random numbers of perturbed mode, while the steps within a kernel round, too."""
     left_range = False
     """Whether a result has overflowed or underflowed; see `left_range`."""
+    allowances: ClassVar[list[tuple[np.ndarray, np.ndarray]]] = []
+    """See `allowances`."""
 
 
 class nominal:
@@ -63,6 +65,7 @@ class nominal:
             _Mode.multiprecision,
         )
         _Mode.left_range = False
+        _Mode.allowances = []
         self._enter()
 
     def _enter(self) -> None:
@@ -76,21 +79,35 @@ class wide(nominal):
     """Values in more precision than their dtypes have.
 
     Where NumPy has no longdouble (`LONGDOUBLE`), results of float64 are no more accurate than usual; `accurate_to` tells. With
-    `multiprecision`, the special functions of which SciPy has no longdouble are computed by mpmath, slowly.
+    `multiprecision`, the special functions of which SciPy has no longdouble are computed by mpmath, slowly. `accuracy` is as
+    that of `perturbed`; `allowances` tells what it lets operations be off by.
     """
 
-    def __init__(self, *, multiprecision: bool = False) -> None:
+    def __init__(self, *, multiprecision: bool = False, accuracy: Accuracy | None = None) -> None:
         self._multiprecision = multiprecision
+        self._accuracy = accuracy
 
     def _enter(self) -> None:
-        _set(True, _widened_results, _held, self._multiprecision)
+        hook: Callable[..., Any] = _widened_results
+        if self._accuracy:
+            from engine.allowances import noted
+
+            hook = functools.partial(noted, self._accuracy, _widened_results)
+        _set(True, hook, _held, self._multiprecision)
 
 
-def perturbed(seed: int) -> nominal:
-    """The mode in which rounded results are off by one unit in the last place at random; the same for the same seed."""
+Accuracy = Mapping[tuple[str, str], float]
+"""What functions may be off by, by (name, dtype): the name of an operation, with the order of a function in brackets."""
+
+
+def perturbed(seed: int, accuracy: Accuracy | None = None) -> nominal:
+    """The mode in which rounded results are off by one unit in the last place at random; the same for the same seed.
+
+    Where `accuracy` has a number for a function, its operands and its result are off by so many units.
+    """
     from engine.perturbation import Perturbed
 
-    return Perturbed(seed)
+    return Perturbed(seed, accuracy or {})
 
 
 def _set(carriers: bool, hook: Any, convert: Any, multiprecision: bool = False) -> None:
@@ -123,6 +140,13 @@ def left_range() -> bool:
     """
     left, _Mode.left_range = _Mode.left_range, False
     return left
+
+
+def allowances() -> list[tuple[np.ndarray, np.ndarray]]:
+    """In wide mode, results of operations with a number in `accuracy`, and what each element may be off by, since this was
+    asked last or the mode was entered."""
+    found, _Mode.allowances = _Mode.allowances, []
+    return found
 
 
 def overwrite(tensor: Tensor, data: bytes) -> None:

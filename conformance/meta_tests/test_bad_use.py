@@ -33,6 +33,7 @@ READERS = {
     "report": ("report", "FILE", "--html", "OUT"),
     "coverage": ("coverage", "FILE"),
     "capabilities": ("replay", "GOOD", "--capabilities", "FILE"),
+    "accuracy": ("accuracy", "hypot", "--backend", "engine", "--record", "FILE"),
 }
 
 
@@ -62,8 +63,12 @@ def refused(capsys, arguments):
 
 @pytest.mark.parametrize(
     ("reader", "content"),
-    # an empty capability file lacks nothing
-    [pair for pair in itertools.product(READERS, CONTENTS) if pair != ("capabilities", "empty")],
+    # an empty capability file lacks nothing, and a record of measurements may be begun
+    [
+        pair
+        for pair in itertools.product(READERS, CONTENTS)
+        if pair not in (("capabilities", "empty"), ("accuracy", "missing"))
+    ],
 )
 def test_a_file_that_is_not_what_it_should_be(capsys, tmp_path, files, reader, content):
     path = files["FILE"] = tmp_path / "given"
@@ -82,6 +87,7 @@ WRITERS = {
     "records of compare": ("compare", "TRACE", "TRACE", "--records", "TARGET"),
     "page of compare": ("compare", "TRACE", "TRACE", "--html", "TARGET"),
     "trace": ("trace", "GOOD", "--backend", "torch-cpu", "--out", "TARGET"),
+    "accuracy": ("accuracy", "hypot", "--backend", "engine", "--record", "TARGET"),
 }
 
 
@@ -123,6 +129,19 @@ def test_what_was_there_is_gone_on_with_or_replaced(capsys, files):
 def test_an_unknown_profile(capsys, command):
     err = refused(capsys, [command, "--profile", "nope"])
     assert "unknown profile 'nope' (allowed: default, views" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nope",), "unknown function 'nope' (allowed: acos asin"),
+        (("erf", "--backend", "nope"), "unknown backend 'nope' (allowed: engine"),
+        (("erf", "--backend", "no.such:thing"), "backend no.such:thing: cannot import"),
+        (("erf", "--backend", "types:SimpleNamespace"), "a namespace with torch's names is expected"),
+    ],
+)
+def test_bad_options_of_accuracy(capsys, arguments, message):
+    assert message in refused(capsys, ["accuracy", *arguments])
 
 
 @pytest.mark.parametrize(

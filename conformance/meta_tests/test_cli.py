@@ -10,7 +10,7 @@ from conformance import cli
 from conformance.meta_tests.test_campaign import DRAW, FAULTY
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "replay", "reduce", "trace", "compare", "report", "coverage", "bench")
+COMMANDS = ("run", "replay", "reduce", "trace", "compare", "report", "coverage", "bench", "accuracy")
 TEXT = "a = torch.rand(3, 4)\nb = torch.exp(a)\nc = torch.transpose(b, 0, 1)\nd = c + 1\n"
 
 

@@ -49,7 +49,7 @@ def test_the_commands_in_readme_are_understood():
 
 
 def test_every_command_is_in_the_table():
-    for name in ("run", "replay", "reduce", "report", "trace", "compare", "coverage", "bench"):
+    for name in ("run", "replay", "reduce", "report", "trace", "compare", "coverage", "bench", "accuracy"):
         assert re.search(rf"^\|.*`{name}[` ]", README, re.MULTILINE), name
 
 

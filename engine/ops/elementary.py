@@ -118,7 +118,7 @@ _table([
 
 
 def _sinc(x: np.ndarray) -> np.ndarray:
-    turned = x * np.asarray(math.pi, x.real.dtype)
+    turned = x * np.arccos(x.real.dtype.type(-1))  # pi in the precision of x
     return np.where(x == 0, 1, np.sin(turned) / turned).astype(x.dtype)
 
 
@@ -228,20 +228,10 @@ def _digamma(x: np.ndarray) -> np.ndarray:
     return np.where(x == 0, np.copysign(np.inf, -x), value).astype(x.dtype)
 
 
-def _trigamma(x: np.ndarray) -> np.ndarray:
-    """The derivative of digamma: reflected below 1/2, moved up by 6, then the asymptotic series."""
-    low = x < 0.5
-    one = x.dtype.type(1)
-    sine = np.sin(x.dtype.type(math.pi) * x)
-    total = np.where(low, -x.dtype.type(math.pi**2) / (sine * sine), 0).astype(x.dtype)
-    at = np.where(low, one - x, x)
-    for _ in range(6):
-        total = total + one / (at * at)
-        at = at + one
-    inverse = one / (at * at)
-    series = one + one / (2 * at) + inverse * (one / 6 - inverse * (one / 30 - inverse * (one / 42)))
-    total = total + series / at
-    return np.where(low, -total, total)
+def _trigamma(x: np.ndarray) -> Result:
+    """The derivative of digamma. At poles below 0 torch has what rounding leaves of the sine of a multiple of pi, which no
+    documentation promises."""
+    return Result(special.trigamma(x), None, (x < 0) & (x == np.trunc(x)))
 
 
 def _lgamma(x: np.ndarray) -> np.ndarray:
@@ -277,7 +267,9 @@ def _logit_backward(grad_output: np.ndarray, input: np.ndarray, eps: float | Non
     wide = dtypes.opmath(dtypes.BY_NUMPY[input.dtype])
     low, high = (np.asarray(bound, input.dtype).astype(wide) for bound in (eps or 0.0, 1 - (eps or 0.0)))
     grad_output, x = grad_output.astype(wide), input.astype(wide)
-    made = np.where((x >= low) & (x <= high), grad_output / (x * (1 - x)), np.nan if eps is None else 0)
+    made = np.where(
+        (x >= low) & (x <= high), grad_output / (np.abs(x) * (1 - x)), np.nan if eps is None else 0
+    )
     # For NaN between bounds torch's vector code gives 0 and its scalar code NaN, so the place in memory decides.
     return Result(made.astype(input.dtype), None, None if eps is None else np.isnan(input))
 

@@ -79,7 +79,7 @@ _incomplete("igammac", special.gammaincc, 1.0, 0.0, -1)
 # ------------------------------------------------------------------------------------------------------------ polygamma
 
 
-def _polygamma(x: np.ndarray, n: int) -> np.ndarray:
+def _polygamma(x: np.ndarray, n: int) -> np.ndarray | Result:
     if n < 2:
         return _trigamma(x) if n else _digamma(x)
     return special.polygamma(n, x).astype(x.dtype)
