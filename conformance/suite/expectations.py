@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,11 @@ def release(torch: Any) -> tuple[int, ...]:
     if getattr(torch, "__name__", "") != "torch":
         return (2, 13)
     return tuple(map(int, str(torch.__version__).split(".")[:2]))
+
+
+def of_operations(errors: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Errors that name operations (`Exp`), as since 2.13, where torch named nodes before (`ExpBackward0`)."""
+    return [(kind, re.sub(r"(?<=\w)Backward\d*\b", "", text)) for kind, text in errors]
 
 
 def dtype_name(dtype: Any) -> str:
