@@ -36,7 +36,10 @@ def run_backward(
     accumulate, or with `accumulate=False` their gradients are returned, None for one that was not reached.
     """
     targets = [edge for edge in inputs if edge is not None]
-    captured: dict[tuple[int, int], Any] = {(id(node), nr): None for node, nr in targets}
+    # What accumulates is not captured, too: a leaf takes over what nobody else holds.
+    captured: dict[tuple[int, int], Any] = (
+        {} if accumulate else {(id(node), nr): None for node, nr in targets}
+    )
     accumulating = {id(node) for node, _ in targets} if accumulate else set()
     dependencies, needed = _survey(
         [node for node, _ in roots], {id(node) for node, _ in targets} if inputs else None
@@ -84,7 +87,7 @@ def run_backward(
                     heapq.heappush(ready, (-target.sequence_nr, id(target), target))
     finally:
         _State.grad = before
-    return [None if edge is None else captured[(id(edge[0]), edge[1])] for edge in inputs]
+    return [None if edge is None else captured.get((id(edge[0]), edge[1])) for edge in inputs]
 
 
 def _survey(roots: Sequence[Node], targets: set[int] | None) -> tuple[dict[int, int], set[int] | None]:
