@@ -23,9 +23,6 @@ INEXACT = (
 """Each operation is tried on every second of them, which takes a minute."""
 State = tuple[dict[str, Any], dict[str, list[np.ndarray]]]
 VALUES_OPEN = {
-    "digamma": "at a pole of its derivative, whose formula has the sine of pi there",
-    "polygamma": "at a pole",
-    "mvlgamma": "at a pole of its derivative",
     "svd": "singular vectors of equal singular values are any of a plane",
 }
 """Operations that are drawn where their values are as good as arbitrary."""
