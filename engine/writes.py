@@ -159,6 +159,7 @@ def rebase_history(target: Tensor, node: Node) -> None:
     slices = CopySlices(base, target, node)
     slices._input_metadata.append((base._sizes, base.dtype))
     base._set_history(slices, 0)
+    view.version = -1  # whatever was read since the write, it was not this history
     target.grad_fn  # noqa: B018 - the read regenerates the view's history
 
 

@@ -130,6 +130,13 @@ y.sum().backward()
     holds(shown.x.grad, [1.0, 2.0])
 
 
+@fact("14.3", "mark_dirty_view")
+def test_the_dirty_view_itself_has_the_new_history(check):
+    """14.3, generated/torch.autograd.function.FunctionCtx.mark_dirty.html"""
+    shown = check(f"{LEAF}y = x * 1\nv = y[1:]\nprelude.double_(v)\nv.sum().backward()\n")
+    holds(shown.x.grad, [0.0, 2.0])
+
+
 @fact("14.3", "mark_dirty_refused")
 def test_what_may_not_be_dirty(check):
     """14.3, generated/torch.autograd.function.FunctionCtx.mark_dirty.html"""
