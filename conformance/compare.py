@@ -24,6 +24,7 @@ from conformance.tiers import (
     TIERS,
     UNDECIDED,
     documented_text_differs,
+    without_numbers,
 )
 
 
@@ -187,8 +188,9 @@ class _Found:
             self.error_text("", got, want)
 
     def error_text(self, name: str, got: Raised, want: Raised) -> None:
-        tier = DOCUMENTED if documented_text_differs(got.text, want.text) else INCIDENTAL
-        self.add("error text", name, got, want, tier=tier)
+        documented = documented_text_differs(got.text, want.text)
+        if documented or without_numbers(got.text) != without_numbers(want.text):
+            self.add("error text", name, got, want, tier=DOCUMENTED if documented else INCIDENTAL)
 
     def read(self, name: str, aspect: str, got: Any, want: Any) -> None:
         """An attribute whose reading raised on one side at least."""

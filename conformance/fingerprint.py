@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from conformance import opnames
+from conformance.tiers import without_numbers
 
 SPELLINGS = {
     "autograd.backward": "backward",
@@ -57,8 +58,6 @@ def _number(text: str) -> int:
 
 
 _WORD = re.compile(r"\w+")
-_SIZES = re.compile(r"[\[(][-\d, ]*[\])]")
-_NUMBER = re.compile(r"(?<![A-Za-z_])-?\d+(\.\d+)?(e[-+]?\d+)?")
 
 
 def complaint(discrepancy: Any) -> str | None:
@@ -75,11 +74,6 @@ def complaint(discrepancy: Any) -> str | None:
     ):
         return without_numbers(got)
     return None
-
-
-def without_numbers(text: str) -> str:
-    """A message without sizes and numbers, so that it is the same wherever it comes from."""
-    return _NUMBER.sub("#", _SIZES.sub("#", text))
 
 
 def canonical_ops(calls: Iterable[str], *, keep: str = "") -> tuple[str, ...]:

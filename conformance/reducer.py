@@ -16,7 +16,8 @@ from typing import Any
 
 from conformance import edits
 from conformance.expression_edits import is_module, names_in
-from conformance.fingerprint import SPELLINGS, complaint, core_aspect, direction, without_numbers
+from conformance.fingerprint import SPELLINGS, complaint, core_aspect, direction
+from conformance.tiers import without_numbers
 from strategies.program.names import FREE_NAMES
 
 MAX_TRIES = 1500

@@ -17,7 +17,8 @@ TIERS: dict[str, tuple[str, str]] = {
     "error type": (DOCUMENTED, "programs catch errors by type"),
     "error text": (
         INCIDENTAL,
-        "documented for the texts of DOCUMENTED_TEXTS only; torch rewords the others at will",
+        "documented for the texts of DOCUMENTED_TEXTS only, which are compared as they are; torch rewords the others at "
+        "will, and they are compared without numbers",
     ),
     "type": (DOCUMENTED, "tensor, number, tuple or named tuple: the signature says which"),
     "attribute": (DOCUMENTED, "an attribute that can be read is part of the interface"),
@@ -79,7 +80,16 @@ TRANSIENT = frozenset({"error type", "error text", "warnings"})
 # Which difference names the cause where one statement shows several, first to last.
 PRECEDENCE = {aspect: rank for rank, aspect in enumerate(TIERS)}
 
-# Error texts that the documents show (SEMANTICS section 10). What the groups match is part of the text;
+# What a text says of the one case and not of the rule: addresses, sizes, numbers that are no part of a name.
+_CASE = re.compile(r"0x[0-9a-f]+|[\[(][-\d, ]*[\])]|(?<![\w.])-?\d+(\.\d+)?(e[-+]?\d+)?")
+
+
+def without_numbers(text: str) -> str:
+    """An error text without addresses, sizes and numbers, so that it is the same wherever it comes from."""
+    return _CASE.sub("#", text)
+
+
+# Error texts that the documents show (SEMANTICS section 10). What the groups match is part of the text, numbers too;
 # "(?:.*)" is what the documents leave out.
 DOCUMENTED_TEXTS = tuple(
     re.compile(pattern, re.DOTALL)
