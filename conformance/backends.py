@@ -2,7 +2,8 @@
 program.
 
 A backend is found by name: ``engine``, ``torch-cpu``, ``torch-cuda``, or ``module:object`` for anything else
-that offers torch's public names. The object may be a namespace (a module, a class, an instance), a `Backend`,
+that offers torch's public names; with ``/out`` or another form of `conformance.equivalences` behind it, it runs every call in
+that form. The object may be a namespace (a module, a class, an instance), a `Backend`,
 or a function without arguments that returns one of these. A file ``conformance.toml`` beside the module
 describes what it lacks (see `conformance.capabilities`). Libraries are imported only when a backend that
 needs them is asked for.
@@ -57,6 +58,7 @@ class Backend:
     undefined_mask: Callable[[Any], Any] | None = None
     overwrite_bits: Callable[[Any, bytes], None] | None = None
     settings: Callable[[], None] | None = None  # applied before every program
+    form: Any = None  # of `conformance.equivalences`: how programs are respelled before they run
     lazy: bool = True  # whether a tensor's values may have to be conjugated or negated when they are read
     tables: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # kept by its observers
     _found: list[tuple[Callable[..., Any], Any]] = field(default_factory=list, repr=False)
@@ -173,6 +175,9 @@ def resolve(spec: str, capabilities: str | Path | Capabilities | None = None) ->
 
     Raises `BackendError` (unknown name, failing import, no CUDA device) or `CapabilityError` (bad file).
     """
+    base, slash, form = spec.partition("/")
+    if slash:
+        return _in_form(spec, resolve(base, capabilities), form)
     if spec == "engine":
         backend = replace(_from_module("engine", None, _FULL, spec), lazy=False)
     elif spec == "torch-cpu":
@@ -189,6 +194,16 @@ def resolve(spec: str, capabilities: str | Path | Capabilities | None = None) ->
     elif capabilities is not None:
         backend.capabilities = load_capabilities(capabilities, backend.capabilities)
     return backend
+
+
+def _in_form(spec: str, backend: Backend, form: str) -> Backend:
+    forms = _import("conformance.equivalences", spec).FORMS
+    if form not in forms:
+        raise BackendError(f"unknown form {form!r} in {spec!r} (allowed: {', '.join(forms)})")
+    chosen = forms[form]
+    return replace(
+        backend, name=spec, form=chosen, capabilities=chosen.capabilities(backend.capabilities), tables={}
+    )
 
 
 _FULL = Capabilities(addressable=True, incidental=True)

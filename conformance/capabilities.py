@@ -21,7 +21,7 @@ from __future__ import annotations
 import functools
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -136,6 +136,7 @@ class Capabilities:
     shares_numpy: bool = True
     addressable: bool = False
     incidental: bool = True
+    lacks_errors: bool = False  # statements that raise on the reference are skipped
 
     def lacks_aspect(self, aspect: str) -> bool:
         """Whether `aspect` ("grad.values" is covered by "grad") is not to be judged."""
@@ -158,14 +159,21 @@ class Capabilities:
         nothing gives both the same numbers.
         """
         draws_differ = not self.random_stream and not follow
-        if self.shares_numpy and not (self.lacks_ops or self.lacks_dtypes or draws_differ):
+        raised = {step.statement for step in reference if self.lacks_errors and step.raised is not None}
+        if self.shares_numpy and not (self.lacks_ops or self.lacks_dtypes or draws_differ or raised):
             return NOTHING_SKIPPED
         reference_dtypes = _dtypes_by_statement(reference) if self.lacks_dtypes else {}
-        return _plan(program, lambda s: self._own_reason(s, reference_dtypes, draws_differ))
+        return _plan(program, lambda s: self._own_reason(s, reference_dtypes, draws_differ, raised))
 
     def _own_reason(
-        self, statement: Any, dtypes: Mapping[int, Mapping[str, set[str]]], draws_differ: bool
+        self,
+        statement: Any,
+        dtypes: Mapping[int, Mapping[str, set[str]]],
+        draws_differ: bool,
+        raised: Container[int],
     ) -> str | None:
+        if statement.index in raised:
+            return "raises on the reference"
         for call in statement.calls:
             if self.lacks_op(call):
                 return f"lacks the op {call}"
@@ -181,7 +189,7 @@ class Capabilities:
             for dtype in sorted(used & self.lacks_dtypes):
                 return f"lacks the dtype {dtype}"
         for inner in statement.body:
-            reason = self._own_reason(inner, dtypes, draws_differ)
+            reason = self._own_reason(inner, dtypes, draws_differ, raised)
             if reason is not None:
                 return reason
         return None

@@ -110,6 +110,11 @@ def _backends(command: argparse.ArgumentParser) -> None:
         "--reference", default="torch-cpu", metavar="B", help="what is right (default: torch-cpu)"
     )
     command.add_argument(
+        "--equivalences",
+        action="store_true",
+        help="judge the reference by itself: method for function, out=, in place, operands of other strides, no_grad",
+    )
+    command.add_argument(
         "--capabilities", type=Path, metavar="FILE", help="TOML file that says what the candidates lack"
     )
     command.add_argument(

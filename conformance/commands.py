@@ -115,9 +115,18 @@ def totals(outcome: Outcome) -> str:
 
 
 def _judging(options: Namespace) -> dict[str, Any]:
+    candidates = options.candidate or ["engine"]
+    if options.equivalences:
+        from conformance.equivalences import forms_of
+
+        if options.candidate:
+            raise UseError(
+                "--equivalences judges the reference by itself: --candidate has no place beside it"
+            )
+        candidates = forms_of(options.reference)
     return {
         "reference": options.reference,
-        "candidates": tuple(dict.fromkeys(options.candidate or ["engine"])),
+        "candidates": tuple(dict.fromkeys(candidates)),
         "capabilities": options.capabilities,
         "follow": options.follow,
         "incidental": options.incidental,

@@ -10,6 +10,7 @@ Hooks: https://docs.pytest.org/en/stable/reference/reference.html#hooks
 from __future__ import annotations
 
 import argparse
+import re
 import secrets
 import shlex
 import shutil
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ import pytest
 from conformance.judged import Judging, Options, message
 
 JUDGING = pytest.StashKey[Judging]()
+FORMS = pytest.StashKey[dict[str, Judging]]()
 COUNTS = pytest.StashKey[Counter[str]]()
 SKIPPED = pytest.StashKey[list[str]]()
 TEMPORARY = pytest.StashKey[Path]()
@@ -161,6 +164,7 @@ def pytest_configure(config: pytest.Config) -> None:
         directory = Path(given["records"]) if given["records"] else None
         judging = Judging(options, given["run"], config.workerinput["workerid"], directory)  # type: ignore[attr-defined]
     config.stash[JUDGING] = judging
+    config.stash[FORMS] = {}
     config.stash[COUNTS] = Counter()
     _hypothesis(config, options)
 
@@ -221,7 +225,8 @@ def pytest_testnodedown(node: Any, error: Any) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     judging = config.stash[JUDGING]
-    judging.close()
+    for one in (judging, *config.stash[FORMS].values()):
+        one.close()
     if hasattr(config, "workeroutput"):
         config.workeroutput["conformance"] = dict(judging.counts)
         return
@@ -294,6 +299,23 @@ def judging(request: pytest.FixtureRequest) -> Judging:
             pytest.skip(str(error))
         pytest.fail(str(error), pytrace=False)
     return found
+
+
+@pytest.fixture(scope="session")
+def judging_of(request: pytest.FixtureRequest) -> Callable[[str], Judging]:
+    """The session that compares a backend with its own forms (`conformance.equivalences`), by the backend's name."""
+    from conformance.equivalences import forms_of
+
+    kept, known = request.config.stash[JUDGING], request.config.stash[FORMS]
+
+    def judging_of(backend: str) -> Judging:
+        if backend not in known:
+            options = replace(kept.options, reference=backend, candidates=forms_of(backend))
+            run = f"{kept.run}-forms-{re.sub(r'[^a-z0-9]', '-', backend)}"
+            known[backend] = Judging(options, run, kept.worker, kept.records)
+        return known[backend]
+
+    return judging_of
 
 
 @pytest.fixture

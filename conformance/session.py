@@ -33,6 +33,7 @@ from strategies.program import Program, ProgramError, parse, standalone
 from strategies.program.vocabulary import family_of
 
 NONDETERMINISTIC = "nondeterministic: the reference itself shows something else when it runs again"
+NO_SUCH_FORM = "no statement has this form"
 KEPT_VERDICTS = 16  # programs whose reruns are kept
 MEMORY_TRIES = 30  # of the reducer where each trial fills the memory
 
@@ -152,8 +153,11 @@ class Session:
 
     def _judge(self, program: Program, reference: tuple[Step, ...], backend: Backend) -> Verdict:
         capabilities = backend.capabilities
+        spelled = program if backend.form is None else backend.form(program, reference)
+        if backend.form is not None and spelled is program:
+            return Verdict(backend.name, skipped=NO_SUCH_FORM)
         plan = capabilities.skips(program, reference, follow=self.follow)
-        with Run(program, backend, plan=plan) as run:
+        with Run(spelled, backend, plan=plan) as run:
             steps = tuple(lockstep(run, reference) if self.follow else run)
         self._spend_run("engine" if backend.name == "engine" else "candidates", run)
         verdict = judge(
@@ -167,6 +171,8 @@ class Session:
             verdicts=self._verdicts(program, reference),
             timings=self.timings,
         )
+        if backend.form is not None:  # whichever form is off, the backend differs from itself
+            verdict = replace(verdict, discrepancies=tuple(map(_own, verdict.discrepancies)))
         wanted = capabilities.incidental if self.incidental is None else self.incidental
         if not wanted:
             kept = tuple(item for item in verdict.discrepancies if item.tier != "incidental")
@@ -293,16 +299,30 @@ class Session:
         note = (
             f"{shown.aspect} of {found.op} on {shown.candidate}\ngot {shown.got}\nshould be {shown.should_be}"
         )
+        note += "".join(f"\n{line}" for line in self.respelled(program, shown))
         return {
             **found.row(),
             "family": family_of(found.op),
             "reproduction": standalone(program, note, raising),
         }
 
+    def respelled(self, program: Program, shown: Discrepancy) -> list[str]:
+        """What a candidate that is a form of a backend runs for the statement that shows a difference."""
+        form = next((one.form for one in self.candidates if one.name == shown.candidate), None)
+        if form is None:
+            return []
+        with Run(program, self.reference) as run:
+            walked = list(form(program, tuple(run)).walk())
+        return ["which runs that statement as", *walked[shown.statement].text.split("\n")]
+
     def raising(self, program: Program) -> frozenset[int]:
         """The statements that raise on the reference."""
         with Run(program, self.reference) as run:
             return frozenset(step.statement for step in run if step.raised is not None)
+
+
+def _own(found: Discrepancy) -> Discrepancy:
+    return replace(found, tier="documented") if found.tier == "reference" else found
 
 
 def _always(calls: tuple[str, ...], dtype: str) -> bool:

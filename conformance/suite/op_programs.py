@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 
 import engine
 from engine import Tensor
-from engine.dtypes import ALL, FLOAT, LacksError, bool_, dtype, float64, int64
+from engine.dtypes import ALL, BOOL, COMPLEX, FLOAT, INTEGER, LacksError, bool_, dtype, float64, int64
 from strategies import creation, shapes
 from strategies.catalogue import ENTRIES, Draft, Entry, draw_arguments
 from strategies.choices import BLOCK_SIZE, Choices
@@ -28,6 +28,17 @@ from strategies.shapes import Shape
 from strategies.statements.calls import OPERATORS, UNARY, arguments
 
 LAYOUTS = ("contiguous", "transposed", "strided", "expanded", "0-d", "empty", "special")
+OPERANDS = (
+    "contiguous",
+    "transposed",
+    "expanded",
+    "strided",
+    "overlapping",
+)  # of what is compared in all forms
+KINDS = tuple(
+    [d for d in ALL if d.category in category] for category in ((FLOAT,), (BOOL, INTEGER), (COMPLEX,))
+)
+Writers = tuple[tuple[Callable[["Sheet", "Call"], None], bool], ...]
 PER_LAYOUT = 33  # of --max-examples
 _ATTEMPTS = 4  # draws of arguments before a case is given up
 
@@ -49,11 +60,11 @@ def programs_of(name: str, max_examples: int, among: Collection[dtype] = ALL) ->
         for number, d in enumerate(ALL):
             for case in range(each if d in among else 0):
                 layout = LAYOUTS[(case * len(LAYOUTS) // min(each, len(LAYOUTS)) + number) % len(LAYOUTS)]
-                yield from _case(entry, d, layout, case)
+                yield from _case(entry, d, layout, case, ((_spellings, False), (_gradients, True)))
 
 
-def _case(entry: Entry, d: dtype, layout: str, case: int) -> Iterator[str]:
-    for write, gradient in ((_spellings, False), (_gradients, True)):
+def _case(entry: Entry, d: dtype, layout: str, case: int, writers: Writers) -> Iterator[str]:
+    for write, gradient in writers:
         if gradient and (d.category < FLOAT or not _may_record(entry)):
             continue
         for attempt in range(_ATTEMPTS):
@@ -68,6 +79,22 @@ def _case(entry: Entry, d: dtype, layout: str, case: int) -> Iterator[str]:
             if sheet.lines:
                 yield "".join(f"{line}\n" for line in sheet.lines)
             break
+
+
+def calls_of(name: str, max_examples: int) -> Iterator[str]:
+    """The texts of programs that make operands and call an operation once, with a backward pass where there are gradients.
+
+    Each overload meets a dtype of every kind, the next ones with every `PER_LAYOUT` of `max_examples`.
+    """
+    for number, entry in enumerate(ENTRIES):
+        kinds = [[d for d in kind if d in entry.accepted] for kind in KINDS] if entry.name == name else []
+        for place, kind in enumerate(filter(None, kinds)):
+            for case in range(max(1, max_examples // PER_LAYOUT // len(KINDS))):
+                d, layout = (
+                    kind[(number + case) % len(kind)],
+                    OPERANDS[(number + place + case) % len(OPERANDS)],
+                )
+                yield from _case(entry, d, layout, case, ((_once, False), (_once_recorded, True)))
 
 
 def _may_record(entry: Entry) -> bool:
@@ -180,6 +207,9 @@ class Call(Draft):
             at = self.choices.below(len(shape))
             base = self._tensor((*shape[:at], 1, *shape[at + 1 :]), d, grad)
             return sheet.define(f"{base}.expand({shapes.text(shape)})")
+        if layout == "overlapping" and len(shape) > 1 and 0 not in shape:
+            base = self._tensor((*shape[:-2], shape[-2] + shape[-1] - 1), d, grad)
+            return sheet.define(f"{base}.unfold(-1, {shape[-1]}, 1)")
         return self._tensor(shape, d, grad)
 
     def _tensor(self, shape: Shape, d: dtype, grad: bool) -> str:
@@ -303,6 +333,16 @@ def _out(sheet: Sheet, call: Call, name: str, value: Any) -> None:
     other = sheet.choices.pick((int64, bool_) if computed else (float64, int64, bool_))
     cast, _ = sheet.fresh(f"torch.zeros_like({name}, dtype={other!r})")
     sheet.put(f"{text}{cast})")
+
+
+def _once(sheet: Sheet, call: Call) -> None:
+    sheet.fresh(plain(call))
+
+
+def _once_recorded(sheet: Sheet, call: Call) -> None:
+    name, value = sheet.fresh(plain(call))
+    for root in _roots(name, value):
+        sheet.put(f"{root}.backward({_cotangent(sheet, root)}, retain_graph=True)")
 
 
 def _gradients(sheet: Sheet, call: Call) -> None:
