@@ -80,6 +80,7 @@ class Tally:
     fingerprints: Counter[tuple[str, str]] = field(default_factory=Counter)  # by (candidate, fingerprint)
     findings: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     undecided: int = 0  # facts in which correct implementations may differ
+    floats: int = 0  # compared facts that are values of inexact dtypes
     invalid: int = 0  # texts that were drawn and are no programs
     lost: int = 0  # programs that could not be drawn, because drawing ended the process
 
@@ -94,8 +95,8 @@ class Tally:
                 self.statements += count
             elif key == "invalid":
                 self.invalid += count
-            elif key == "undecided":
-                self.undecided += count
+            elif key in ("undecided", "floats"):
+                setattr(self, key, getattr(self, key) + count)
             elif key != "memory":
                 self.tiers[key] += count
         for finding in findings:
@@ -121,7 +122,8 @@ def recount(files: Iterable[Path]) -> Tally:
                 tally.add({}, [row])
             elif row["record"] == "program":
                 counts: Counter[str] = Counter(programs=1, statements=row["statements"])
-                counts["undecided"] = sum(row.get("undecided", {}).values())
+                for key in ("undecided", "floats"):
+                    counts[key] = sum(row.get(key, {}).values())
                 for item in row["discrepancies"]:
                     counts["ledger" if item["ledger"] else item["tier"]] += 1
                     counts[f"{item['candidate']}\n{item['fingerprint']}"] += 1

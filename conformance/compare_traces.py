@@ -118,7 +118,7 @@ class _Comparison:
         ]
         rows = [self._row(program, item) for item in shown]
         counts: Counter[str] = Counter(programs=1, statements=len(statements_of(program)))
-        counts["undecided"] = verdict.undecided
+        counts.update(undecided=verdict.undecided, floats=verdict.floats)
         for row in rows:
             counts["ledger" if row["ledger"] else row["tier"]] += 1
             counts[f"{row['candidate']}\n{row['fingerprint']}"] += 1

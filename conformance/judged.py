@@ -84,6 +84,7 @@ class Judging:
         rows, failing = [], []
         self.counts["programs"] += 1
         self.counts["undecided"] += sum(verdict.undecided for verdict in examined.verdicts)
+        self.counts["floats"] += sum(verdict.floats for verdict in examined.verdicts)
         for discrepancy in examined.discrepancies:
             counted = discrepancy.tier == "documented"
             found, new = session.settle(text, discrepancy, reducing=reducing and counted)

@@ -92,7 +92,12 @@ def counts(tally: Any) -> str:
     return ", ".join(
         f"{distinct[tier]} {words.get(tier, tier)}{times.get(tier, '')}"
         for tier in ("documented", "ledger", "reference", "range", "incidental")
-    ) + (f", {tally.undecided} undecided facts" if tally.undecided else "")
+    ) + (f", {share(tally.undecided, tally.floats)}" if tally.floats else "")
+
+
+def share(undecided: int, floats: int) -> str:
+    """How many facts depend on rounding, so that correct implementations may differ in them; most are inexact values."""
+    return f"{undecided} of {floats} inexact values undecided ({undecided / max(floats, 1):.2%})"
 
 
 def table(rows: Iterable[tuple[Any, ...]], header: tuple[str, ...]) -> str:

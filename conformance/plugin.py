@@ -249,13 +249,15 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         if judging.options.html is not None:
             terminalreporter.write_line("no program was judged, so there is no report")
         return
+    from conformance.listing import share
+
     options = judging.options
     terminalreporter.write_sep("-", "conformance")
     terminalreporter.write_line(
         f"{counts['programs']} programs, {', '.join(options.candidates)} against {options.reference}: "
         f"{counts['documented']} differences, {counts['ledger']} known by the ledger, "
         f"{counts['reference']} of the reference alone, {counts['range']} range, {counts['incidental']} incidental, "
-        f"{counts['undecided']} undecided facts"
+        f"{share(counts['undecided'], counts['floats'])}"
     )
     for why in config.stash.get(SKIPPED, []):
         terminalreporter.write_line(f"left out: {why}")

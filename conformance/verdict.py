@@ -70,7 +70,7 @@ class Verdicts:
         for count in (0, 1, 2, 4):
             others = [_comparable(run.get(question.path), question) for run in self.reruns.perturbed(count)]
             known = [seen.elements for seen in others if seen is not None]
-            if self._floating(question, truth, known, False)[0] == AGREE:
+            if _Weighed(question, truth.elements, known).aspect(False) == AGREE:
                 return True
         return False
 

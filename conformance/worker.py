@@ -173,6 +173,7 @@ class Worker:
                 counts["memory"] += 1
         counts["programs"] += 1
         counts["undecided"] += sum(verdict.undecided for verdict in examined.verdicts)
+        counts["floats"] += sum(verdict.floats for verdict in examined.verdicts)
         counts["statements"] += len(list(program.walk()))
         self.writer.write("program", session.program_row(examined, block, index, rows))
         self.programs += 1

@@ -62,6 +62,22 @@ def is_channels_last(sizes: Shape, strides: Shape) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
+def suggests_channels_last(sizes: Shape, strides: Shape) -> bool:
+    """Whether strides of a 4-d tensor grow from the channels over width and height to the batch, gaps or not.
+
+    Strides of dimensions of size 1 count, too. Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.memory_format
+    """
+    if len(sizes) != 4 or 0 in sizes or strides[1] == 0:
+        return False
+    least = 0
+    for dim in (1, 3, 2, 0):
+        if strides[dim] < least or (dim == 0 and least == strides[1]):
+            return False
+        least = strides[dim] * sizes[dim]
+    return True
+
+
+@functools.lru_cache(maxsize=4096)
 def is_non_overlapping_and_dense(sizes: Shape, strides: Shape) -> bool:
     """Whether some permutation of the dimensions is contiguous."""
     if len(sizes) == 1:

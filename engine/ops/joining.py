@@ -43,7 +43,7 @@ def _cat(tensors: list[Tensor], dim: int) -> Result:
             _check_fits(model._sizes, t._sizes, dim, i)
     joined = [t for t in tensors if not _is_skipped(t)] or [model]
     out = np.concatenate(_converted(tensors, joined), dim)
-    last = all(layout.is_channels_last(t._sizes, t._strides) and not t.is_contiguous() for t in tensors)
+    last = all(layout.suggests_channels_last(t._sizes, t._strides) for t in tensors)
     strides = layout._strides_in_order(out.shape, (1, 3, 2, 0)) if last else None
     return Result(out, strides)
 

@@ -68,10 +68,9 @@ def _check_batches(a: Tensor, b: Tensor) -> None:
 def _bmm(input: Tensor, mat2: Tensor) -> np.ndarray:
     _check_batches(input, mat2)
     product = multiply(input, mat2, "bmm")
-    if (
-        product.size and input._sizes[-1]
-    ):  # where there is nothing to add up, torch does not compare the dtypes
-        _unlike(input, mat2, "expected scalar type {a} but found {b}")
+    if not product.size or not input._sizes[-1]:  # nothing is added up: torch does not compare the dtypes
+        return np.zeros(product.shape, mat2.dtype.numpy)
+    _unlike(input, mat2, "expected scalar type {a} but found {b}")
     return rounded(product, mat2.dtype, undecided(wide(input), wide(mat2), mat2.dtype))
 
 
