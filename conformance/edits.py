@@ -227,12 +227,27 @@ def hook_bodies(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
 
 
 def plain_histories(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
-    """All that leads to a tensor as the exponential of a leaf: a difference that any history shows is not of this one."""
-    for position in range(len(texts) - 1, -1, -1):
-        statement = ast.parse(texts[position]).body[0]
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            made = f"{statement.targets[0].id} = torch.exp(g)"
-            yield ["g = torch.tensor(1.0, requires_grad=True)", made, *texts[position + 1 :]], "exp"
+    """All that leads to a tensor as the exponential of a leaf: a difference that any history shows is not of this one. Then
+    as the first operation that leads there, which may show it alone."""
+    leaf = "g = torch.tensor(1.0, requires_grad=True)"
+    plain: list[tuple[Texts, str | None]] = []
+    own: list[tuple[Texts, str | None]] = []
+    first, op = None, None
+    for position, text in enumerate(texts):
+        statement = ast.parse(text).body[0]
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            continue
+        target, rest = statement.targets[0].id, texts[position + 1 :]
+        used = names_in(statement.value)
+        if first is None and used:
+            first = renamed(ast.unparse(statement.value), dict.fromkeys(used, "g"))
+            called = statement.value.func if isinstance(statement.value, ast.Call) else None
+            op = canonical_op(called.attr) if isinstance(called, ast.Attribute) else None
+        plain.append(([leaf, f"{target} = torch.exp(g)", *rest], "exp"))
+        if first is not None:
+            own.append(([leaf, f"{target} = {first}", *rest], op))
+    yield from reversed(plain)
+    yield from reversed(own)
 
 
 def _gradients_read(statement: ast.stmt) -> list[str]:

@@ -184,6 +184,19 @@ def test_blocks_are_unwrapped_and_thinned():
     assert ["with torch.no_grad():\n    a = 1\n    b = 2\n    c = 3"] in found
 
 
+def test_a_history_becomes_an_exponential_or_its_own_first_operation():
+    texts = [
+        "x = torch.ones(2, requires_grad=True)",
+        "y = torch.mul(x, 2)",
+        "z = y.view(2)",
+        "z.sum().backward()",
+    ]
+    leaf = "g = torch.tensor(1.0, requires_grad=True)"
+    found = list(edits.plain_histories(texts))
+    assert found[0] == ([leaf, "z = torch.exp(g)", "z.sum().backward()"], "exp")
+    assert found[3] == ([leaf, "z = torch.mul(g, 2)", "z.sum().backward()"], "mul")
+
+
 def test_unnesting_keeps_the_meaning():
     texts = ["y = torch.exp(x + 1).sum()", "x[0] = y.view(1)[0] * 2", "z = x.grad.data"]
     assert list(reducer.unnested(texts)) == [
