@@ -102,6 +102,13 @@ FLOATS = frozenset((float16, bfloat16, float32, float64))
 HALVES = frozenset((float16, bfloat16))
 COMPLEXES = frozenset((complex64, complex128))
 
+C_NAMES = {
+    bool_: "bool", uint8: "unsigned char", int8: "signed char", int16: "short int", int32: "int", int64: "long int",
+    float16: "c10::Half", bfloat16: "c10::BFloat16", float32: "float", float64: "double",
+    complex64: "c10::complex<float>", complex128: "c10::complex<double>",
+}  # fmt: skip
+"""What messages of torch's C++ code call the types."""
+
 NOMINAL = {d.nominal: d for d in ALL}
 """The dtype of a user's array."""
 _WIDE = NOMINAL | {d.carrier: d for d in (complex128, float64, complex64, float32)}

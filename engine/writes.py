@@ -109,7 +109,9 @@ def require_shape(target: Tensor, shape: layout.Shape) -> None:
 def require_out_dtype(op: Op, source: dtype, target: Tensor) -> None:
     """Raise RuntimeError where an operation that never casts into `out` is given one of another dtype."""
     if op.out_dtype_error is not None and source is not target.dtype:
-        raise RuntimeError(op.out_dtype_error.format(out=target.dtype.legacy, result=source.legacy))
+        names = {"out": target.dtype.legacy, "result": source.legacy}
+        c_names = {"c_out": dtypes.C_NAMES[target.dtype], "c_result": dtypes.C_NAMES[source]}
+        raise RuntimeError(op.out_dtype_error.format(**names, **c_names))
 
 
 def require_castable(source: dtype, target: Tensor) -> None:

@@ -112,7 +112,7 @@ op(
     "_matmul(Tensor input, Tensor other)", refuses_as="matmul",
     kind=COMPOSITE, kernel=_matmul, family="linalg", forms="function out",
     memory="mixes-first mixes-others", before_out=_resize_for_batches,
-    out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead",
+    out_dtype_error="Expected out tensor to have dtype {c_result}, but got {c_out} instead",
 )  # fmt: skip
 op(
     "matmul(Tensor input, Tensor other)", kind=COMPOSITE, kernel=_matmul, family="linalg", forms="function method out",
@@ -351,7 +351,7 @@ def _linalg_cross(input: Tensor, other: Tensor, dim: int) -> np.ndarray:
 op(
     "linalg_cross(Tensor input, Tensor other, *, int dim=-1)", kind=GENERAL, kernel=_linalg_cross, family="linalg",
     forms="function out", memory="internal partial first others",
-    out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead", derivatives={
+    out_dtype_error="Expected out tensor to have dtype {c_result}, but got {c_out} instead", derivatives={
         "input": lambda grad, other, dim: F.linalg_cross(conj(other), grad, dim=dim),
         "other": lambda grad, input, dim: F.linalg_cross(grad, conj(input), dim=dim),
     },

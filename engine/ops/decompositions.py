@@ -80,7 +80,7 @@ def columns(values: np.ndarray, undefined: np.ndarray | None = None) -> Result:
 
 INTO: dict[str, Any] = {
     "memory": "columns mixes-first mixes-others",
-    "out_dtype_error": "Expected out tensor to have dtype {result}, but got {out} instead",
+    "out_dtype_error": "Expected out tensor to have dtype {c_result}, but got {c_out} instead",
 }  # fmt: skip
 """What `out=` must be like, and that it takes LAPACK's layout where it is resized."""
 

@@ -65,7 +65,7 @@ def _diag_embed(input: Tensor, offset: int, dim1: int, dim2: int) -> np.ndarray:
     return out
 
 
-_OUT_DTYPE = "Expected out tensor to have dtype {result}, but got {out} instead"
+_OUT_DTYPE = "Expected out tensor to have dtype {c_result}, but got {c_out} instead"
 op(
     "_diag_embed_into(Tensor input, int offset)", kind=GENERAL, family="linalg", forms="function out", exact=True,
     kernel=lambda input, offset: _diag_embed(input, offset, -2, -1), out_dtype_error=_OUT_DTYPE, out_grad="unknown",
@@ -135,7 +135,7 @@ def _triangle(name: str, cut: Callable[..., np.ndarray]) -> None:
     derivatives = {"input": lambda grad, diagonal: getattr(F, name)(grad, diagonal)}
     op(
         f"{name}(Tensor input, int diagonal=0)", kind=GENERAL, kernel=kernel, family="linalg", forms="function method out",
-        exact=True, derivatives=derivatives, out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead",
+        exact=True, derivatives=derivatives, out_dtype_error=_OUT_DTYPE,
     )  # fmt: skip
     op(
         f"{name}_(Tensor input, int diagonal=0)", kind=MUTATION, kernel=in_place, family="linalg", forms="method inplace",

@@ -12,7 +12,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.dtypes import dtype
+from engine.dtypes import C_NAMES, dtype
 from engine.ops.creation import check_sizes, undefined
 from engine.ops.from_data import from_data, from_sequence
 from engine.size import Size
@@ -20,11 +20,6 @@ from engine.size import device as device_type
 from engine.tensor import Tensor
 
 _OPTIONS = "device=cpu, layout=Strided, requires_grad=false (default), pinned_memory=false (default), memory_format=(nullopt)"
-_C_NAMES = {
-    "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int",
-    "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
-    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
-}  # fmt: skip
 
 
 def legacy_tensor(d: dtype | None, *args: Any, **kwargs: Any) -> Tensor:
@@ -46,7 +41,7 @@ def legacy_tensor(d: dtype | None, *args: Any, **kwargs: Any) -> Tensor:
         return undefined(check_sizes(_sizes(args)), made)
     if isinstance(first, Tensor):
         if d is not None and first.dtype is not d:
-            wanted, got = _C_NAMES[d.name], _C_NAMES[first.dtype.name]
+            wanted, got = C_NAMES[d], C_NAMES[first.dtype]
             raise TypeError(
                 f"expected TensorOptions(dtype={wanted}, {_OPTIONS}) (got TensorOptions(dtype={got}, {_OPTIONS}))"
             )

@@ -153,7 +153,7 @@ def _in_batches(grad: Any, batch1_sizes: Any, batch2_sizes: Any) -> Any:
     return grad.unsqueeze(0).expand(batch1_sizes[0], batch1_sizes[1], batch2_sizes[2])
 
 
-_OUT_DTYPE = "Expected out tensor to have dtype {result}, but got {out} instead"
+_OUT_DTYPE = "Expected out tensor to have dtype {c_result}, but got {c_out} instead"
 
 
 _MIXES = "mixes-first mixes-others"

@@ -223,7 +223,7 @@ def _renorm_grad(grad: Any, input: Any, p: Any, dim: int, maxnorm: Any) -> Any:
 op(
     "renorm(Tensor input, Number p, int dim, Number maxnorm)", kind=GENERAL, kernel=_renorm, family="reduction",
     forms="function method inplace-method out", memory="internal mixes-first",
-    out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead",
+    out_dtype_error="Expected out tensor to have dtype {c_result}, but got {c_out} instead",
     derivatives={
         "input": lambda grad, input, p, dim, maxnorm: _renorm_grad(grad, input, p, dim, maxnorm)
     },

@@ -13,7 +13,7 @@ from engine.tensor import Tensor
 
 BOTH = "function method inplace-method out"
 APART = "internal partial others"
-OUT_DTYPE = "Expected out tensor to have dtype {result}, but got {out} instead"
+OUT_DTYPE = "Expected out tensor to have dtype {c_result}, but got {c_out} instead"
 FRESH = "internal first others"
 INDEX_DTYPES = (dtypes.int32, dtypes.int64)
 

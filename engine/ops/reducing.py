@@ -13,7 +13,7 @@ import numpy as np
 from engine import dtypes, layout
 from engine.autograd.modes import _State
 from engine.casts import cast
-from engine.dtypes import FLOAT, INTEGER, dtype
+from engine.dtypes import C_NAMES, FLOAT, INTEGER, dtype
 from engine.ops.memory import warn_of_lost_imaginary
 from engine.precision import _Mode, terms
 from engine.results import Result
@@ -21,12 +21,6 @@ from engine.tensor import Tensor
 
 Axes = tuple[int, ...] | None
 """The axes to reduce, None for all."""
-
-_C_NAMES = {
-    "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int", "int64": "long int",
-    "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
-    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
-}  # fmt: skip
 
 
 def reduced_axes(dim: int | Sequence[int] | None, ndim: int) -> Axes:
@@ -205,7 +199,7 @@ def same_dtypes(outs: Sequence[Tensor], *wanted: dtype) -> None:
     for t, d in zip(outs, wanted, strict=False):
         if t.dtype is not d:
             raise RuntimeError(
-                f"Expected out tensor to have dtype {_C_NAMES[d.name]}, but got {_C_NAMES[t.dtype.name]} instead"
+                f"Expected out tensor to have dtype {C_NAMES[d]}, but got {C_NAMES[t.dtype]} instead"
             )
 
 

@@ -68,7 +68,7 @@ def _register(
     op(
         signature, kind=GENERAL, family="indexing", exact=True, forms=forms, kernel=kernel,
         derivatives={"input": input, "src": src}, memory="internal partial others",
-        out_dtype_error="Expected out tensor to have dtype {result}, but got {out} instead",
+        out_dtype_error="Expected out tensor to have dtype {c_result}, but got {c_out} instead",
     )  # fmt: skip
 
 
