@@ -39,7 +39,7 @@ _KINDS: Weights = (
     ("call", 44), ("operator", 15), ("create", 6), ("view", 12), ("getitem", 6), ("setitem", 7), ("flag", 6),
     ("backward", 10), ("grad", 4), ("clear", 8), ("mode", 4), ("loop", 2), ("hook", 5), ("numpy", 4), ("convert", 3),
     ("random", 3), ("inspect", 2), ("delete", 2), ("function", 2), ("node", 1), ("pass", 1), ("manager", 1),
-    ("unhook", 6),
+    ("unhook", 6), ("functional", 1), ("dual", 1), ("level", 0),
 )  # fmt: skip
 # About as the sums of their operations' weights (`strategies.catalogue.weights`), less what comes from other kinds of
 # statements: then operations of one class are met equally often whatever their family.
@@ -70,7 +70,7 @@ PROFILES: dict[str, Profile] = {
             DEFAULT, name="autograd",
             kinds=_raised(
                 _KINDS, flag=14, backward=16, grad=10, clear=6, mode=8, hook=8, create=5, function=12, node=8, **{"pass": 10},
-                manager=6,
+                manager=6, functional=10, dual=6, level=1,
             ),
             gradient=98, forbidden=50,
         ),

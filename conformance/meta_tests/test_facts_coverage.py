@@ -83,6 +83,15 @@ FACTS = {
     "10.10": "type text",
     "11.1": "nn.Module nn.Module.train_and_eval nn.Parameter nn.Linear nn.ReLU nn.init nn.containers",
     "11.2": "nn.MSELoss nn.one_linear_layer",
+    "12.1": "jacobian jacobian_tuples create_graph strict strategy hessian vjp jvp v vhp hvp",
+    "12.2": """
+        grad argnums has_aux grad_and_value no_grad with_backward vjp jvp jacrev jacfwd hessian vmap in_dims out_dims
+        vmap_errors captured_write
+    """,
+    "12.3": """
+        make_dual unpack_dual level_deletes one_level as_is_or_copied views in_place detach with_backward no_formula
+    """,
+    "12.4": "passes fails double overlapping gradgradcheck",
     "13.1": """
         order replaces retain_grad_last before_in_place after_in_place retains_grad_moves removal checks
         needs_requires_grad

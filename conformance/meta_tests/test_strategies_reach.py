@@ -330,3 +330,37 @@ def test_the_exact_profile_calls_only_exact_operations() -> None:
             assert draw_entry(drawing).op.exact
         except Unavailable:
             continue
+
+
+@functools.cache
+def differentiating() -> tuple[Program, ...]:
+    """Programs of the autograd profile."""
+    return tuple(parse(draw_text(stream(f"derivatives {i}"), PROFILES["autograd"])) for i in range(400))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"autograd\.functional\.jacobian\(lambda", r"autograd\.functional\.hessian\(lambda",
+        r"autograd\.functional\.(vjp|jvp)\(", r"autograd\.functional\.(vhp|hvp)\(", "create_graph=True", "strict=True",
+        "strategy='forward-mode'", r"torch\.func\.grad\(lambda", r"torch\.func\.jac(rev|fwd)\(", r"torch\.func\.vjp\(.*\[1\]\(",
+        r"torch\.func\.jvp\(", r"vmap\(lambda", r"vmap\(torch\.func\.grad\(", r"argnums=", r"gradcheck\(", "make_dual",
+        r"unpack_dual\(\w+\)\.tangent", r"with torch\.autograd\.forward_ad\.dual_level\(\):",
+    ],
+)  # fmt: skip
+def test_derivatives_of_functions_are_drawn(pattern: str) -> None:
+    text = "\n".join(s.head for program in differentiating() for s in program.walk())
+    assert re.search(pattern, text)
+
+
+def test_blocks_of_dual_numbers_compute_with_them() -> None:
+    """More than half of the blocks make a dual tensor and go on with it."""
+    found = computed = 0
+    for program in differentiating():
+        for statement in program.walk():
+            if statement.kind == "with" and "dual_level" in statement.head:
+                found += 1
+                made = [s for s in statement.walk() if "make_dual" in s.head]
+                computed += len(statement.body) > 2 and bool(made)
+    assert found > 40
+    assert computed > found / 2

@@ -184,19 +184,23 @@ def _forward_jacobian(func: Function, inputs: Any, strict: bool, vectorize: bool
                 pairs = [forward_ad.unpack_dual(out) for out in outputs]
             outputs = tuple(primal for primal, _ in pairs)
             columns.append([functions.zeros_like(p) if dual is None else dual for p, dual in pairs])
+    if not columns:  # no element to differentiate by
+        outputs, several_outputs = _tensors(func(*given), "outputs", None)
     rows = []
     for k, out in enumerate(outputs):
-        parts = functions.stack([made[k] for made in columns], 0).split([t.numel() for t in given])
-        rows.append(
-            _handed(
-                tuple(
-                    part.permute(*range(1, part.dim()), 0).reshape(out._sizes + t._sizes)
-                    for part, t in zip(parts, given, strict=True)
-                ),
-                several_inputs, True,
-            )
-        )  # fmt: skip
-    return tuple(rows) if several_outputs else rows[0]
+        made = [column[k] for column in columns]
+        whole = functions.stack(made, 0) if made else functions.zeros((0, *out._sizes), dtype=out.dtype)
+        parts = whole.split([t.numel() for t in given])
+        row = [
+            part.permute(*range(1, part.dim()), 0).reshape(out._sizes + t._sizes)
+            for part, t in zip(parts, given, strict=True)
+        ]
+        rows.append(row if several_inputs else row[0])
+    if not several_outputs:
+        return rows[0]
+    return (
+        rows if several_inputs else tuple(rows)
+    )  # torch's containers, which its documentation takes for tuples
 
 
 def _not_together(option: str) -> str:

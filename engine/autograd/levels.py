@@ -153,13 +153,13 @@ class Level(Layer):
         base = self._base(tensor) if written else None
         with at(self.below):
             if base is not None:
-                whole = _zeros_as(tangent, base)
+                whole = _zeros_as(base)
                 self._keep(base, whole)
                 part = _shown(whole, base, tensor)
                 part.copy_(tangent)
                 tangent = part
             elif not _laid_out_alike(tensor, tangent):
-                tangent = _zeros_as(tangent, tensor).copy_(tangent)
+                tangent = _zeros_as(tensor).copy_(tangent)
         self._keep(tensor, tangent)
 
     def without_tangents(self) -> Layer | None:
@@ -238,7 +238,9 @@ class Level(Layer):
     ) -> list[Tensor | None]:
         """The tangents of results: how the vjp of the operation depends on its gradients, applied to the tangents."""
         if values[0] is not given[0]:  # the copy of what was written stands for it
-            self.carry(given[0], values[0])
+            former = self.tangent(given[0])
+            if former is not None:
+                self._keep(values[0], functions.clone(former))
         operands = _tensors(op, values)
         known = [*operands, *(t for t in map(self.tangent, operands) if t is not None)]
         recorded = _State.grad and any(t.requires_grad for t in known)
@@ -279,8 +281,10 @@ class Level(Layer):
         for result, weight, tangent, trace in zip(results, weights, tangents, traces, strict=True):
             if weight is not None and tangent is None:
                 tangent = functions.zeros_like(result)
-            if tangent is not None and trace is not None and trace.requires_grad and not trace.any():
-                tangent = functions.add(tangent, trace)
+            if tangent is not None and trace is not None and trace.requires_grad:
+                tangent = functions.add(
+                    tangent, functions.where(trace.eq(0), trace, 0)
+                )  # zeros, even times infinity
             if tangent is not None and any(tangent._storage is t._storage for t in known):
                 tangent = functions.clone(tangent)  # an operation makes no views, of tangents either
             made.append(tangent)
@@ -352,10 +356,10 @@ def _elements(tensor: Tensor) -> int:
     return tensor._storage.nbytes() // tensor.dtype.itemsize
 
 
-def _zeros_as(tangent: Tensor, tensor: Tensor) -> Tensor:
-    """Zeros of a tangent's dtype on as much memory, and laid out there, as a tensor."""
+def _zeros_as(tensor: Tensor) -> Tensor:
+    """Zeros of a tensor's dtype on as much memory, and laid out there, as the tensor."""
     whole = functions.zeros(
-        max(_elements(tensor), layout.extent(tensor._sizes, tensor._strides)), dtype=tangent.dtype
+        max(_elements(tensor), layout.extent(tensor._sizes, tensor._strides)), dtype=tensor.dtype
     )
     whole._sizes, whole._strides, whole._offset = tensor._sizes, tensor._strides, tensor._offset
     return whole

@@ -141,8 +141,16 @@ def jacfwd(
                 aux = more[0] if has_aux and aux is None else aux
         numels = [t.numel() for t in originals]
         blocks = []
-        for k in range(len(columns[0]) if columns else 0):
-            whole = functions.stack([column[k] for column in columns], 0).movedim(0, -1)
+        if columns:
+            outputs = columns[0]
+        else:  # no element to differentiate by
+            outputs, shape = flatten(func(*args))
+        for k, out in enumerate(outputs):
+            made_of = [column[k] for column in columns]
+            whole: Any = (
+                functions.stack(made_of, 0) if made_of else functions.zeros((0, *out._sizes), dtype=out.dtype)
+            )
+            whole = whole.movedim(0, -1)
             parts = [
                 part.unflatten(-1, t._sizes) if t._sizes else part.squeeze(-1)
                 for part, t in zip(whole.split(numels, dim=-1), originals, strict=True)

@@ -79,6 +79,12 @@ class BatchWatch(Watch):
                 "randomness flags on vmap or perform the randomness operation out of vmap"
             )
         mapped = any(map(self.knows, tensors))
+        if mapped and op.name == "item":
+            raise RuntimeError(
+                "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, "
+                "please try to rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch "
+                "internals, please file a bug report."
+            )
         if mapped and op.name in _DYNAMIC:
             raise RuntimeError(
                 "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over "

@@ -10,6 +10,7 @@ from strategies.statements.arrays import draw_numpy
 from strategies.statements.blocks import draw_loop, draw_manager, draw_mode
 from strategies.statements.calls import call_of, draw_call, draw_entry, draw_operator
 from strategies.statements.creations import draw_create, draw_delete, draw_leaf
+from strategies.statements.functional import draw_dual, draw_functional, draw_level
 from strategies.statements.functions import draw_function
 from strategies.statements.gradients import draw_backward, draw_clear, draw_flag, draw_grad
 from strategies.statements.hooks import draw_hook, draw_node, draw_unhook
@@ -28,10 +29,9 @@ SIMPLE: dict[str, Callable[[Drawing], Expression | Line]] = {
     "setitem": draw_setitem, "flag": draw_flag, "backward": draw_backward, "grad": draw_grad, "clear": draw_clear,
     "hook": draw_hook, "numpy": draw_numpy, "convert": draw_convert, "random": draw_random, "inspect": draw_inspect,
     "delete": draw_delete, "leaf": draw_leaf, "mistake": draw_mistake, "function": draw_function, "node": draw_node,
-    "unhook": draw_unhook,
-    "pass": draw_pass,
+    "unhook": draw_unhook, "pass": draw_pass, "functional": draw_functional, "level": draw_level,
 }  # fmt: skip
-_BLOCKS = {"mode": draw_mode, "manager": draw_manager, "loop": draw_loop}
+_BLOCKS = {"dual": draw_dual, "mode": draw_mode, "manager": draw_manager, "loop": draw_loop}
 _ATTEMPTS = 4
 
 

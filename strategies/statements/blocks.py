@@ -52,9 +52,9 @@ def draw_manager(drawing: Drawing, step: Callable[[Drawing], None]) -> bool:
             stack.enter_context(eval(manager, drawing.scope.names))
         except RuntimeError:  # within another that forbids it
             drawing.raised = True
-            return forbidden and _written(drawing, f"with {manager}:", [f"{name}.detach()"])
-        body = _body(drawing, step, count)
-    return _written(drawing, f"with {manager}:", body)
+            return forbidden and written(drawing, f"with {manager}:", [f"{name}.detach()"])
+        body = body_of(drawing, step, count)
+    return written(drawing, f"with {manager}:", body)
 
 
 def draw_mode(drawing: Drawing, step: Callable[[Drawing], None]) -> bool:
@@ -64,8 +64,8 @@ def draw_mode(drawing: Drawing, step: Callable[[Drawing], None]) -> bool:
     if drawing.depth >= _DEEPEST:
         raise Unavailable
     with eval(manager, drawing.scope.names):
-        body = _body(drawing, step, count)
-    return _written(drawing, f"with {manager}:", body)
+        body = body_of(drawing, step, count)
+    return written(drawing, f"with {manager}:", body)
 
 
 def draw_loop(drawing: Drawing, step: Callable[[Drawing], None]) -> bool:
@@ -74,16 +74,16 @@ def draw_loop(drawing: Drawing, step: Callable[[Drawing], None]) -> bool:
     count = drawing.choices.between(1, 2)
     if drawing.depth >= _DEEPEST:
         raise Unavailable
-    body = _body(drawing, step, count)
+    body = body_of(drawing, step, count)
     if not body:
         return False
     if not drawing.raised:
         _again(drawing, body, rounds - 1)
     drawing.scope.note_all()
-    return _written(drawing, f"for _ in range({rounds}):", body)
+    return written(drawing, f"for _ in range({rounds}):", body)
 
 
-def _body(drawing: Drawing, step: Callable[[Drawing], None], count: int) -> list[str]:
+def body_of(drawing: Drawing, step: Callable[[Drawing], None], count: int) -> list[str]:
     """Draw the statements of a block; one that raises is its last."""
     outside, drawing.lines = drawing.lines, []
     drawing.depth += 1
@@ -110,7 +110,7 @@ def _again(drawing: Drawing, body: list[str], rounds: int) -> None:
         drawing.raised = True
 
 
-def _written(drawing: Drawing, head: str, body: list[str]) -> bool:
+def written(drawing: Drawing, head: str, body: list[str]) -> bool:
     if not body:
         return False
     lines = "\n".join(body).split("\n")
