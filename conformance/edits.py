@@ -65,6 +65,8 @@ def _score_of(text: str) -> tuple[int, int, int, int, int]:
             arguments += len(node.elts) + 1
         elif isinstance(node, ast.Constant):
             cost += literal_cost(node.value)
+        elif isinstance(node, ast.Name) and node.id == "prelude":
+            operations += 2  # its functions are made of operations
         elif isinstance(node, ast.Name) and node.id in ("nan", "inf"):
             cost += 5
         elif isinstance(node, ast.UnaryOp):
@@ -224,6 +226,19 @@ def hook_bodies(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
                     ["g = torch.tensor(1.0)", renamed(ast.unparse(body), names)],
                     canonical_op(body.func.attr),
                 )
+
+
+def prelude_writes(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
+    """What functions of the prelude write with, on a tensor of its own: then the difference shows at that operation."""
+    for node in ast.walk(ast.parse("\n".join(texts))):
+        if (
+            isinstance(node, ast.Attribute)
+            and ast.unparse(node.value) == "prelude"
+            and node.attr.endswith("_")
+        ):
+            for number in ("1.0", "1"):
+                yield [f"g = torch.tensor({number})", "g.mul_(2)"], "mul_"
+            return
 
 
 def plain_histories(texts: Texts) -> Iterator[tuple[Texts, str | None]]:

@@ -124,6 +124,7 @@ class _Reducer:
             self.first_of(edits.substitutions)
             self.first_of(edits.alike_creations)
             self.first_of(edits.hook_bodies)
+            self.first_of(edits.prelude_writes)
             self.first_of(edits.plain_histories)
             self.first_of(edits.joined_statements)
             self.first_of(edits.expressions)
