@@ -281,6 +281,8 @@ class Level(Layer):
         for result, weight, tangent, trace in zip(results, weights, tangents, traces, strict=True):
             if weight is not None and tangent is None:
                 tangent = functions.zeros_like(result)
+            if tangent is not None and result is results[0] and op.name in ("_std", "_std_mean"):
+                tangent = tangent.masked_fill(result.eq(0), 0)  # where backward's own backward divides zeros
             if tangent is not None and trace is not None and trace.requires_grad:
                 tangent = functions.add(
                     tangent, functions.where(trace.eq(0), trace, 0)
