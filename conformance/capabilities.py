@@ -50,6 +50,7 @@ ASPECTS = frozenset(
         "version",
         "aliasing",
         "raised",
+        "not raised",
         "error type",
         "error text",
     }

@@ -105,8 +105,9 @@ def compare_steps(got: Step, want: Step, context: Context) -> list[Difference]:
     """Every aspect that differs between a candidate's step and the reference's, names in order; in the tier UNDECIDED
     those about which correct implementations may differ."""
     found = _Found(context)
-    if (got.raised is None) != (want.raised is None) and not context.ignore("", "raised"):
-        found.add("raised", "", show_raised(got.raised), show_raised(want.raised))
+    aspect = "not raised" if got.raised is None else "raised"
+    if (got.raised is None) != (want.raised is None) and not context.ignore("", aspect):
+        found.add(aspect, "", show_raised(got.raised), show_raised(want.raised))
         return found.decided(got, want)
     if got.raised is not None and want.raised is not None and got.raised != want.raised:
         found.raised(got.raised, want.raised)
@@ -121,7 +122,7 @@ def compare_steps(got: Step, want: Step, context: Context) -> list[Difference]:
 
 # What may depend on values, and exceptions that never do.
 DATA_DEPENDENT = frozenset(
-    ("raised", "error type", "error text", "type", "shape", "strides", "contiguity", "values")
+    ("raised", "not raised", "error type", "error text", "type", "shape", "strides", "contiguity", "values")
 )
 NEVER_DATA = re.compile(r"(TypeError|NotImplementedError|AttributeError|NameError|LacksError|MemoryError)\b")
 

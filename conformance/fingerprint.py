@@ -42,7 +42,7 @@ def raised_types(got: str, should_be: str) -> str:
 def direction(discrepancy: Any) -> str:
     """What tells two differences of one aspect apart beside the operations."""
     aspect = core_aspect(discrepancy.aspect)
-    if aspect in ("raised", "error type"):
+    if aspect in ("raised", "not raised", "error type"):
         return raised_types(discrepancy.got, discrepancy.should_be)
     if aspect in ("error text", "memory", "crash", "hang"):
         return ""
@@ -64,10 +64,10 @@ def complaint(discrepancy: Any) -> str | None:
     """The candidate's message without sizes and numbers, where it raises what it should not; else None.
 
     A type of exception that is wrong, or an exception that should not be, is the fault of the check that speaks. A
-    check that is missing is the fault of the operation that should have it.
+    check that is missing ("not raised") is the fault of the operation that should have it.
     """
     aspect, got, want = core_aspect(discrepancy.aspect), discrepancy.got, discrepancy.should_be
-    if aspect == "raised" and got != "no exception":
+    if aspect == "raised":
         return without_numbers(got)
     if aspect == "error type" and without_numbers(got.partition(":")[2]) == without_numbers(
         want.partition(":")[2]

@@ -23,6 +23,8 @@ from strategies.program.names import FREE_NAMES
 MAX_TRIES = 1500
 MAX_SECONDS = 60.0
 
+UNLIKE = ("raised", "not raised")  # one side raised
+
 # (program text) -> the discrepancies it shows, empty where it shows none or is no program.
 Find = Callable[[str], list[Any]]
 
@@ -59,7 +61,7 @@ def same_difference(found: Any, anchor: Any, introduced: str | None = None) -> b
     said = complaint(anchor)
     if said is not None and complaint(found) == said:
         return True
-    if found.aspect == "raised" != anchor.aspect and not any(
+    if found.aspect in UNLIKE and found.aspect != anchor.aspect and not any(
         without_numbers(one) == without_numbers(other)
         for one, other in ((found.should_be, anchor.should_be), (found.got, anchor.got))
     ):
@@ -73,7 +75,7 @@ def _kinds(anchor: Any) -> set[tuple[str, str]]:
     aspect = core_aspect(anchor.aspect)
     kinds = {(anchor.tier, aspect)}
     if aspect in ("error type", "error text") and anchor.tier == "documented":
-        kinds.add(("documented", "raised"))
+        kinds.update(("documented", one) for one in UNLIKE)
     elif aspect == "error text":  # of a dtype, say, which is documented where it does not end in an exception
         kinds.add(("documented", "dtype"))
     elif aspect == "partial effect":  # of a fact that also differs where nothing raises

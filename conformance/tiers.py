@@ -13,7 +13,11 @@ TIERS: dict[str, tuple[str, str]] = {
     "crash": (DOCUMENTED, "no documented operation ends the process"),
     "hang": (DOCUMENTED, "every program ends within its time limit on the reference"),
     "memory": (DOCUMENTED, "every program fits its memory limit on the reference"),
-    "raised": (DOCUMENTED, "whether a call is an error is its meaning"),
+    "raised": (DOCUMENTED, "whether a call is an error is its meaning; here the candidate's alone"),
+    "not raised": (
+        DOCUMENTED,
+        "the same, where the candidate returned: what it returned may come from memory that was written since",
+    ),
     "error type": (DOCUMENTED, "programs catch errors by type"),
     "error text": (
         INCIDENTAL,

@@ -15,7 +15,7 @@ FAMILIES = (
 )  # fmt: skip
 ASPECTS = (
     "dtype", "shape", "strides", "offset", "contiguity", "values", "reference values", "range", "signed zero",
-    "requires_grad", "is_leaf", "grad_fn", "grad", "retains_grad", "version", "aliasing", "raised", "error type", "error text",
+    "requires_grad", "is_leaf", "grad_fn", "grad", "retains_grad", "version", "aliasing", "raised", "not raised", "error type", "error text",
     "warnings", "type", "partial effect", "attribute", "crash", "hang", "memory",
 )  # fmt: skip
 DTYPES = (
