@@ -45,6 +45,7 @@ ASPECTS = frozenset(
     | {
         "is_leaf",
         "grad_fn",
+        "graph",
         "grad",
         "retains_grad",
         "version",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from conformance import numeric
+from conformance import graphs, numeric
 from conformance.facts import ArrayFact, Fact, PlainFact, Raised, SequenceFact, Step, TensorFact
 from conformance.numeric import Numeric, Question
 from conformance.opnames import base_name, is_autograd_grad, is_transform
@@ -20,6 +20,7 @@ from conformance.tiers import (
     DOCUMENTED,
     EITHER_ZERO,
     INCIDENTAL,
+    INNER_GRAPH,
     LAYOUT,
     TIERS,
     UNDECIDED,
@@ -256,6 +257,8 @@ class _Found:
         if comparable and got.values != want.values:
             undefined = _either(got.undefined, want.undefined)
             self.values(name, prefix, want.dtype, want.shape, got.values, want.values, undefined)
+        if got.graph != want.graph:
+            self.graph(name, prefix, got, want)
         if got.grad != want.grad:
             if type(got.grad) is TensorFact and type(want.grad) is TensorFact:
                 self.tensor(f"{name}.grad", "grad.", got.grad, want.grad)
@@ -263,6 +266,15 @@ class _Found:
                 self.read(f"{name}.grad", "grad", got.grad, want.grad)
             else:
                 self.add(f"{prefix}grad", f"{name}.grad", got.grad, want.grad)
+
+    def graph(self, name: str, prefix: str, got: TensorFact, want: TensorFact) -> None:
+        """What a gradient would reach. Where nodes have other names, so has what is computed from them."""
+        if got.graph is None or want.graph is None:
+            return  # there is no `grad_fn`, which is an aspect of its own, or a library does not show edges
+        if graphs.is_documented(got.graph, want.graph):
+            self.add(prefix + "graph", name, got.graph, want.graph, tier=DOCUMENTED)
+        elif got.grad_fn == want.grad_fn and not self.context.ignore(name, INNER_GRAPH):
+            self.add(prefix + "graph", name, got.graph, want.graph, tier=INCIDENTAL)
 
     def strides(self, name: str, prefix: str, got: TensorFact, want: TensorFact) -> None:
         """Strides of dimensions of size 1, and of tensors without elements, address nothing."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no graphs
 
 __all__ = [
     "SCHEMA",
@@ -77,7 +77,8 @@ class TensorFact(NamedTuple):
     seen under this name, or ``"untracked"``. ``storage``: number of the class of tensors that share its
     memory, counted in order of first appearance over the sorted names; None for a tensor without elements.
     ``undefined``: None where every element is defined, else one byte 0 or 1 an element. ``grad`` is None,
-    too, where reading it would warn.
+    too, where reading it would warn. ``graph``: what is reachable from ``grad_fn``, as `conformance.graphs` writes it;
+    None without a ``grad_fn``, and where the library does not show edges.
     """
 
     dtype: str | Raised
@@ -95,6 +96,7 @@ class TensorFact(NamedTuple):
     device: str | Raised
     grad: TensorFact | Raised | None
     undefined: bytes | None
+    graph: str | None = None
 
 
 class ArrayFact(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from conformance.facts import ArrayFact, PlainFact, SequenceFact, Step, TensorFact
-from conformance.observe import view_memory
+from conformance.memory import view_memory
 
 __all__ = ["follow", "lockstep"]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from conformance import compare, opnames, tiers
 from conformance.compare import Context, Difference, dtypes_in
-from conformance.facts import ArrayFact, Raised, SequenceFact, Step, TensorFact
+from conformance.facts import ArrayFact, Raised, SequenceFact, Step, TensorFact, tensor_facts
 from conformance.links import Links
 from conformance.uniqueness import VALUE_ASPECTS, chosen_values
 
@@ -50,6 +50,9 @@ class Discrepancy:
     ops: tuple[
         str, ...
     ] = ()  # every operation that the differing name may depend on, for telling causes apart
+    graphs: tuple[str, str | None, str | None] | None = (
+        None  # of what tensor, the candidate's, the reference's
+    )
 
     @property
     def side(self) -> str | None:
@@ -228,7 +231,7 @@ def _compare(state: _State, statement: Any, got: Step, want: Step) -> None:
     _count_consequence(state, names, got, want)
     differences = _without_undecided(state, differences, names)
     for primary, also in choose(differences, statement.writes):
-        _record(state, statement, want, primary, also)
+        _record(state, statement, got, want, primary, also)
     chosen = chosen_values(statement.text, tuple(statement.calls))
     if chosen.names and not state.followed:  # each side goes on with its own choice
         state.mutes.append(_Mute(frozenset(ROOT.split(name)[0] for name in chosen.names)))
@@ -347,7 +350,7 @@ def choose(
 
 
 def _record(
-    state: _State, statement: Any, want: Step, primary: Difference, also: tuple[Difference, ...]
+    state: _State, statement: Any, got: Step, want: Step, primary: Difference, also: tuple[Difference, ...]
 ) -> None:
     position = len(state.found)
     names = statement.reads | statement.writes
@@ -375,6 +378,7 @@ def _record(
             primary.numeric,
             also,
             ops=tuple(ops),
+            graphs=pictured(primary, statement, got, want),
         )
     )
     state.consequences.append(0)
@@ -396,9 +400,31 @@ def _mute_after(state: _State, difference: Difference, names: frozenset[str], po
     if difference.tier == tiers.INCIDENTAL and base in tiers.LAYOUT:
         state.mutes.append(_Mute(roots, tiers.LAYOUT, position))
     elif difference.tier == tiers.INCIDENTAL and base == "grad_fn":
-        state.mutes.append(_Mute(roots, frozenset({"grad_fn"}), position))
+        state.mutes.append(_Mute(roots, frozenset({"grad_fn", tiers.INNER_GRAPH}), position))
+    elif difference.tier == tiers.INCIDENTAL and base == "graph":
+        state.mutes.append(_Mute(roots, frozenset({tiers.INNER_GRAPH}), position))
     else:
         state.mutes.append(_Mute(roots, None, position))
+
+
+def pictured(
+    primary: Difference, statement: Any, got: Step, want: Step
+) -> tuple[str, str | None, str | None] | None:
+    """The tensor whose graph shows what a difference is about, with the graph on both sides: the one that differs, or the one
+    that a backward began at. None where no graph says more than the difference does."""
+    names = [primary.name] if primary.aspect in tiers.ABOUT_GRAPHS else []
+    if any(map(opnames.is_backward, statement.calls)):
+        names.extend(sorted(statement.reads))
+    mine, theirs = (_graphs(step) for step in (got, want))
+    for name in names:
+        sides = mine.get(name), theirs.get(name)
+        if sides != (None, None):
+            return name, *sides
+    return None
+
+
+def _graphs(step: Step) -> dict[str, str | None]:
+    return {name: fact.graph for name, fact in tensor_facts(step.names) if type(fact) is TensorFact}
 
 
 def principal_op(calls: Sequence[str]) -> str:
@@ -409,8 +435,8 @@ def principal_op(calls: Sequence[str]) -> str:
     return opnames.canonical_op(calls[-1]) if calls else "none"
 
 
-# dtype shape strides offset contiguity values requires_grad is_leaf grad_fn retains_grad version aliasing
-_ASPECTS_OF_TENSOR = 12
+# dtype shape strides offset contiguity values requires_grad is_leaf grad_fn graph retains_grad version aliasing
+_ASPECTS_OF_TENSOR = 13
 
 
 def count_facts(step: Step) -> int:

@@ -10,7 +10,6 @@ read directly (any dtype, strides and flags alike); all others are cloned and tu
 
 from __future__ import annotations
 
-import ctypes
 import math
 import operator
 import re
@@ -19,12 +18,16 @@ from typing import Any
 
 import numpy as np
 
+from conformance import graphs
 from conformance.backends import Backend
 from conformance.capabilities import DTYPES
 from conformance.facts import ArrayFact, Fact, PlainFact, Raised, SequenceFact, TensorFact
+from conformance.memory import addresses, char_arrays, join, read_memory, view_memory
 
 __all__ = ["Observer", "raised"]
 
+_Node = tuple[Any, str | None, str | None]
+_NO_NODE: _Node = (None, None, None)
 MAX_DEPTH = 6  # of lists in lists and of grads of grads, which may contain themselves
 _new_tuple = tuple.__new__
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -41,7 +44,6 @@ _ITEM_SIZES |= {"uint8": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
 _ATTRIBUTES = operator.attrgetter(
     "dtype", "device", "shape", "grad_fn", "is_leaf", "retains_grad", "_version", "requires_grad"
 )  # fmt: skip
-_RAW = {size: np.dtype(f"V{size}") for size in set(_ITEM_SIZES.values())}
 
 
 class _Devices(dict[Any, str]):
@@ -61,19 +63,6 @@ class _Shapes(dict[Any, tuple[tuple[int, ...], int]]):
         plain = tuple(map(int, shape))
         known = self[shape] = (plain, math.prod(plain))
         return known
-
-
-class _CharArrays(dict[int, Any]):
-    """Number of bytes -> the ctypes array type, kept for the same reason."""
-
-    def __missing__(self, count: int) -> Any:
-        if len(self) > 4096:
-            self.clear()
-        kind = self[count] = ctypes.c_char * count
-        return kind
-
-
-_char_arrays = _CharArrays()
 
 
 def raised(error: BaseException, prefix: str = "") -> Raised:
@@ -128,6 +117,9 @@ class Observer:
         self._spans = spans or not self._has_storage or backend.storage_key is not None
         self._seen: dict[str, tuple[Any, Any]] = {}
         self._now: dict[str, tuple[Any, Any]] = {}
+        self._nodes: dict[str, _Node] = {}  # of the latest observation
+        self._nodes_now: dict[str, _Node] = {}
+        self._live: Mapping[str, Any] = {}
         self._overlaps = False  # whether storages have been found to share memory
         self._extents: dict[int, int] = {}
         self._classes: dict[Any, int] = {}
@@ -143,24 +135,26 @@ class Observer:
         if self._spans and self._overlap():
             self._overlaps = True
             return self._joined_facts(variables, names)
-        self._seen = self._now
+        self._seen, self._nodes = self._now, self._nodes_now
         return self._marked(variables, facts)
 
     def _facts(self, variables: Mapping[str, Any], names: list[str]) -> dict[str, Fact]:
         self._classes = {}
         self._extents = {}
-        self._now = {}
+        self._now, self._nodes_now = {}, {}
+        self._live = variables
         facts, readers = {}, self._readers
         for name in names:
             value = variables[name]
             facts[name] = (readers.get(type(value)) or self._reader_of(value))(self, value, name, 0)
+        self._live = {}
         return facts
 
     def _joined_facts(self, variables: Mapping[str, Any], names: list[str]) -> dict[str, Fact]:
         """The same where different storages share memory: all spans must be known before the first is numbered."""
-        self._joined = _join(span for name in names for span in self._spans_of(variables[name], 0))
+        self._joined = join(span for name in names for span in self._spans_of(variables[name], 0))
         facts = self._facts(variables, names)
-        self._seen = self._now
+        self._seen, self._nodes = self._now, self._nodes_now
         return self._marked(variables, facts)
 
     def _marked(self, variables: Mapping[str, Any], facts: dict[str, Fact]) -> dict[str, Fact]:
@@ -179,7 +173,7 @@ class Observer:
             if type(fact) is ArrayFact and fact.storage is not None:
                 array = variables[name]
                 start = array.__array_interface__["data"][0]
-                touched = np.isin(_addresses(start, array.shape, array.strides, array.itemsize), places)
+                touched = np.isin(addresses(start, array.shape, array.strides, array.itemsize), places)
                 facts[name] = fact._replace(undefined=_mask_bytes(touched.any(-1)))
         return facts
 
@@ -193,8 +187,9 @@ class Observer:
         return False
 
     def forget(self) -> None:
-        """Drops the references to the objects whose versions are remembered."""
+        """Drops the references to the objects whose versions and nodes are remembered."""
         self._seen, self._now = {}, {}
+        self._nodes, self._nodes_now = {}, {}
 
     def _fact(self, value: Any, key: str, depth: int) -> Fact:
         return (self._readers.get(type(value)) or self._reader_of(value))(self, value, key, depth)
@@ -249,7 +244,7 @@ class Observer:
                     skip, length = offset * size, count * size
                     if skip + length > extent:
                         raise ValueError  # `_block` says which
-                    values = _char_arrays[length].from_address(start + skip).raw
+                    values = char_arrays[length].from_address(start + skip).raw
                 else:
                     values = view_memory(start, extent, shape, strides, offset, size).tobytes()
             grad = t.grad if is_leaf or retains else None
@@ -258,11 +253,11 @@ class Observer:
             undefined = None
             if self._undefined is not None and (mask := self._undefined(t)) is not None:
                 undefined = _mask_bytes(mask)
-            grad_fn = None if grad_fn is None else grad_fn.name()
+            node = _NO_NODE if grad_fn is None else self._node(grad_fn, key)
             layout = (dtype, shape, strides, offset, contiguous, values)
-            flags = (requires_grad, is_leaf, grad_fn, retains, version - entry[1], storage, "cpu")
+            flags = (requires_grad, is_leaf, node[1], retains, version - entry[1], storage, "cpu")
             return _new_tuple(
-                TensorFact, (*layout, *flags, grad, undefined)
+                TensorFact, (*layout, *flags, grad, undefined, node[2])
             )  # half the time of TensorFact(...)
         except Exception:  # some attribute raised, or the library lacks one
             return self._tensor_by_attribute(t, key, depth)
@@ -280,14 +275,43 @@ class Observer:
             read(lambda: self._values(t)),
             read(lambda: t.requires_grad),
             is_leaf,
-            read(lambda: None if t.grad_fn is None else t.grad_fn.name()),
+            read(lambda: self._node_of(t, key)[1]),
             retains,
             read(lambda: self._version(t, key)),
             read(lambda: self._class(*self._storage(t)) if t.numel() else None),
             read(lambda: self._devices[t.device]),
             read(lambda: self._grad(t, key, depth)) if is_leaf is True or retains is True else None,
             None if self._undefined is None else read(lambda: _mask_bytes(self._undefined(t))),
+            self._graph(t, key),
         )
+
+    # --- nodes ---
+
+    def _node(self, grad_fn: Any, key: str) -> _Node:
+        """The node, its name and the graph behind it, written anew where it was not the name's node before."""
+        node = self._nodes.get(key)
+        if node is None or node[0] is not grad_fn:
+            try:
+                graph: str | None = graphs.describe(grad_fn, self._labels)
+            except Exception:  # its nodes do not show where they lead to
+                graph = None
+            node = (grad_fn, grad_fn.name(), graph)
+        self._nodes_now[key] = node
+        return node
+
+    def _node_of(self, t: Any, key: str) -> _Node:
+        grad_fn = t.grad_fn
+        return _NO_NODE if grad_fn is None else self._node(grad_fn, key)
+
+    def _graph(self, t: Any, key: str) -> str | None:
+        try:
+            return self._node_of(t, key)[2]
+        except Exception:
+            return None  # `grad_fn` says why
+
+    def _labels(self) -> dict[int, str]:
+        """The names of what is live by its `id`, the first of several."""
+        return {id(self._live[name]): name for name in sorted(self._live, reverse=True)}
 
     def _read(self, attribute: Callable[[], Any]) -> Any:
         try:
@@ -446,62 +470,7 @@ _READERS: dict[type, _Reader] = {
 }
 
 
-# --- memory ---
-
-
-def read_memory(
-    start: int,
-    extent: int,
-    shape: tuple[int, ...],
-    strides: tuple[int, ...],
-    offset: int,
-    size: int,
-    contiguous: bool,
-) -> bytes:
-    """The bytes in row-major order of elements of `size` bytes in the `extent` bytes at `start`.
-
-    Raises ValueError where the elements do not lie within.
-    """
-    if contiguous:
-        return _block(start, extent, offset * size, math.prod(shape) * size)
-    return view_memory(start, extent, shape, strides, offset, size).tobytes()
-
-
-def _block(start: int, extent: int, skip: int, count: int) -> bytes:
-    """`count` bytes that follow the first `skip` of the `extent` bytes at `start`."""
-    if skip + count > extent:
-        raise ValueError(f"{skip + count} bytes in a storage of {extent}")
-    return _char_arrays[count].from_address(start + skip).raw
-
-
-def view_memory(
-    start: int, extent: int, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, size: int
-) -> np.ndarray[Any, Any]:
-    """The same memory as an array of opaque elements of `size` bytes, which can be assigned to."""
-    buffer: Any = _char_arrays[extent].from_address(start)
-    return np.ndarray(shape, _RAW[size], buffer, offset * size, tuple(stride * size for stride in strides))
-
-
-def _join(spans: Iterator[tuple[Any, int]]) -> dict[Any, Any]:
-    """For every start of a span, the start of the first span in the overlapping group that it belongs to."""
-    joined: dict[Any, Any] = {}
-    first, end = None, 0
-    for start, extent in sorted(span for span in spans if isinstance(span[0], int)):
-        if first is None or start >= end:
-            first, end = start, start + extent
-        end = max(end, start + extent)
-        joined[start] = first
-    return joined
-
-
-def _addresses(
-    start: int, shape: tuple[int, ...], strides: tuple[int, ...], size: int
-) -> np.ndarray[Any, Any]:
-    """The addresses of an array's bytes: a row of `size` for each of its elements, in row-major order."""
-    places: Any = np.array(start, np.int64)
-    for length, stride in zip(shape, strides, strict=True):
-        places = places[..., None] + stride * np.arange(length)
-    return places.reshape(-1, 1) + np.arange(size)
+# --- undefined elements ---
 
 
 def _undefined_bytes(t: Any, fact: TensorFact) -> np.ndarray[Any, Any]:
@@ -512,7 +481,7 @@ def _undefined_bytes(t: Any, fact: TensorFact) -> np.ndarray[Any, Any]:
     assert fact.undefined is not None
     size = t.element_size()
     start = t.untyped_storage().data_ptr() + offset * size
-    every = _addresses(start, shape, tuple(stride * size for stride in strides), size)
+    every = addresses(start, shape, tuple(stride * size for stride in strides), size)
     return every[np.frombuffer(fact.undefined, np.bool_)].reshape(-1)
 
 

@@ -14,6 +14,8 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance import graphs
+
 SCHEMA = 1
 
 
@@ -112,7 +114,8 @@ def discrepancy_row(
     discrepancy: Any, *, fingerprint: str = "", reduced: str = "", ledger: str | None = None
 ) -> dict[str, Any]:
     """The fields D of the contract."""
-    return {
+    pictured = discrepancy.graphs
+    row = {
         "candidate": discrepancy.candidate,
         "aspect": discrepancy.aspect,
         "tier": discrepancy.tier,
@@ -131,3 +134,7 @@ def discrepancy_row(
         "ledger": ledger,
         "consequences": discrepancy.consequences,
     }
+    if pictured is not None:
+        name, *sides = pictured
+        row["graphs"] = dict(zip(("name", "got", "should_be"), (name, *graphs.pair(*sides))))
+    return row

@@ -61,9 +61,13 @@ def same_difference(found: Any, anchor: Any, introduced: str | None = None) -> b
     said = complaint(anchor)
     if said is not None and complaint(found) == said:
         return True
-    if found.aspect in UNLIKE and found.aspect != anchor.aspect and not any(
-        without_numbers(one) == without_numbers(other)
-        for one, other in ((found.should_be, anchor.should_be), (found.got, anchor.got))
+    if (
+        found.aspect in UNLIKE
+        and found.aspect != anchor.aspect
+        and not any(
+            without_numbers(one) == without_numbers(other)
+            for one, other in ((found.should_be, anchor.should_be), (found.got, anchor.got))
+        )
     ):
         return False
     ops = {SPELLINGS.get(op, op) for op in (anchor.op, introduced) if op is not None}

@@ -59,6 +59,11 @@ TIERS: dict[str, tuple[str, str]] = {
         INCIDENTAL,
         "documented: whether there is one, and the name where it is the called operation's",
     ),
+    "graph": (
+        INCIDENTAL,
+        "Autograd mechanics: documented are the leaves that a gradient reaches, which of them from where, and the inputs of "
+        "a node that require no grad; how operations are composed of others is not",
+    ),
     "grad": (DOCUMENTED, "Tensor.grad: whether there is one"),
     "retains_grad": (DOCUMENTED, "Tensor.retains_grad"),
     "version": (
@@ -78,6 +83,10 @@ EITHER_ZERO = frozenset(
 )
 # The layout of a tensor: what follows from an incidental difference in one of these is incidental too.
 LAYOUT = frozenset({"strides", "offset", "contiguity", "aliasing"})
+# How the nodes of a graph are called and composed, apart from its leaves: what is computed from such a tensor shows it again.
+INNER_GRAPH = "inner graph"
+# What the graph of the differing tensor explains.
+ABOUT_GRAPHS = frozenset({"grad_fn", "graph", "requires_grad", "is_leaf"})
 # Differences of an exception or a warning alone: no later state depends on them.
 TRANSIENT = frozenset({"error type", "error text", "warnings"})
 

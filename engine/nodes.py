@@ -28,14 +28,9 @@ class OpNode(Node):
             if isinstance(value, list):
                 self.spans[name] = (len(edges), len(value))
                 edges.extend(edge(t) for t in value)
-            elif isinstance(value, Tensor):
-                self.spans[name] = (len(edges), None)
-                edges.append(edge(value))
-            elif op.node_name == "NotImplemented":  # which has edges for tensors alone
-                self.spans[name] = (len(edges), 0)
             else:
                 self.spans[name] = (len(edges), None)
-                edges.append(None)
+                edges.append(edge(value) if isinstance(value, Tensor) else None)
         super().__init__(edges)
         self.context: dict[str, Any] = {}
         self.saved: dict[str, Any] | None = {}

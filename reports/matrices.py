@@ -15,8 +15,8 @@ FAMILIES = (
 )  # fmt: skip
 ASPECTS = (
     "dtype", "shape", "strides", "offset", "contiguity", "values", "reference values", "range", "signed zero",
-    "requires_grad", "is_leaf", "grad_fn", "grad", "retains_grad", "version", "aliasing", "raised", "not raised", "error type", "error text",
-    "warnings", "type", "partial effect", "attribute", "crash", "hang", "memory",
+    "requires_grad", "is_leaf", "grad_fn", "graph", "grad", "retains_grad", "version", "aliasing", "raised",
+    "not raised", "error type", "error text", "warnings", "type", "partial effect", "attribute", "crash", "hang", "memory",
 )  # fmt: skip
 DTYPES = (
     "bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64",

@@ -81,7 +81,9 @@ def test_one_attribute_is_one_aspect(aspect):
 
 
 def test_every_field_of_a_tensor_is_compared():
-    compared = {name for name, _ in ASPECT_FIELDS} | {"values", "grad", "storage", "undefined", "device"}
+    compared = {name for name, _ in ASPECT_FIELDS} | {
+        "values", "grad", "graph", "storage", "undefined", "device",
+    }  # fmt: skip
     assert compared == set(TensorFact._fields)
 
 

@@ -110,11 +110,11 @@ def test_following_a_file(torch_cpu, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"schema": 1, "record": "tr', "line 1: truncated"),
+        ('{"schema": 2, "record": "tr', "line 1: truncated"),
         ("nonsense\n", "line 1: not JSON"),
         ('\n{"record": "run"}\n', "line 2: not a trace record"),
-        ('{"schema": 7, "record": "trace"}\n', "line 1: trace of schema 7; this version reads schema 1"),
-        ('{"schema": 1, "record": "trace"}\n', "line 1: trace record without the key 'facts'"),
+        ('{"schema": 7, "record": "trace"}\n', "line 1: trace of schema 7; this version reads schema 2"),
+        ('{"schema": 2, "record": "trace"}\n', "line 1: trace record without the key 'facts'"),
     ],
 )
 def test_a_malformed_line_is_named(tmp_path, content, message):
@@ -153,7 +153,7 @@ def test_a_missing_file(tmp_path):
 )
 def test_every_malformed_record_is_one_kind_of_error(change):
     good = {
-        "schema": 1,
+        "schema": 2,
         "record": "trace",
         "program": "",
         "backend": "b",

@@ -96,7 +96,9 @@ class Node:
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
-        """The nodes that receive this node's gradients."""
+        """The nodes that receive this node's gradients. Of what has no derivative, torch notes only those that there are."""
+        if type(self).__name__ == "NotImplemented":
+            return tuple(edge for edge in self.next_edges if edge is not None)
         return tuple(edge if edge is not None else (None, 0) for edge in self.next_edges)
 
     def apply(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:

@@ -183,18 +183,19 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     if not tensors:
         _copy_to(result, value)
         return
-    F._index_put_(result, tensors, _without_leading_ones(value))
+    sizes = _without_leading_ones(value._sizes)
+    F._index_put_(result, tensors, value if sizes == value._sizes else value.view(sizes))
 
 
 def _type_name(value: Any) -> str:
     return "numpy.ndarray" if isinstance(value, np.ndarray) else type(value).__name__
 
 
-def _without_leading_ones(value: Tensor) -> Tensor:
+def _without_leading_ones(sizes: tuple[int, ...]) -> tuple[int, ...]:
     lead = 0
-    while lead < len(value._sizes) and value._sizes[lead] == 1:
+    while lead < len(sizes) and sizes[lead] == 1:
         lead += 1
-    return value.view(value._sizes[lead:]) if lead else value
+    return sizes[lead:]
 
 
 def _copy_to(target: Tensor, value: Tensor) -> None:
@@ -203,7 +204,10 @@ def _copy_to(target: Tensor, value: Tensor) -> None:
     elif not value._sizes:
         target.fill_(value)
     else:
-        target.copy_(_without_leading_ones(value).expand(target._sizes))
+        part = value.view(
+            _without_leading_ones(value._sizes)
+        )  # a node of the graph also where there is none to leave out
+        target.copy_(part if part._sizes == target._sizes else part.expand(target._sizes))
 
 
 F.getitem = getitem

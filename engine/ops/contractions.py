@@ -231,7 +231,7 @@ def _tensordot(input: Any, other: Any, dims_self: Any, dims_other: Any) -> Any:
     a, b = a.permute(free_a + first), b.permute(second + free_b)
     if rows == columns == 1:
         if a.is_contiguous() and b.is_contiguous():
-            return a.reshape(common).dot(b.reshape(common)).view(sizes)
+            return a.flatten().dot(b.flatten()).view(sizes)
         return (a.squeeze() * b.squeeze()).sum(dtype=input.dtype).view(sizes)
     return a.reshape(rows, common).mm(b.reshape(common, columns)).view(sizes)
 
