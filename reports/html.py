@@ -38,7 +38,7 @@ def render(records_paths: PathLike | Iterable[PathLike]) -> str:
 def render_merged(merged: Merged) -> str:
     """The report about a summary, as HTML text."""
     page = view.page(merged)
-    style, script = _asset("style.css"), _asset("report.js")
+    style, script = f"{_asset('style.css')}\n{_asset('graph.css')}", _asset("report.js")
     return _template().render(
         page=page,
         merged=page.merged,

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.records import Malformed, Record, RecordError, Run, parse
+from reports.fields import Malformed
+from reports.records import Record, RecordError, Run, parse
 
 PathLike = str | os.PathLike[str]
 

@@ -11,7 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
+
+from reports.fields import Fields, Malformed, every, is_integer
+from reports.graphs import Graphs, parse_graphs
 
 SCHEMA = 1
 TIERS = ("documented", "incidental", "reference", "range", "rounding")
@@ -29,10 +32,6 @@ class RecordError(ReportError):
     def __init__(self, path: str, line: int, message: str) -> None:
         self.path, self.line, self.message = path, line, message
         super().__init__(f"{path}, line {line}: {message}" if line else f"{path}: {message}")
-
-
-class Malformed(ValueError):
-    """A line is not a record; `load` adds the file and the line number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +75,7 @@ class Discrepancy:
     ledger: str | None
     consequences: int
     side: str | None = None  # which is off: one of SIDES
+    graphs: Graphs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,70 +160,11 @@ class End:
 Record = Run | Program | Finding | Ledger | End
 
 
-class Fields:
-    """Typed access to one JSON object; every method raises `Malformed` naming the field."""
-
-    def __init__(self, raw: Any, what: str) -> None:
-        if not isinstance(raw, dict):
-            raise Malformed(f"{what} is {_kind(raw)}, but should be an object")
-        self.raw, self.what = raw, what
-
-    def wrong(self, key: str, should_be: str) -> NoReturn:
-        if key not in self.raw:
-            raise Malformed(f'{self.what} has no "{key}"')
-        raise Malformed(f'"{key}" of {self.what} is {_kind(self.raw[key])}, but should be {should_be}')
-
-    def get(self, key: str, test: Callable[[Any], bool], should_be: str) -> Any:
-        if key not in self.raw or not test(self.raw[key]):
-            self.wrong(key, should_be)
-        return self.raw[key]
-
-    def text(self, key: str) -> str:
-        return self.get(key, _is_text, "a string")
-
-    def optional_text(self, key: str) -> str | None:
-        return None if self.raw.get(key) is None else self.text(key)
-
-    def integer(self, key: str) -> int:
-        return self.get(key, _is_integer, "an integer")
-
-    def count(self, key: str) -> int:
-        return self.get(key, _is_count, "a count (an integer from 0)")
-
-    def flag(self, key: str) -> bool:
-        return self.get(key, lambda value: isinstance(value, bool), "true or false")
-
-    def number(self, key: str) -> float:
-        return float(self.get(key, _is_number, "a number of at most 64 bits"))
-
-    def optional_number(self, key: str) -> float | None:
-        return None if self.raw.get(key) is None else self.number(key)
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        return tuple(self.get(key, _all(_is_text), "a list of strings"))
-
-    def counts(self, key: str) -> dict[str, int]:
-        return self.get(key, _values(_is_count), "an object of counts")
-
-    def names(self, key: str, *, optional: bool = False) -> dict[str, str]:
-        if optional and self.raw.get(key) is None:
-            return {}
-        return self.get(key, _values(_is_text), "an object of strings")
-
-    def items(self, key: str) -> list[Any]:
-        return self.get(key, lambda value: isinstance(value, list), "a list")
-
-    def object(self, key: str, *, optional: bool = False) -> Fields:
-        if optional and self.raw.get(key) is None:
-            return Fields({}, f'"{key}"')
-        return Fields(self.get(key, lambda value: isinstance(value, dict), "an object"), f'"{key}"')
-
-
 def parse(raw: Any) -> Record:
     """One parsed JSON value -> its record. Raises `Malformed`."""
     fields = Fields(raw, "the line")
     schema = fields.raw.get("schema")
-    if not _is_integer(schema):
+    if not is_integer(schema):
         fields.wrong("schema", "an integer")
     if schema != SCHEMA:
         raise Malformed(f"schema {schema} is unknown; this version reads schema {SCHEMA}")
@@ -299,12 +240,13 @@ def parse_discrepancy(raw: Any, what: str = "a discrepancy") -> Discrepancy:
         side=None
         if fields.raw.get("side") is None
         else fields.get("side", SIDES.__contains__, "one of " + ", ".join(SIDES)),
+        graphs=None if fields.raw.get("graphs") is None else parse_graphs(fields.object("graphs")),
     )
 
 
 def parse_numeric(fields: Fields) -> Numeric:
     index = [] if fields.raw.get("index") is None else fields.items("index")
-    if not _all(_is_integer)(index):
+    if not every(is_integer)(index):
         fields.wrong("index", "a list of integers")
     return Numeric(
         elements=fields.count("elements"),
@@ -357,41 +299,6 @@ PARSERS: dict[str, Callable[[Fields], Record]] = {
     "ledger": parse_ledger,
     "end": parse_end,
 }
-
-
-def _kind(value: Any) -> str:
-    """The JSON name of a value's type, for messages: never the value itself, which may be long or hostile."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    names = {int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
-    return names.get(type(value), "a value")
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_integer(value: Any) -> bool:
-    """64 bits are enough for every field, and a number of thousands of digits cannot be printed."""
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**64
-
-
-def _is_count(value: Any) -> bool:
-    return _is_integer(value) and value >= 0
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, float) or _is_integer(value)
-
-
-def _all(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(test(item) for item in value)
-
-
-def _values(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, dict) and all(test(item) for item in value.values())
 
 
 def _plain(value: Any) -> str:

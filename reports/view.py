@@ -6,6 +6,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
+from reports.graph_svg import draw
 from reports.matrices import Matrix, aspect_matrix, dtype_matrix, dtype_order
 from reports.merge import family_of
 from reports.summaries import CandidateSummary, FindingSummary, LedgerSummary, Merged
@@ -33,6 +36,7 @@ class Card:
     lines: tuple[tuple[str, bool], ...]
     got: tuple[tuple[str, bool], ...]
     should_be: tuple[tuple[str, bool], ...]
+    graphs: tuple[tuple[str, str, Markup | None], ...]  # heading, whose, drawing
     numbers: tuple[tuple[str, str], ...]
     environment: tuple[tuple[str, str], ...]
     reproduction: str
@@ -181,6 +185,7 @@ def card(finding: FindingSummary, is_open: bool) -> Card:
         lines=tuple((text, number == shown.line) for number, text in enumerate(program, 1)),
         got=segments(got, should_be),
         should_be=segments(should_be, got),
+        graphs=drawn(finding),
         numbers=numbers(finding),
         environment=environment(finding),
         reproduction=clip(finding.reproduction or fallback(shown.reduced)),
@@ -191,6 +196,20 @@ def card(finding: FindingSummary, is_open: bool) -> Card:
 def fallback(program: str) -> str:
     """For a finding whose record was lost: the program with what its free names stand for."""
     return f"import numpy as np\nimport torch\nfrom math import inf, nan\n\n{program}"
+
+
+def drawn(finding: FindingSummary) -> tuple[tuple[str, str, Markup | None], ...]:
+    """The graphs of both sides; None for a drawing where there is no graph. The same graph is drawn once."""
+    graphs = finding.shown.graphs
+    if graphs is None or not (graphs.got or graphs.should_be):
+        return ()
+    sides = [("Got", finding.candidate, graphs.got), ("Should be", finding.run.reference, graphs.should_be)]
+    if graphs.got == graphs.should_be:
+        sides = [("Both", f"{finding.candidate}, {finding.run.reference}", graphs.got)]
+    return tuple(
+        (heading, whose, draw(nodes, f"Graph of {graphs.name} on {whose}") if nodes else None)
+        for heading, whose, nodes in sides
+    )
 
 
 def numbers(finding: FindingSummary) -> tuple[tuple[str, str], ...]:

@@ -76,7 +76,10 @@ VARIANTS = [
                  "reference_ulp": 0.5, "spread_ulp": 2.25, "runs": 8, "truth": "wide", "side": "candidate"},
      "reduced": "x = torch.tensor([1.0]).exp()\n", "statement_text": "x = torch.tensor([1.0]).exp()"},
     {"aspect": "grad_fn", "tier": "incidental", "op": "matmul", "fingerprint": "grad_fn:matmul:2b2b", "numeric": None,
-     "got": "MmBackward0", "should_be": "MvBackward0", "dtypes": ["float64"]},
+     "got": "MmBackward0", "should_be": "MvBackward0", "dtypes": ["float64"], "graphs": {"name": "y", "got": [
+         {"name": "AddBackward0", "leaf": False, "edges": [[1, 0], None], "differs": False},
+         {"name": "MmBackward0", "leaf": False, "edges": [[2, 1], None], "differs": True},
+         {"name": "x", "leaf": True, "edges": [], "differs": False}], "should_be": []}},
     {"aspect": "grad.strides", "op": "backward", "got": "(1, 2)", "should_be": "(2, 1)", "numeric": None,
      "fingerprint": "grad.strides:backward:4f4f", "dtypes": ["float64"], "candidate": "thirdlib"},
 ]  # fmt: skip
