@@ -270,6 +270,7 @@ _HISTORY = frozenset(
         "version",
         "warnings",
         "raised",
+        "not raised",
         "aliasing",
     )
 )
@@ -295,7 +296,7 @@ class Form:
         """Those of the backend, less what the form leaves open."""
         return replace(
             of,
-            lacks_aspects=of.lacks_aspects | self.lacks_aspects,
+            lacks_aspects=of.lacks_aspects | self.lacks_aspects | {"graph"},  # 2 * x is recorded as x * 2
             lacks_ops=of.lacks_ops | self.lacks_ops,
             lacks_errors=self.valid,
             incidental=False,

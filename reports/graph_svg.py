@@ -20,6 +20,7 @@ from reports.text import clip, visible
 TEMPLATES = Path(__file__).parent / "templates"
 CHARACTER, HEIGHT, PAD = 7.25, 26.0, 11.0  # of a node: the width of a letter of its name, and around it
 GAP, RISE = 22.0, 42.0  # between nodes of one layer, and between layers
+BESIDE = 68.0  # room for the number of an output beside the tip of an edge
 LONGEST = 40  # letters of a name that are shown
 SWEEPS = 6
 
@@ -53,6 +54,12 @@ def draw(nodes: Sequence[GraphNode], title: str, *, alone: bool = False) -> Mark
     places = [place for layer in layers for place in layer]
     left = min(place.x - place.width / 2 for place in places) - PAD
     right = max(place.x + place.width / 2 for place in places) + PAD
+    for place in places:  # what is written beside the tip of an edge
+        for edge in place.node.edges if place.node else ():
+            if edge and edge[1]:
+                target = next(other for other in places if other.node is nodes[edge[0]])
+                left = min(left, target.x - 0.3 * target.width - BESIDE)
+                right = max(right, target.x + 0.3 * target.width + BESIDE)
     bottom = (len(layers) - 1) * (HEIGHT + RISE) + HEIGHT + PAD
     stubs = [place for place in layers[-1] if place.node and None in place.node.edges]
     width, height = right - left, bottom + PAD + (RISE / 2 if stubs else 0)
