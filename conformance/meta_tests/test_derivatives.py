@@ -38,7 +38,6 @@ WRONG = {
     "cholesky_inverse": "the half of the factor that is not read has a gradient, too",
     "cholesky_solve": "the half of the factor that is not read has a gradient, too",
     "normal": "what is drawn is taken for constant",
-    "ldexp": "two to the power of a negative integer is an integer there, and so zero",
 }
 POSITIVE = {"polar"}
 """Operations of which an operand is an absolute value."""

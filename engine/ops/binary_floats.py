@@ -69,11 +69,17 @@ def _ldexp(input: Tensor, other: Tensor) -> Result:
     return Result(values, layout.pointwise_strides([t._layout[:2] for t in (input, other)], shape))
 
 
+def _power_of_two(other: Tensor, like: Tensor) -> Tensor:
+    """2**other: of integers, too, a float, as it is in the operation itself."""
+    integer = other.dtype.category < FLOAT
+    return F.pow(F.full((), 2.0, dtype=like.dtype) if integer else 2, other)
+
+
 op(
     "ldexp(Tensor input, Tensor other)", kind=GENERAL, kernel=_ldexp, family="pointwise", forms=EVERY,
     memory="internal partial", before_out=_ldexp_out,
     derivatives={
-        "input": lambda grad, other: grad * conj(F.pow(2, other)),
+        "input": lambda grad, other: grad * conj(_power_of_two(other, grad)),
         "other": lambda grad, result: grad * conj(result) * math.log(2),
     },
 )  # fmt: skip
