@@ -67,10 +67,11 @@ class Verdicts:
         inexact = question.dtype in FORMATS or question.dtype in COMPONENTS
         if truth is None or question.exact or not inexact:
             return False
+        allowed = self.reruns.wide[question.path].allowed(truth.elements)  # type: ignore[arg-type]
         for count in (0, 1, 2, 4):
             others = [_comparable(run.get(question.path), question) for run in self.reruns.perturbed(count)]
             known = [seen.elements for seen in others if seen is not None]
-            if _Weighed(question, truth.elements, known).aspect(False) == AGREE:
+            if _Weighed(question, truth.elements, known, allowed).aspect(False) == AGREE:
                 return True
         return False
 

@@ -13,6 +13,8 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
+from engine.autograd.function import Error
+from engine.autograd.modes import _State
 from engine.dtypes import BOOL, COMPLEX, FLOAT
 from engine.ops.gathering import _at_least_1d, _scatter_places, _source_part
 from engine.ops.places import APART, BOTH, INDEX_DTYPES, OUT_DTYPE, require_real_if_recorded
@@ -164,8 +166,13 @@ def _check_vector(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Non
 # ----------------------------------------------------------------------------------------------------------- derivatives
 
 
+_TWICE = "{0}(): Double backward is unsupported for {1} when >1 zeros in {1} are scattered to the same position in self"
+
+
 class _Scatter:
     """The moves of a reduction at an index for every element."""
+
+    second_order = _TWICE.format("scatter_reduce", "src")
 
     reduce = staticmethod(lambda x, *rest: x.scatter_reduce(*rest[:4], include_self=rest[4]))
     read = staticmethod(lambda x, dim, index: x.gather(dim, index))
@@ -175,6 +182,8 @@ class _Scatter:
 
 class _Rows:
     """The moves of a reduction of slices."""
+
+    second_order = _TWICE.format("index_reduce", "source")
 
     reduce = staticmethod(lambda x, *rest: x.index_reduce(*rest[:4], include_self=rest[4]))
     read = staticmethod(lambda x, dim, index: x.index_select(dim, index))
@@ -215,7 +224,7 @@ def _of_extremum(
 def _of_product(
     by: Any, grad: Any, input: Any, dim: int, index: Any, source: Any, include_self: bool, result: Any
 ) -> tuple[Any, Any]:  # fmt: skip
-    """Where a factor is zero the product of the others is made without it."""
+    """Where a factor is zero the product of the others is made without it; where several are, once but not twice."""
     filled = input.masked_fill(input == 0, 1)
     of_input = grad * by.reduce(filled, dim, index, source, "prod", include_self) / filled
     zero = source == 0
@@ -227,6 +236,10 @@ def _of_product(
         by.read(grad * others, dim, index),
         by.read(grad * result, dim, index) / source.masked_fill(zero, 1),
     )
+    if _State.grad and of_source.requires_grad and bool((zeros > 1).any()):
+        refused = of_source.detach()
+        Error(by.second_order, [of_source]).add_output(refused)
+        return of_input, refused
     return of_input, of_source
 
 
