@@ -271,7 +271,9 @@ class _Found:
         """What a gradient would reach. Where nodes have other names, so has what is computed from them."""
         if got.graph is None or want.graph is None:
             return  # there is no `grad_fn`, which is an aspect of its own, or a library does not show edges
-        if graphs.is_documented(got.graph, want.graph):
+        if any(map(is_transform, self.context.calls)):  # what is recorded there is nowhere stated
+            self.add(prefix + "graph", name, got.graph, want.graph, tier=INCIDENTAL)
+        elif graphs.is_documented(got.graph, want.graph):
             self.add(prefix + "graph", name, got.graph, want.graph, tier=DOCUMENTED)
         elif got.grad_fn == want.grad_fn and not self.context.ignore(name, INNER_GRAPH):
             self.add(prefix + "graph", name, got.graph, want.graph, tier=INCIDENTAL)

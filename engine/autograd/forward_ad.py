@@ -22,8 +22,11 @@ class UnpackedDualTensor(NamedTuple):
     tangent: Tensor | None
 
 
-class Identity(Node):
-    """The history of a dual tensor's primal."""
+class CppFunction(Node):
+    """The history of a dual tensor's primal, an identity. In torch such nodes have no Python class of their own."""
+
+    def name(self) -> str:
+        return "torch::autograd::Identity"
 
     def apply(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
         return grads
@@ -127,7 +130,7 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     with at(None if top is None else top.below):
         primal = tensor.view_as(tensor)
     if primal._grad_fn is not None:
-        node = Identity([gradient_edge(tensor)])
+        node = CppFunction([gradient_edge(tensor)])
         node.add_output(primal)
     if top is None or level or _State.inference:
         return UnpackedDualTensor(primal, None)

@@ -26,9 +26,7 @@ Edge = tuple["Node", int]
 
 _sequence = itertools.count()
 
-_CPP_NAMED = frozenset(
-    ("AccumulateGrad", "CopyBackwards", "CopySlices", "Error", "Identity", "NotImplemented")
-)
+_CPP_NAMED = frozenset(("AccumulateGrad", "CopyBackwards", "CopySlices", "Error", "NotImplemented"))
 """Nodes that torch wrote by hand, whose names show their C++ namespace."""
 
 BACKWARD_TWICE = (

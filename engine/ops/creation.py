@@ -14,7 +14,7 @@ import numpy as np
 from engine import dtypes, layout
 from engine import functions as F
 from engine.autograd.modes import is_grad_enabled
-from engine.casts import checked_number
+from engine.casts import checked_number, scalar_number
 from engine.dtypes import dtype
 from engine.ops.memory import strides_for
 from engine.registry import COMPOSITE, POINTWISE, op
@@ -88,7 +88,7 @@ def undefined(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None
 
 def filled(sizes: layout.Shape, value: Any, d: dtype, strides: layout.Shape | None = None) -> Tensor:
     """A tensor with one value everywhere. Raises RuntimeError where the dtype cannot hold it."""
-    number = checked_number(value, d)
+    number = checked_number(value, d) if sizes else scalar_number(value, d)
     tensor = blank(sizes, d, strides)
     tensor._array()[...] = number
     return tensor

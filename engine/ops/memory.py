@@ -9,7 +9,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.casts import cast, checked_number
+from engine.casts import cast, checked_number, scalar_number
 from engine.dtypes import dtype
 from engine.registry import COMPOSITE, GENERAL, MUTATION, VIEW, op
 from engine.results import Geometry, Result
@@ -108,7 +108,7 @@ def _fill(input: Tensor, value: Any) -> np.ndarray | Result:
             warn_of_lost_imaginary(value, input.dtype)
         filler, lost = cast(value._array(), input.dtype, value.dtype)
         return Result(filler, None, None if lost is None else np.broadcast_to(lost, input._sizes))
-    return checked_number(value, input.dtype)
+    return checked_number(value, input.dtype) if input._sizes else scalar_number(value, input.dtype)
 
 
 op(
