@@ -337,7 +337,7 @@ def families() -> dict[str, str]:
     """Operation -> family, for every operation that the language has."""
     from strategies.program import vocabulary
 
-    names = {*vocabulary.METHODS, *(name.partition(".")[2] for name in vocabulary.FUNCTIONS)}
+    names = {*vocabulary.METHODS, *(name.removeprefix("torch.") for name in vocabulary.FUNCTIONS)}
     table = {
         opnames.canonical_op(name): family_of(name) for name in sorted(names) if not name.startswith("np.")
     }
