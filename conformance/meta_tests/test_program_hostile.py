@@ -336,6 +336,11 @@ job = json.load(sys.stdin)
 if job["torch"]:
     import torch
     torch.set_num_threads(1)
+    for transform in (torch.func.jacrev, torch.func.jacfwd, torch.func.hessian, torch.vmap, torch.func.grad):
+        with warnings.catch_warnings():  # transforms import hundreds of modules at their first use
+            warnings.simplefilter("ignore")
+            torch.func.vjp(transform(lambda a: (a * a).sum()), torch.ones(2))
+    torch.autograd.functional.hessian(lambda a: (a * a).sum(), torch.ones(2), vectorize=True)
     homes = tuple(module.__file__.rsplit("/", 1)[0] + "/" for module in (torch, np))
 else:
     class Torch:
