@@ -107,25 +107,24 @@ def fingerprint(discrepancy: Any, calls: Iterable[str]) -> str:
     said = complaint(discrepancy)
     if is_unnoticed(discrepancy):
         relating = [call for call in calls if opnames.canonical_op(call) != discrepancy.op]
-        parts = (discrepancy.candidate, "aliasing", "", *canonical_ops(relating))
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
-    parts = (
-        discrepancy.candidate,
-        core_aspect(discrepancy.aspect),
-        direction(discrepancy),
-        *(canonical_ops(calls, keep=discrepancy.op) if said is None else (said,)),
-    )
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+        cause = ("aliasing", "", *canonical_ops(relating))
+    elif said is not None:
+        cause = (core_aspect(discrepancy.aspect), direction(discrepancy), said)
+    else:
+        ops = canonical_ops(calls, keep=discrepancy.op)
+        cause = (core_aspect(discrepancy.aspect), direction(discrepancy), *ops)
+    return hashlib.sha256("\n".join((discrepancy.candidate, *cause)).encode()).hexdigest()[:12]
 
 
 def cause_op(discrepancy: Any, calls: Iterable[str]) -> str:
     """The operation that the reduced program is about: of a gradient, the one operation that is differentiated."""
+    ops = canonical_ops(calls)
     if is_unnoticed(discrepancy):
-        others = [op for op in canonical_ops(calls) if op != discrepancy.op]
-        return others[0] if len(others) == 1 else discrepancy.op
-    if SPELLINGS.get(discrepancy.op, discrepancy.op) != "backward":
+        others = [op for op in ops if op != discrepancy.op]
+    elif SPELLINGS.get(discrepancy.op, discrepancy.op) == "backward":
+        others = [op for op in ops if not op.startswith(("backward", "attr.", "setattr."))]
+    else:
         return discrepancy.op
-    others = [op for op in canonical_ops(calls) if not op.startswith(("backward", "attr.", "setattr."))]
     return others[0] if len(others) == 1 else discrepancy.op
 
 

@@ -185,13 +185,12 @@ def judge(
         else:
             _alone(state, flat[got.statement], got, None)
             got = next(steps, None)
+    compared = [want for _, got, want in state.history if got is not None and want is not None]
     verdict = Verdict(
         name,
         tuple(_with_consequences(state)),
-        facts=sum(
-            map(count_facts, (want for _, got, want in state.history if got is not None and want is not None))
-        ),
-        floats=count_floats([want for _, got, want in state.history if got is not None and want is not None]),
+        facts=sum(map(count_facts, compared)),
+        floats=count_floats(compared),
         undecided=state.undecided,
         raised=sum(step.raised is not None for step in reference),
         steps=len(reference),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-__all__ = ["addresses", "char_arrays", "join", "read_memory", "view_memory"]
+__all__ = ["addresses", "block", "join", "view_memory"]
 
 _RAW = {size: np.dtype(f"V{size}") for size in (1, 2, 4, 8, 16)}
 
@@ -24,39 +23,21 @@ class _CharArrays(dict[int, Any]):
         return kind
 
 
-char_arrays = _CharArrays()
+_char_arrays = _CharArrays()
 
 
-def read_memory(
-    start: int,
-    extent: int,
-    shape: tuple[int, ...],
-    strides: tuple[int, ...],
-    offset: int,
-    size: int,
-    contiguous: bool,
-) -> bytes:
-    """The bytes in row-major order of elements of `size` bytes in the `extent` bytes at `start`.
-
-    Raises ValueError where the elements do not lie within.
-    """
-    if contiguous:
-        return _block(start, extent, offset * size, math.prod(shape) * size)
-    return view_memory(start, extent, shape, strides, offset, size).tobytes()
-
-
-def _block(start: int, extent: int, skip: int, count: int) -> bytes:
-    """`count` bytes that follow the first `skip` of the `extent` bytes at `start`."""
+def block(start: int, extent: int, skip: int, count: int) -> bytes:
+    """`count` bytes that follow the first `skip` of the `extent` bytes at `start`. Raises ValueError where they are not there."""
     if skip + count > extent:
         raise ValueError(f"{skip + count} bytes in a storage of {extent}")
-    return char_arrays[count].from_address(start + skip).raw
+    return _char_arrays[count].from_address(start + skip).raw
 
 
 def view_memory(
     start: int, extent: int, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, size: int
 ) -> np.ndarray[Any, Any]:
     """The same memory as an array of opaque elements of `size` bytes, which can be assigned to."""
-    buffer: Any = char_arrays[extent].from_address(start)
+    buffer: Any = _char_arrays[extent].from_address(start)
     return np.ndarray(shape, _RAW[size], buffer, offset * size, tuple(stride * size for stride in strides))
 
 

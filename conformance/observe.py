@@ -22,7 +22,7 @@ from conformance import graphs
 from conformance.backends import Backend
 from conformance.capabilities import DTYPES
 from conformance.facts import ArrayFact, Fact, PlainFact, Raised, SequenceFact, TensorFact
-from conformance.memory import addresses, char_arrays, join, read_memory, view_memory
+from conformance.memory import addresses, block, join, view_memory
 
 __all__ = ["Observer", "raised"]
 
@@ -233,26 +233,17 @@ class Observer:
             if count:
                 memory = t.untyped_storage()
                 start, extent = memory.data_ptr(), memory.nbytes()
-                if self._spans:
-                    storage = self._class(start, extent)
-                else:
-                    classes = self._classes
-                    storage = classes.setdefault(start, len(classes))
+                storage = self._class(start, extent)
                 if self._may_be_lazy and (t.is_neg() or (its_dtype in self._complex and t.is_conj())):
                     values = self._values(t.detach().resolve_conj().resolve_neg())
                 elif contiguous:
-                    skip, length = offset * size, count * size
-                    if skip + length > extent:
-                        raise ValueError  # `_block` says which
-                    values = char_arrays[length].from_address(start + skip).raw
+                    values = block(start, extent, offset * size, count * size)
                 else:
                     values = view_memory(start, extent, shape, strides, offset, size).tobytes()
             grad = t.grad if is_leaf or retains else None
             if grad is not None:
                 grad = None if depth >= MAX_DEPTH else self._tensor(grad, f"{key}.grad", depth + 1)
-            undefined = None
-            if self._undefined is not None and (mask := self._undefined(t)) is not None:
-                undefined = _mask_bytes(mask)
+            undefined = None if self._undefined is None else _mask_bytes(self._undefined(t))
             node = _NO_NODE if grad_fn is None else self._node(grad_fn, key)
             layout = (dtype, shape, strides, offset, contiguous, values)
             flags = (requires_grad, is_leaf, node[1], retains, version - entry[1], storage, "cpu")
@@ -282,7 +273,7 @@ class Observer:
             read(lambda: self._devices[t.device]),
             read(lambda: self._grad(t, key, depth)) if is_leaf is True or retains is True else None,
             None if self._undefined is None else read(lambda: _mask_bytes(self._undefined(t))),
-            self._graph(t, key),
+            self._nodes_now.get(key, _NO_NODE)[2],  # which reading grad_fn has noted
         )
 
     # --- nodes ---
@@ -302,12 +293,6 @@ class Observer:
     def _node_of(self, t: Any, key: str) -> _Node:
         grad_fn = t.grad_fn
         return _NO_NODE if grad_fn is None else self._node(grad_fn, key)
-
-    def _graph(self, t: Any, key: str) -> str | None:
-        try:
-            return self._node_of(t, key)[2]
-        except Exception:
-            return None  # `grad_fn` says why
 
     def _labels(self) -> dict[int, str]:
         """The names of what is live by its `id`, the first of several."""
@@ -352,7 +337,8 @@ class Observer:
             host = t if str(t.device) == "cpu" else t.detach().cpu()
             memory, (_, size) = host.untyped_storage(), self._dtypes[host.dtype]
             shape, strides, offset = tuple(host.shape), tuple(host.stride()), host.storage_offset()
-            return read_memory(memory.data_ptr(), memory.nbytes(), shape, strides, offset, size, False)
+            start, extent = memory.data_ptr(), memory.nbytes()
+            return view_memory(start, extent, shape, strides, offset, size).tobytes()
         copy = t.detach().clone()  # not t itself: numpy() has side effects on the tensor's storage
         if hasattr(copy, "cpu"):
             copy = copy.cpu()

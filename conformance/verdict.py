@@ -69,9 +69,8 @@ class Verdicts:
             return False
         allowed = self.reruns.wide[question.path].allowed(truth.elements)  # type: ignore[arg-type]
         for count in (0, 1, 2, 4):
-            others = [_comparable(run.get(question.path), question) for run in self.reruns.perturbed(count)]
-            known = [seen.elements for seen in others if seen is not None]
-            if _Weighed(question, truth.elements, known, allowed).aspect(False) == AGREE:
+            others = _elements([run.get(question.path) for run in self.reruns.perturbed(count)], question)
+            if _Weighed(question, truth.elements, others, allowed).aspect(False) == AGREE:
                 return True
         return False
 
@@ -86,7 +85,7 @@ class Verdicts:
         moments = [run.get(question.path) for run in self.reruns.all(count)]
         if len(moments) <= FEW and not question.exact:  # they take too long
             return UNDECIDED, question.number
-        others = [seen.elements for at in moments[1:] if (seen := _comparable(at, question)) is not None]
+        others = _elements(moments[1:], question)
         if len(others) < len(moments) - 1 and not question.exact:
             return UNDECIDED, question.number
         if question.dtype not in FORMATS and question.dtype not in COMPONENTS:
@@ -116,6 +115,11 @@ class Verdicts:
         ):  # the truth may be what is wrong, where the engine is judged
             aspect = VALUES
         return aspect, replace(number, side=side)
+
+
+def _elements(moments: list[Moment | None], question: Question) -> list[Any]:
+    """What those reruns have for the name that have something to compare."""
+    return [seen.elements for at in moments if (seen := _comparable(at, question)) is not None]
 
 
 def _comparable(at: Moment | None, question: Question) -> Seen | None:
