@@ -19,6 +19,7 @@ from conformance.showing import Elements, show, show_raised
 from conformance.tiers import (
     DOCUMENTED,
     EITHER_ZERO,
+    GRAPH,
     INCIDENTAL,
     INNER_GRAPH,
     LAYOUT,
@@ -79,16 +80,15 @@ def same(got: Step, want: Step) -> bool:
 def tier_of(aspect: str, context: Context, got: Any = None, want: Any = None) -> str:
     """The tier of a difference; `got` and `want` are the two values of the aspect where they matter."""
     base = aspect.removeprefix("grad.")
-    tier = TIERS.get(base, (DOCUMENTED, ""))[0]
-    if base in LAYOUT and any(is_autograd_grad(call) or is_transform(call) for call in context.calls):
+    transform = any(map(is_transform, context.calls))
+    if base in LAYOUT and (transform or any(map(is_autograd_grad, context.calls))):
         return INCIDENTAL
-    if base == "grad_fn" and got is not None and want is not None and any(map(is_transform, context.calls)):
-        return (
-            INCIDENTAL  # the operations of the function that is transformed are not those that are recorded
-        )
-    if base == "grad_fn" and (got is None or want is None or names_call(want, context.calls)):
-        return DOCUMENTED
-    return tier
+    if base in GRAPH and got is not None and want is not None:
+        if transform:  # nothing states what it records: operations of its own, not those of its function
+            return INCIDENTAL
+        documented = graphs.is_documented(got, want) if base == "graph" else names_call(want, context.calls)
+        return DOCUMENTED if documented else INCIDENTAL
+    return DOCUMENTED if base in GRAPH else TIERS.get(base, (DOCUMENTED, ""))[0]
 
 
 def names_call(grad_fn: Any, calls: Iterable[str]) -> bool:
@@ -271,12 +271,10 @@ class _Found:
         """What a gradient would reach. Where nodes have other names, so has what is computed from them."""
         if got.graph is None or want.graph is None:
             return  # there is no `grad_fn`, which is an aspect of its own, or a library does not show edges
-        if any(map(is_transform, self.context.calls)):  # what is recorded there is nowhere stated
-            self.add(prefix + "graph", name, got.graph, want.graph, tier=INCIDENTAL)
-        elif graphs.is_documented(got.graph, want.graph):
-            self.add(prefix + "graph", name, got.graph, want.graph, tier=DOCUMENTED)
-        elif got.grad_fn == want.grad_fn and not self.context.ignore(name, INNER_GRAPH):
-            self.add(prefix + "graph", name, got.graph, want.graph, tier=INCIDENTAL)
+        tier = tier_of("graph", self.context, got.graph, want.graph)
+        inner = got.grad_fn != want.grad_fn or self.context.ignore(name, INNER_GRAPH)
+        if tier == DOCUMENTED or not inner:
+            self.add(prefix + "graph", name, got.graph, want.graph, tier=tier)
 
     def strides(self, name: str, prefix: str, got: TensorFact, want: TensorFact) -> None:
         """Strides of dimensions of size 1, and of tensors without elements, address nothing."""

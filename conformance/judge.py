@@ -382,7 +382,7 @@ def _record(
     )
     state.consequences.append(0)
     for difference in (primary, *also):
-        _mute_after(state, difference, names, position)
+        _mute_after(state, difference, statement, position)
     if primary.tier == tiers.INCIDENTAL or aspect in tiers.TRANSIENT:
         return
     if any(map(opnames.draws_random, statement.calls)):
@@ -391,17 +391,19 @@ def _record(
         state.stopped = position
 
 
-def _mute_after(state: _State, difference: Difference, names: frozenset[str], position: int) -> None:
+def _mute_after(state: _State, difference: Difference, statement: Any, position: int) -> None:
     base = difference.aspect.removeprefix("grad.")
+    names = statement.reads | statement.writes
+    transform = any(map(opnames.is_transform, statement.calls))
     roots = frozenset({ROOT.split(difference.name)[0]} if difference.name else names)
     if base in tiers.TRANSIENT:
         return
     if difference.tier == tiers.INCIDENTAL and base in tiers.LAYOUT:
         state.mutes.append(_Mute(roots, tiers.LAYOUT, position))
-    elif difference.tier == tiers.INCIDENTAL and base == "grad_fn":
-        state.mutes.append(_Mute(roots, frozenset({"grad_fn", tiers.INNER_GRAPH}), position))
-    elif difference.tier == tiers.INCIDENTAL and base == "graph":
-        state.mutes.append(_Mute(roots, frozenset({tiers.INNER_GRAPH}), position))
+    elif difference.tier == tiers.INCIDENTAL and base in tiers.GRAPH:
+        # Where a transform recorded something else, other leaves may be behind whatever is computed from its result.
+        aspects = tiers.GRAPH if transform else frozenset({"grad_fn"}) & {base}
+        state.mutes.append(_Mute(roots, aspects | {tiers.INNER_GRAPH}, position))
     else:
         state.mutes.append(_Mute(roots, None, position))
 

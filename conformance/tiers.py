@@ -85,8 +85,10 @@ EITHER_ZERO = frozenset(
 LAYOUT = frozenset({"strides", "offset", "contiguity", "aliasing"})
 # How the nodes of a graph are called and composed, apart from its leaves: what is computed from such a tensor shows it again.
 INNER_GRAPH = "inner graph"
+# What is recorded of a tensor's history.
+GRAPH = frozenset({"grad_fn", "graph"})
 # What the graph of the differing tensor explains.
-ABOUT_GRAPHS = frozenset({"grad_fn", "graph", "requires_grad", "is_leaf"})
+ABOUT_GRAPHS = GRAPH | {"requires_grad", "is_leaf"}
 # Differences of an exception or a warning alone: no later state depends on them.
 TRANSIENT = frozenset({"error type", "error text", "warnings"})
 

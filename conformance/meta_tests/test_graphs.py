@@ -1,6 +1,7 @@
 """Graphs as texts: written, read, compared, and judged where nothing else tells two libraries apart."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -160,6 +161,23 @@ def test_what_is_composed_otherwise_may_still_lose_a_leaf_later():
     )
     _, found = examined(LEAVES + "z = torch.exp(x)\na = torch.add(z, y)", backend)
     assert [(item.tier, item.name) for item in found] == [("incidental", "z"), ("documented", "a")]
+
+
+def test_what_a_transform_records_is_incidental_there_and_in_what_is_computed_from_it():
+    def vjp(function, inputs, v, create_graph):
+        output, gradient = torch.autograd.functional.vjp(function, inputs, v, create_graph=create_graph)
+        return output, gradient.detach() * inputs
+
+    backend = candidate("another", autograd=SimpleNamespace(functional=SimpleNamespace(vjp=vjp)))
+    text = (
+        LEAVES + "z = torch.autograd.functional.vjp(lambda a: a * y, x, y, True)\na = z[1].neg()\nb = a.neg()"
+    )
+    _, found = examined(text, backend)
+    assert {(item.aspect, item.tier) for item in found} <= {
+        ("grad_fn", "incidental"),
+        ("graph", "incidental"),
+    }
+    assert [item.statement for item in found] == [2]
 
 
 def test_a_wrong_gradient_shows_the_graph_that_it_came_through():
