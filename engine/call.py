@@ -183,7 +183,7 @@ def _run_into(op: Op, values: list[Any], out: Any) -> Any:
         sloped = op.kind == COMPOSITE or (
             op.derivatives and any(d.category >= dtypes.FLOAT for d in op.accepts)
         )
-        _refuse_grad_with_out(op, [*tensors, *outs] if sloped else outs)
+        refuse_grad_with_out(op, [*tensors, *outs] if sloped else outs)
     if op.check is not None:
         op.check(values)
     if op.kind == COMPOSITE and op.before_out is not None:
@@ -200,7 +200,8 @@ def _run_into(op: Op, values: list[Any], out: Any) -> Any:
 _LOST = "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad."
 
 
-def _refuse_grad_with_out(op: Op, tensors: list[Tensor]) -> None:
+def refuse_grad_with_out(op: Op, tensors: list[Tensor]) -> None:
+    """Raise RuntimeError for operands and results that require grad, where the operation has no history with `out=`."""
     if op.out_grad == "refused" and _State.grad and any(map(_GRAD, tensors)):
         raise RuntimeError(op.refuses_as + _LOST)
 
@@ -252,7 +253,7 @@ def _run_composite_out(op: Op, values: list[Any], tensors: list[Tensor], out: An
     """The result of a composite is written into the given tensors."""
     result = op.kernel(*values)
     pairs = list(zip(out, result, strict=True)) if isinstance(result, tuple) else [(out, result)]
-    _refuse_grad_with_out(op, [t for pair in pairs for t in pair])
+    refuse_grad_with_out(op, [t for pair in pairs for t in pair])
     for target, value in pairs:
         if op.out_grad == "copied":
             require_out_dtype(op, value.dtype, target)

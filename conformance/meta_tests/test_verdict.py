@@ -95,6 +95,22 @@ def test_a_fault_of_the_engines_own_formula_is_not_put_down_to_the_reference():
     assert (found.aspect, found.tier, found.side) == ("grad.values", "documented", "open")
 
 
+DOUBLE = "x = torch.tensor([0.25, -1.75, 3.0], dtype=torch.float64)\ny = torch.exp(x)"
+
+
+@BOTH
+def test_the_side_of_float64_is_known_where_the_reference_has_the_digits_of_float32(follow):
+    for ulps, other, side in ((8, TORCH, "reference"), (8, candidate("faulty", exp=off_by(-9)), "both")):
+        (found,) = verdict(DOUBLE, other, as_reference(exp=off_by(ulps)), follow=follow).discrepancies
+        assert (found.aspect, found.tier, found.side) == ("values", "documented", side)
+
+
+def test_another_formula_of_float64_leaves_the_side_open():
+    reference = as_reference(exp=lambda x: torch.exp(x) * (1 + 8 * EPS))
+    (found,) = verdict(DOUBLE, TORCH, reference).discrepancies
+    assert (found.aspect, found.tier, found.side) == ("values", "documented", "open")
+
+
 def test_what_is_the_references_alone_is_counted_and_no_difference():
     tally = Tally()
     tally.add({"reference": 3}, [{"candidate": "c", "fingerprint": "f", "tier": "reference", "ledger": None}])

@@ -78,9 +78,7 @@ def run_backward(
                 if needed is not None and id(node) not in needed:
                     continue  # a single root that leads to no input: its hooks have run
                 if runs:
-                    _run_node(node, buffer, needed, accumulating, deliver)
-                    if not keep_graph:
-                        node.release()
+                    _run_node(node, buffer, needed, accumulating, deliver, keep_graph)
             for target, _ in filter(None, node.next_edges):
                 dependencies[id(target)] -= 1
                 if dependencies[id(target)] == 0 and (needed is None or id(target) in needed):
@@ -207,6 +205,7 @@ def _run_node(
     needed: set[int] | None,
     accumulating: set[int],
     deliver: Any,
+    keep_graph: bool,
 ) -> None:
     """Run one node between its hooks, and hand its gradients on to where they are wanted."""
     if node.pre_hooks:
@@ -232,6 +231,8 @@ def _run_node(
                 outputs.append(_validated(grad, edge[0], edge[1], node.name(), i))
     if node.post_hooks:
         outputs = _run_post_hooks(node, outputs, seen)
+    if not keep_graph:
+        node.release()
     if _State.anomaly and _State.check_nan:
         check_gradients(node, outputs)
     for edge, grad in zip(node.next_edges, outputs, strict=False):

@@ -23,7 +23,7 @@ from engine.autograd import grad
 from engine.autograd.modes import _State, enable_grad
 from engine.autograd.node import Node
 from engine.autograd.saved import SavedTensor
-from engine.call import _tensors, run
+from engine.call import _tensors, refuse_grad_with_out, run
 from engine.dtypes import FLOAT
 from engine.history import remade
 from engine.nodes import OpNode
@@ -37,6 +37,8 @@ _NOT_YET = (
 )
 WITHOUT = frozenset(("igamma", "igammac", "index_reduce", "unique", "set_"))
 """Operations that torch cannot differentiate forwards though it can backwards (or does not differentiate)."""
+WITHOUT_ANY = frozenset(("nonzero_static",))
+"""Operations of which torch does not even know that they have no derivative."""
 WITHOUT_IN_PLACE = frozenset(("acosh", "asinh", "atanh"))
 _CHECKS_PHASES = frozenset(("_linalg_svd",))
 _OTHER_NAMES = {"unique": "_unique2"}
@@ -184,6 +186,8 @@ class Level(Layer):
         outs = [] if out is None else list(out) if isinstance(out, (tuple, list)) else [out]
         if _State.inference or not any(self.tangent(t) is not None for t in (*tensors, *outs)):
             return super().run(op, values, inplace, out)
+        if out is not None:
+            refuse_grad_with_out(op, [*tensors, *outs])
         self._refuse(op, inplace, out)
         with at(self.below):
             if op.kind == VIEW:
@@ -207,7 +211,7 @@ class Level(Layer):
             raise NotImplementedError(
                 f"Trying to use forward AD with {name}_out that does not support it because it is an out= function"
             )
-        if op.node_name == "NotImplemented":
+        if op.node_name == "NotImplemented" or op.name in WITHOUT_ANY:
             raise NotImplementedError(f"Trying to use forward AD with aten::{name} that does not support it.")
         if op.name in WITHOUT or (inplace and op.name in WITHOUT_IN_PLACE):
             more = " or submit a PR adding the implementation to derivatives.yaml"

@@ -131,6 +131,8 @@ class AccumulateGrad(Node):
         in place, unless the sum has to be differentiable.
         """
         variable = self.variable
+        if variable.grad_fn is not None:
+            raise RuntimeError("leaf variable has been moved into the graph interior")
         if not variable.requires_grad:  # switched off since, or detached in place
             return
         if variable._grad is None:

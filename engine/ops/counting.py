@@ -12,6 +12,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
+from engine.ops.pointwise import not_implemented
 from engine.ops.reducing import working
 from engine.registry import COMPOSITE, GENERAL, camel, op
 from engine.results import Result
@@ -40,7 +41,10 @@ def _bincount(input: Tensor, weights: Tensor | None, minlength: int) -> Any:
     return Result(total, dtype=added)
 
 
-op("bincount(Tensor input, Tensor? weights=None, int minlength=0)", kind=GENERAL, kernel=_bincount, family=_FAMILY)  # fmt: skip
+op(
+    "bincount(Tensor input, Tensor? weights=None, int minlength=0)", kind=GENERAL, kernel=_bincount, family=_FAMILY,
+    node="NotImplemented", derivatives=not_implemented("bincount", "input", "weights"),
+)  # fmt: skip
 
 
 # --------------------------------------------------------------------------------------------------------------- unique
