@@ -104,6 +104,8 @@ class Perturbed(nominal):
         changed = matrices.copy()
         for part in (changed.real, changed.imag) if changed.dtype.kind == "c" else (changed,):
             part += (self._random.integers(-1, 2, part.shape) * unit * (part != 0)).astype(part.dtype)
+        if op.name in _INVERTING:
+            changed[_near_singular(matrices, unit)] = 0
         return changed
 
     def _with_perturbed_operands(
@@ -231,6 +233,30 @@ that a small column beside large ones is as accurate as if it were alone, and so
 
 Source: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 9.3, 10.1 and 19.3
 """
+
+
+_INVERTING = frozenset("_linalg_slogdet linalg_inv_ex linalg_solve_ex".split())
+
+
+def _near_singular(matrices: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """Which matrices are as near to a singular one as a correct implementation may be off by, twice a unit. Their inverses have
+    no right digits, and a singular matrix stands for all that may come out.
+
+    All matrices A + E with |E| <= unit are regular where a norm of |A^-1| unit is below 1.
+
+    Sources: https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html#extremal-values-in-linalg; N. J. Higham, Accuracy
+    and Stability of Numerical Algorithms, 7.1
+    """
+    changes = (2 * unit * (matrices != 0)).astype(np.float64)
+    found = np.zeros(matrices.shape[:-2], np.bool_)
+    for where in np.ndindex(found.shape):
+        try:
+            inverse = np.linalg.inv(matrices[where].astype(np.result_type(matrices, np.float64)))
+        except np.linalg.LinAlgError:  # as the kernel will say, too
+            continue
+        with np.errstate(all="ignore"):
+            found[where] = bool(((np.abs(inverse) @ changes[where]).sum(-1) >= 1).any())
+    return found
 
 
 def _in_steps(op: Op, values: list[Any]) -> bool:

@@ -253,6 +253,23 @@ def test_a_shape_that_rounding_decides_is_undecided():
     assert found.undecided >= 1
 
 
+@pytest.mark.parametrize("call", ["linalg.inv(h)", "linalg.solve(h, i)", "slogdet(h)[1]"])
+@pytest.mark.parametrize(
+    ("dtype", "size"), [("float32", 30), ("float32", 7), ("complex64", 9), ("float64", 30)]
+)
+def test_what_a_matrix_that_may_as_well_be_singular_gives_is_undecided(call, dtype, size):
+    text = f"i = torch.arange(1.0, {size + 1}.0, dtype=torch.float64)\nh = (1 / (i[:, None] + i - 1)).to(torch.{dtype})\n"
+    text += f"i = i.to(torch.{dtype})\ny = torch.{call}"
+    for other in (candidate("seven", linalg=Linalg(7)), ENGINE):
+        assert shown(text, other, incidental=False) == []
+
+
+def test_what_a_regular_matrix_gives_is_not():
+    text = "i = torch.arange(1.0, 5.0)\nh = 1 / (i[:, None] + i - 1)\ny = torch.linalg.inv(h)"
+    (found,) = verdict(text, candidate("faulty", linalg=Linalg(1.1))).discrepancies
+    assert (found.aspect, found.side) == ("values", "candidate")
+
+
 def test_integers_on_the_memory_of_floats_show_what_rounding_did():
     text = "x = torch.tensor([0.25, 3.0])\ny = x.view(torch.int32)\ntorch.exp(x, out=x)"
     up = candidate("up", exp=lambda x, out: torch.exp(x, out=out).mul_(1 + EPS))
