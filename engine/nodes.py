@@ -7,7 +7,7 @@ from typing import Any
 
 from engine import dtypes, functions
 from engine.autograd.node import BACKWARD_TWICE, Node, gradient_edge
-from engine.autograd.saved import SavedTensor, save
+from engine.autograd.saved import RawSavedTensor, SavedTensor, save
 from engine.registry import Op
 from engine.tensor import Tensor
 
@@ -58,6 +58,25 @@ class OpNode(Node):
                 self.saved[want] = [save(t) if isinstance(t, Tensor) else t for t in value]
             else:
                 self.context[want] = value
+
+    def __getattr__(self, name: str) -> Any:
+        """What was saved of an operand, option or result: `_saved_exponent`; `_raw_saved_self` takes hooks for a tensor.
+
+        Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#saved-tensors
+        """
+        prefix, _, want = name.partition("saved_")
+        want = "input" if want == "self" else want
+        tensors = {w for w, *_ in (*self.op.saved_inputs, *self.op.saved_outputs)}
+        if prefix == "_" and want in tensors:
+            if self.saved is None:
+                raise RuntimeError(BACKWARD_TWICE)
+            kept = self.saved.get(want, self.context.get(want))
+            return (
+                tuple(_unpacked(k, self) for k in kept) if isinstance(kept, list) else _unpacked(kept, self)
+            )
+        if prefix == "_raw_" and want in tensors and want not in self.op.number_operands:
+            return RawSavedTensor(self, "saved", want)
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def _wanted(self, names: Sequence[str]) -> bool:
         for name in names:

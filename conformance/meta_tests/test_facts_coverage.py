@@ -116,6 +116,59 @@ FACTS = {
     "15.4": "in_place out_of_place_with_create_graph checked strides",
     "16.1": "nan check_nan traceback",
     "16.2": "decorated generators recursion set_grad_enabled_decorates classes_warn inference_mode_nests",
+    "17.1": "made_anew saved_self saved_result saved_as_needed saved_freed",
+    "17.2": "differentiable convex concave continuity undefined random nan_arrives overload division_by_zero",
+    "17.3": "non_leaves frozen used_later flag_is_overridden update factories evaluation",
+    "17.4": "creator shared_storage checked_on_access no_error_is_right",
+    "18.1": "conjugate real_to_real holomorphic boxed_formula product_with_a_number cross_domain",
+    "18.2": """
+        forward_and_backward one_convention domains parts_of_complex_outputs fast_mode second_order forward_mode tolerances
+        kinks
+    """,
+    "19.1": """
+        once_and_often registered registered_on_a_function registered_twice registered_too_late registered_on_nothing
+        live_input all_of_the_block other_objects
+    """,
+    "19.2": """
+        tensor_hooks_of_inputs nodes_that_lead_on backward_runs_all not_executed post_accumulate_of_non_leaf
+        post_accumulate_is_last post_accumulate_without_grad
+    """,
+    "19.3": "order retain_grad_before_prehooks order_at_a_leaf",
+    "19.4": "multi_grad_all multi_grad_order multi_grad_any multi_grad_checks bound_to_the_old_node",
+    "20.1": """
+        list_of_views views_are_recorded several_views other_operations advanced_assignment maybe_views view_of_a_view
+    """,
+    "20.2": "empty_dimension without_copies in_place_example broadcast_gradient not_one_dimensional",
+    "21.1": "allocated_within views_outside no_history_within no_view_tracking nests training_mode",
+    "21.2": """
+        no_version saved used_without_saving written_outside flag_outside flag_within clone written_within
+        normal_written_within views_written_outside outer_grad increment_version
+    """,
+    "21.3": "no_forward_mode",
+}
+
+# The sections of the official notes: each is cited by a test. Left out is what only several threads or C++ can show.
+NOTES = {
+    "notes/autograd.html": """
+        how-autograd-encodes-the-history saved-tensors gradients-for-non-differentiable-functions division-by-zero-in-autograd
+        setting-requires-grad grad-modes default-mode-grad-mode no-grad-mode inference-mode
+        evaluation-mode-nn-module-eval in-place-operations-with-autograd in-place-correctness-checks
+        autograd-for-complex-numbers what-are-complex-derivatives wirtinger-calculus-comes-into-the-picture
+        how-is-wirtinger-calculus-useful-in-optimization
+        how-does-pytorch-compute-the-conjugate-wirtinger-derivative
+        how-can-i-write-my-own-derivative-formula-for-a-complex-function what-about-cross-domain-functions
+        hooks-for-saved-tensors registering-hooks-for-a-saved-tensor registering-default-hooks-for-saved-tensors
+        backward-hooks-execution whether-a-particular-hook-will-be-fired
+        the-order-in-which-the-different-hooks-are-fired special-hooks
+        behavior-of-tensor-hooks-when-tensor-is-modified-in-place
+    """,
+    "notes/broadcasting.html": "general-semantics in-place-semantics backwards-compatibility",
+    "notes/gradcheck.html": """
+        notations-and-background-information default-backward-mode-gradcheck-behavior functions-with-complex-outputs
+        fast-backward-mode-gradcheck gradgradcheck-implementation
+    """,
+    "notes/inference_mode.html": "migration-guide-from-autononvariabletypemode",
+    "tensor_view.html": "",
 }
 PER_BACKEND = {"backend", "torch", "check"}
 ABOUT_THE_TABLE = {"test_every_function_of_the_language_with_both_forms_is_in_the_table"}
@@ -165,6 +218,20 @@ def test_every_fact_test_cites_its_row_and_a_documentation_page():
         assert cited[1] in {row for row, _ in test.shown_facts}, (
             f"{name} cites row {cited[1]}, which it does not show"
         )
+
+
+def test_every_section_of_the_notes_is_cited():
+    cited = {
+        page.rstrip(";,")
+        for test in fact_tests().values()
+        for page in re.findall(r"\S+\.html\S*", test.__doc__ or "")
+    }
+    sections = {
+        f"{page}#{section}" if section else page
+        for page, words in NOTES.items()
+        for section in ("", *words.split())
+    }
+    assert not {page for page in sections if page not in cited}
 
 
 def test_every_fact_test_runs_on_each_backend():

@@ -21,6 +21,28 @@ Buffer = list[Any]
 """The gradients that wait for a node, by output."""
 
 
+class GraphTask:
+    """One backward pass: what it reaches, and what of that runs."""
+
+    __slots__ = ("__weakref__", "captured", "dependencies", "needed", "roots")
+
+    def __init__(
+        self, roots: Sequence[Edge], dependencies: dict[int, int], needed: set[int] | None, captured: Any
+    ) -> None:
+        self.roots, self.dependencies, self.needed, self.captured = roots, dependencies, needed, captured
+
+    def executes(self, node: Node) -> bool:
+        """Whether the node gets a gradient. Raises RuntimeError for a leaf whose gradient was asked for."""
+        if id(node) not in self.dependencies and all(root is not node for root, _ in self.roots):
+            return False
+        if isinstance(node, AccumulateGrad) and (id(node), 0) in self.captured:
+            raise RuntimeError(
+                "A leaf node was passed to _will_engine_execute_node but we are currently running autograd.grad(). This is "
+                "currently not supported."
+            )
+        return self.needed is None or id(node) in self.needed
+
+
 def run_backward(
     roots: Sequence[Edge],
     grads: Sequence[Tensor],
@@ -64,8 +86,8 @@ def run_backward(
             queued.add(id(node))
             heapq.heappush(ready, (-node.sequence_nr, id(node), node))
 
-    before = _State.grad
-    _State.grad = create_graph
+    before = _State.grad, _State.task
+    _State.grad, _State.task = create_graph, GraphTask(roots, dependencies, needed, captured)
     try:
         for root, grad in zip(roots, grads, strict=True):
             deliver(root, grad)
@@ -84,7 +106,7 @@ def run_backward(
                 if dependencies[id(target)] == 0 and (needed is None or id(target) in needed):
                     heapq.heappush(ready, (-target.sequence_nr, id(target), target))
     finally:
-        _State.grad = before
+        _State.grad, _State.task = before
     return [None if edge is None else captured.get((id(edge[0]), edge[1])) for edge in inputs]
 
 

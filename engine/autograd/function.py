@@ -17,7 +17,7 @@ from engine.autograd.jvp import give_tangents
 from engine.autograd.modes import _State, no_grad
 from engine.autograd.node import BACKWARD_TWICE, Node, gradient_edge
 from engine.autograd.outputs import wrap_outputs
-from engine.autograd.saved import SavedTensor, save
+from engine.autograd.saved import RawSavedTensor, SavedTensor, save
 
 if TYPE_CHECKING:
     from engine.tensor import Tensor
@@ -79,6 +79,13 @@ class BackwardCFunction(Node, FunctionCtx):
         if self._saved is None:
             raise RuntimeError(BACKWARD_TWICE)
         return tuple(None if kept is None else kept.unpack(self) for kept in self._saved)
+
+    @property
+    def _raw_saved_tensors(self) -> tuple[RawSavedTensor, ...]:
+        """What takes hooks for a saved tensor."""
+        if self._saved is None:
+            raise RuntimeError(BACKWARD_TWICE)
+        return tuple(RawSavedTensor(self, "_saved", i) for i in range(len(self._saved)))
 
     def keep(self) -> None:
         """Save what `save_for_backward` was given, once the outputs have their history."""

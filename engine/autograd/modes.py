@@ -17,7 +17,7 @@ class _State:
 
     evaluating: with anomaly detection, the node that is running. before_write: what is called with a tensor that is about to
     be written in place (`engine.autograd.mutation`). forward: what operations go through first (`forward_ad.Layer`): a level
-    of forward-mode differentiation, or a transform.
+    of forward-mode differentiation, or a transform. task: the backward pass that is running (`execution.GraphTask`).
     """
 
     grad = True
@@ -27,6 +27,7 @@ class _State:
     evaluating: Any = None
     before_write: Any = None
     forward: Any = None
+    task: Any = None
 
 
 def is_grad_enabled() -> bool:

@@ -54,13 +54,17 @@ class SavedTensor:
                 "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, "
                 "please use out-of-place `.detach()` instead"
             )
-        if self.is_output:
-            tensor = self.tensor._alias()
-            tensor._grad_fn, tensor._output_nr = node, self.output_nr
-            if _State.forward is not None:
-                _State.forward.carry(self.tensor, tensor)
-            return tensor
-        return self.tensor
+        return self.with_history(node) if self.is_output else self.tensor
+
+    def with_history(self, node: Node) -> Tensor:
+        """The tensor, whatever was written to it since; an output gets its history back."""
+        if not self.is_output:
+            return self.tensor
+        tensor = self.tensor._alias()
+        tensor._grad_fn, tensor._output_nr = node, self.output_nr
+        if _State.forward is not None:
+            _State.forward.carry(self.tensor, tensor)
+        return tensor
 
     def _complain(self, node: Node) -> None:
         t = self.tensor
@@ -112,7 +116,9 @@ class PackedTensor(SavedTensor):
 
     __slots__ = ("_accumulator", "_grad_fn", "_is_leaf", "_packed", "_requires_grad", "_unpack")
 
-    def __init__(self, tensor: Tensor, node: Node | None, hooks: tuple[PackHook, PackHook]) -> None:
+    def __init__(
+        self, tensor: Tensor, node: Node | None, hooks: tuple[PackHook, PackHook], *, detached: bool = False
+    ) -> None:
         _refuse_inference(tensor)
         pack, self._unpack = hooks
         self.output_nr = tensor._output_nr
@@ -121,7 +127,7 @@ class PackedTensor(SavedTensor):
         self._accumulator = accumulator(tensor) if self._is_leaf and tensor._requires_grad else None
         version = tensor._version
         with no_grad():
-            self._packed = pack(tensor)
+            self._packed = pack(tensor.detach() if detached else tensor)
         if tensor._version != version:
             raise RuntimeError(
                 "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be "
@@ -151,6 +157,40 @@ class PackedTensor(SavedTensor):
 def save(tensor: Tensor, node: Node | None = None) -> SavedTensor:
     """Keep a tensor for backward, an output of `node` if that is given, as the hooks in use say."""
     return PackedTensor(tensor, node, _hooks[-1]) if _hooks else SavedTensor(tensor, node)
+
+
+class RawSavedTensor:
+    """What a node saved under a name or number, as its `_raw_saved_` attribute shows it.
+
+    Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#registering-hooks-for-a-saved-tensor
+    """
+
+    def __init__(self, node: Any, attribute: str, key: Any) -> None:
+        self._node, self._attribute, self._key = node, attribute, key
+
+    def register_hooks(self, pack_hook: PackHook, unpack_hook: PackHook) -> None:
+        """Keep `pack_hook(tensor)` from now on; `unpack_hook` undoes it at each access.
+
+        Raises RuntimeError where there are hooks already, where nothing was saved, and where the graph was freed.
+        """
+        saved = getattr(self._node, self._attribute)
+        if saved is None:
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor after it has been freed. Saved intermediate values of the graph are "
+                "freed when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward through "
+                "the graph a second time or if you need to access saved variables after calling backward."
+            )
+        kept = saved[self._key] if isinstance(saved, list) else saved.get(self._key)
+        if isinstance(kept, PackedTensor):
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of hooks is "
+                "allowed at a time."
+            )
+        if kept is None:
+            raise RuntimeError("Calling register_hooks on a saved tensor with value None is forbidden")
+        tensor = kept.with_history(self._node)
+        made = self._node if kept.is_output else None
+        saved[self._key] = PackedTensor(tensor, made, (pack_hook, unpack_hook), detached=True)
 
 
 class saved_tensors_hooks:
