@@ -29,17 +29,18 @@ class Profile:
     """Only operations whose results have one right bit pattern."""
     least: int = 4
     """Statements before a program may stop."""
-    stop: float = 37
+    stop: float = 40
     """Chance to stop after each further statement."""
     most: int = 30
     spelling: Weights = field(default=(("plain", 60), ("inplace", 22), ("out", 5), ("operator", 20)))
 
 
+# What differentiates or maps a function runs dozens of operations, so it is rare here and frequent in the profile "autograd".
 _KINDS: Weights = (
-    ("call", 44), ("operator", 15), ("create", 6), ("view", 12), ("getitem", 6), ("setitem", 7), ("flag", 6),
-    ("backward", 10), ("grad", 4), ("clear", 8), ("mode", 4), ("loop", 2), ("hook", 5), ("numpy", 4), ("convert", 3),
-    ("random", 3), ("inspect", 2), ("delete", 2), ("function", 2), ("node", 1), ("pass", 1), ("manager", 1),
-    ("unhook", 6), ("functional", 1), ("dual", 1), ("level", 0),
+    ("call", 88), ("operator", 30), ("create", 12), ("view", 24), ("getitem", 12), ("setitem", 14), ("flag", 12),
+    ("backward", 20), ("grad", 8), ("clear", 16), ("mode", 8), ("loop", 4), ("hook", 10), ("numpy", 8), ("convert", 6),
+    ("random", 6), ("inspect", 4), ("delete", 4), ("function", 4), ("node", 2), ("pass", 2), ("manager", 2),
+    ("unhook", 12), ("functional", 1), ("dual", 2), ("level", 0),
 )  # fmt: skip
 # About as the sums of their operations' weights (`strategies.catalogue.weights`), less what comes from other kinds of
 # statements: then operations of one class are met equally often whatever their family.
@@ -62,26 +63,26 @@ PROFILES: dict[str, Profile] = {
         DEFAULT,
         replace(
             DEFAULT, name="views",
-            kinds=_raised(_KINDS, view=26, getitem=14, setitem=16, call=20, numpy=8),
+            kinds=_raised(_KINDS, view=52, getitem=28, setitem=32, call=40, numpy=16),
             families=_raised(_FAMILIES, view=30, shape=12, indexing=14, pointwise=16),
             spelling=(("plain", 40), ("inplace", 35), ("out", 10), ("operator", 15)),
         ),
         replace(
             DEFAULT, name="autograd",
             kinds=_raised(
-                _KINDS, flag=14, backward=16, grad=10, clear=6, mode=8, hook=8, create=5, function=12, node=8, **{"pass": 10},
-                manager=6, functional=10, dual=6, level=1,
+                _KINDS, flag=28, backward=32, grad=20, clear=12, mode=16, hook=16, create=10, function=24, node=16,
+                manager=12, functional=20, dual=12, level=2, **{"pass": 20},
             ),
             gradient=98, forbidden=50,
         ),
         replace(
             DEFAULT, name="promotion", dtypes=dtypes.EVEN, gradient=25,
-            kinds=_raised(_KINDS, create=20, call=40, operator=20, convert=10),
+            kinds=_raised(_KINDS, create=40, call=80, operator=40, convert=20),
             families=_raised(_FAMILIES, pointwise=50, comparison=20, reduction=20, conversion=8),
         ),
         replace(
             DEFAULT, name="indexing",
-            kinds=_raised(_KINDS, getitem=20, setitem=20, call=24),
+            kinds=_raised(_KINDS, getitem=40, setitem=40, call=48),
             families=_raised(_FAMILIES, indexing=50, view=16),
         ),
         replace(DEFAULT, name="mistakes", mistakes=45, least=4),
