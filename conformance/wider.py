@@ -1,7 +1,8 @@
 """A program on the reference in wider dtypes, which says what its formula gives without the rounding of narrow ones.
 
 The rewriting stays within the program language: float16, bfloat16 and float32 become float64, complex64 becomes complex128,
-and so does the default dtype. In lock-step the wider run takes the reference's own results, widened, after each statement.
+and so does the default dtype. In lock-step the wider run takes the reference's own results, widened, after each statement, else
+after those that draw random numbers, of which wider dtypes take others.
 
 Of float64 and complex128 there is nothing wider that the reference could run in, and what it has is what it had.
 `conformance.verdict` says what that confirms.
@@ -20,6 +21,7 @@ from conformance import numeric
 from conformance.backends import Backend
 from conformance.facts import ArrayFact, PlainFact, SequenceFact, Step, TensorFact
 from conformance.follow import follow
+from conformance.opnames import draws_random
 from conformance.runner import Run
 from strategies.program import ProgramError, parse
 
@@ -76,14 +78,24 @@ class Wider:
         except ProgramError:
             return {}
         found = {}
+        random = {
+            one.index: one.reads | one.writes
+            for one in self.program.walk()
+            if any(map(draws_random, one.calls))
+        }
         by_path = {step.path: step for step in self.reference}
         with Run(program, self.backend) as run:
             for step in run:
                 path = _original(step.path)
                 found[path] = step
                 wanted = by_path.get(path)
-                if self.followed and wanted is not None:
-                    follow(run, wanted._replace(names={n: _widened(f) for n, f in wanted.names.items()}))
+                if wanted is None or not (self.followed or wanted.statement in random):
+                    continue
+                names = wanted.names if self.followed else random[wanted.statement]
+                follow(
+                    run,
+                    wanted._replace(names={n: _widened(f) for n, f in wanted.names.items() if n in names}),
+                )
         return found
 
 

@@ -80,6 +80,14 @@ def test_a_fault_of_the_reference_in_one_format_is_the_references(follow):
         assert (found.aspect, found.tier, found.side) == ("reference values", "reference", "reference")
 
 
+@BOTH
+def test_what_the_reference_draws_is_the_same_in_wider_dtypes(follow):
+    text = "x = torch.rand(3)\nz = torch.zeros(3).uniform_()\ny = torch.exp(x + z)"
+    reference = as_reference(exp=off_by(8, torch.float32))
+    (found,) = verdict(text, TORCH, reference, follow=follow).discrepancies
+    assert (found.aspect, found.side) == ("reference values", "reference")
+
+
 def test_a_fault_of_the_references_formula_leaves_the_side_open():
     reference = as_reference(exp=lambda x: torch.exp(x) * (1 + 8 * EPS))
     (found,) = verdict(EXP, TORCH, reference).discrepancies

@@ -181,6 +181,8 @@ class Level(Layer):
 
     def run(self, op: Op, values: list[Any], inplace: bool, out: Any) -> Any:
         if op.kind == COMPOSITE and out is None:
+            if op.name in ("resize_", "resize_as_") and self.tangent(values[0]) is not None:
+                raise RuntimeError("cannot resize variables that has a forward grad")
             return op.kernel(*values)
         tensors = _tensors(op, values)
         outs = [] if out is None else list(out) if isinstance(out, (tuple, list)) else [out]
@@ -216,8 +218,6 @@ class Level(Layer):
         if op.name in WITHOUT or (inplace and op.name in WITHOUT_IN_PLACE):
             more = " or submit a PR adding the implementation to derivatives.yaml"
             raise NotImplementedError(_NOT_YET.format(name, "." if name.endswith("_") else more))
-        if op.name == "resize_":
-            raise RuntimeError("cannot resize variables that has a forward grad")
 
     def _run_view(self, op: Op, values: list[Any], inplace: bool) -> Any:
         source = values[0]
