@@ -40,7 +40,7 @@ _KINDS: Weights = (
     ("call", 88), ("operator", 30), ("create", 12), ("view", 24), ("getitem", 12), ("setitem", 14), ("flag", 12),
     ("backward", 20), ("grad", 8), ("clear", 16), ("mode", 8), ("loop", 4), ("hook", 10), ("numpy", 8), ("convert", 6),
     ("random", 6), ("inspect", 4), ("delete", 4), ("function", 4), ("node", 2), ("pass", 2), ("manager", 2),
-    ("unhook", 12), ("functional", 1), ("dual", 2), ("level", 0),
+    ("unhook", 12), ("functional", 1), ("dual", 2), ("level", 0), ("sequence", 0),
 )  # fmt: skip
 # About as the sums of their operations' weights (`strategies.catalogue.weights`), less what comes from other kinds of
 # statements: then operations of one class are met equally often whatever their family.
@@ -71,7 +71,7 @@ PROFILES: dict[str, Profile] = {
             DEFAULT, name="autograd",
             kinds=_raised(
                 _KINDS, flag=28, backward=32, grad=20, clear=12, mode=16, hook=16, create=10, function=24, node=16,
-                manager=12, functional=20, dual=12, level=2, **{"pass": 20},
+                manager=12, functional=20, dual=12, level=2, sequence=68, **{"pass": 20},
             ),
             gradient=98, forbidden=50,
         ),

@@ -17,6 +17,7 @@ from strategies.statements.hooks import draw_hook, draw_node, draw_unhook
 from strategies.statements.inspections import draw_convert, draw_inspect, draw_random
 from strategies.statements.mistakes import draw_mistake
 from strategies.statements.passes import draw_pass
+from strategies.statements.sequences import draw_sequence
 from strategies.statements.writes import draw_getitem, draw_setitem
 
 
@@ -31,7 +32,13 @@ SIMPLE: dict[str, Callable[[Drawing], Expression | Line]] = {
     "delete": draw_delete, "leaf": draw_leaf, "mistake": draw_mistake, "function": draw_function, "node": draw_node,
     "unhook": draw_unhook, "pass": draw_pass, "functional": draw_functional, "level": draw_level,
 }  # fmt: skip
-_BLOCKS = {"dual": draw_dual, "mode": draw_mode, "manager": draw_manager, "loop": draw_loop}
+_BLOCKS = {
+    "dual": draw_dual,
+    "mode": draw_mode,
+    "manager": draw_manager,
+    "loop": draw_loop,
+    "sequence": draw_sequence,
+}
 _ATTEMPTS = 4
 
 

@@ -8,7 +8,7 @@ from strategies.drawing import Drawing, Expression, Line
 from strategies.scope import Unavailable, recent
 from strategies.statements.gradients import differentiable
 
-_HOOKS = (
+HOOKS = (
     "lambda g: g * 2", "lambda g: g + 1", "lambda g: -g", "lambda g: torch.zeros_like(g)", "lambda g: None",
     "lambda g: g.clone()", "lambda g: g.detach() * 0.5", "lambda g: g * g",
 )  # fmt: skip
@@ -47,7 +47,7 @@ def draw_hook(drawing: Drawing) -> Expression | Line:
     elif choices.chance(15):
         hook = _counting(drawing)
     else:
-        hook = choices.pick(_HOOKS)
+        hook = choices.pick(HOOKS)
     return _handle(drawing, f"{name}.register_hook({hook})")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from engine import Tensor
-from engine.dtypes import FLOAT
+from engine.dtypes import FLOAT, dtype
 from strategies.drawing import Drawing, Expression, Line
 from strategies.scope import Unavailable, recent
 from strategies.statements.gradients import choose_root, differentiable, gradient_text, is_deep
@@ -122,13 +124,11 @@ def _batch(drawing: Drawing, forbidden: bool) -> Expression:
     rows = choices.pick((2, 3, 1))
     if forbidden and choices.chance(50):
         shape = choices.pick(((), (7,), (*shape, 2), shape[1:]))
-    sizes = ", ".join(map(str, (rows, *shape)))
-    dtype = "" if str(d) == "torch.float32" else f", dtype={d!r}"
     wanted = _wanted(drawing, forbidden)
     parts = [
         name,
         _listed(drawing, wanted) if wanted else "[]",
-        f"torch.ones({sizes}{dtype})",
+        _rows((rows, *shape), d),
         "is_grads_batched=True",
     ]
     if choices.chance(60):
@@ -136,6 +136,15 @@ def _batch(drawing: Drawing, forbidden: bool) -> Expression:
     if choices.chance(40):
         parts.append("retain_graph=True")
     return Expression(f"torch.autograd.grad({', '.join(parts)})")
+
+
+def _rows(shape: tuple[int, ...], d: dtype) -> str:
+    """A batch of gradients that differ, since the rows of the result must."""
+    sizes = ", ".join(map(str, shape))
+    given = "" if str(d) == "torch.float32" else f", dtype={d!r}"
+    if d.category != FLOAT:
+        return f"torch.ones({sizes}{given})"
+    return f"torch.arange({math.prod(shape)}.0{given}).reshape({sizes})"
 
 
 def _assigned(drawing: Drawing, forbidden: bool) -> Line:
