@@ -25,6 +25,7 @@ from conformance.expression_edits import (
     statement_edits,
 )
 from conformance.opnames import canonical_op
+from strategies.program.prelude import IN_PLACE
 
 Texts = list[str]
 
@@ -231,11 +232,7 @@ def hook_bodies(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
 def prelude_writes(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
     """What functions of the prelude write with, on a tensor of its own: then the difference shows at that operation."""
     for node in ast.walk(ast.parse("\n".join(texts))):
-        if (
-            isinstance(node, ast.Attribute)
-            and ast.unparse(node.value) == "prelude"
-            and node.attr.endswith("_")
-        ):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "prelude" and node.attr in IN_PLACE:
             for number in ("1.0", "1"):
                 yield [f"g = torch.tensor({number})", "g.mul_(2)"], "mul_"
             return

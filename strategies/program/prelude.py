@@ -19,6 +19,8 @@ NAMES = frozenset(
     dirty_copy no_slope no_backward surplus too_few wrong_shape wrong_kind failing
     """.split()
 )
+IN_PLACE = frozenset(("double_", "undeclared_double_", "dirty_copy"))
+"""Those that write to what they are given."""
 
 
 def make(torch: Any) -> dict[str, Any]:

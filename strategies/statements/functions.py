@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.dtypes import FLOAT
 from strategies.drawing import Drawing, Expression, Line
+from strategies.program.prelude import IN_PLACE
 from strategies.scope import recent
 from strategies.statements.hooks import forbids
 from strategies.statements.support import value_operand
@@ -17,7 +18,6 @@ _FORBIDDEN = (
     ("dirty_copy", 2), ("no_backward", 2), ("surplus", 2), ("too_few", 1), ("wrong_shape", 2), ("wrong_kind", 2),
     ("failing", 2), ("double_", 3), ("undeclared_double_", 3), ("same", 2), ("tail", 2), ("once", 2), ("exp", 2), ("pair", 2),
 )  # fmt: skip
-_IN_PLACE = frozenset(("double_", "undeclared_double_", "dirty_copy"))
 _WRITES = ("add_(1)", "mul_(2)", "zero_()", "detach_()")
 
 
@@ -26,7 +26,7 @@ def draw_function(drawing: Drawing) -> Expression | Line:
     choices, scope = drawing.choices, drawing.scope
     forbidden = forbids(drawing)
     function = choices.weighted(_FORBIDDEN if forbidden else _ALLOWED)
-    if function in _IN_PLACE and not forbidden:
+    if function in IN_PLACE and not forbidden:
         name = scope.tensor(
             choices,
             lambda t: (
@@ -41,8 +41,8 @@ def draw_function(drawing: Drawing) -> Expression | Line:
         else:
             name = recent(choices, floats) if floats and not choices.chance(8) else scope.tensor(choices)
     text = f"prelude.{function}({name}{_more(drawing, function, name)})"
-    if not forbidden or function in _IN_PLACE or choices.chance(40):
-        return Expression(text, effect=function in _IN_PLACE)
+    if not forbidden or function in IN_PLACE or choices.chance(40):
+        return Expression(text, effect=function in IN_PLACE)
     made = drawing.define(text)
     results = scope[made]
     if isinstance(results, tuple):
