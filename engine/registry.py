@@ -39,6 +39,7 @@ Rule = Callable[[list[Any]], tuple[dtype, dtype]]
 
 MEMORY = {POINTWISE: frozenset(("internal", "partial")), "reduction": frozenset(("mixes-first",))}
 """The usual `memory` rules of a kind or family."""
+LINEAR = "linear"
 _FACTS = {"sizes": "_sizes", "strides": "_strides", "dtype": "dtype", "layout": "_layout"}
 
 
@@ -73,6 +74,7 @@ class Op:
     check: Callable[[list[Any]], None] | None = None
     warning: str | None = None
     refuses_as: str = ""
+    tangent: Formula | str | None = None
     # Derived from the above once, for the hot path:
     tensor_positions: tuple[int, ...] = ()
     number_operands: frozenset[int] = frozenset()
@@ -82,6 +84,7 @@ class Op:
     saved_inputs: list[tuple[str, int, int | None]] = field(default_factory=list)
     saved_outputs: list[tuple[str, int]] = field(default_factory=list)
     facts: list[tuple[str, int, str]] = field(default_factory=list)
+    tangent_wants: tuple[str, ...] = ()
     dim_position: int | None = None
     node_class: Any = None
 
@@ -108,6 +111,8 @@ class Op:
             (i for i, p in enumerate(self.signature.parameters) if p.name == "dim" and p.type == "int"), None
         )
         outputs = self.signature.outputs or ("result",)
+        if callable(self.tangent):
+            self.tangent_wants = tuple(inspect.signature(self.tangent).parameters)
         uses: dict[str, set[int]] = {}
         order: list[str] = []
         for key, formula in self.derivatives.items():
@@ -178,6 +183,7 @@ def op(
     memory: str | None = None,
     last_leads: bool = False,
     casts: bool = False,
+    tangent: Formula | str | None = None,
 ) -> Op:
     """Register an operation under its name and aliases, and publish its forms.
 
@@ -191,6 +197,9 @@ def op(
         elements of the result, so that writing over them is undefined. `columns`: an `out=` of this linear algebra takes the
         layout of its result.
     last_leads: the layout of a result follows the last operand first (a reflected operation).
+    tangent: how forward mode differentiates what is not elementwise, or not by the derivative of backward: a formula of
+        operands, outputs and tangents (`input_t`, None where there is none; its result may be None, too), or LINEAR, where
+        it is the operation itself.
     casts: the result may have a dtype that has no gradients; then nothing is recorded.
     An expanded target makes `warns` warn and leaves its elements undefined.
     moves: results are elements of the first operand (or list of them), unchanged, so what is undefined in it stays traceable.
@@ -226,6 +235,7 @@ def op(
         bound_rule=bound_rule, out_dtype_error=out_dtype_error, before_out=before_out, out_form=out_form,
         out_grad=out_grad or ("unknown" if node == "NotImplemented" else "ignored" if rule is compare else "refused"),
         sees_out=sees_out, of_format=of_format, check=check, warning=warning, refuses_as=refuses_as or parsed.name,
+        tangent=tangent,
     )  # fmt: skip
     from engine import nodes, publishing
 

@@ -29,7 +29,7 @@ CLOSE = 2e-6
 # What has no derivative that could be checked, though it has results that could have one.
 WITHOUT = {
     "floor_divide", "heaviside", "histogram", "unique", "unique_consecutive", "linalg.cholesky_ex", "igamma", "igammac",
-    "bernoulli", "gcd", "lcm",
+    "bernoulli", "bincount", "gcd", "lcm",
     "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_left_shift", "bitwise_right_shift",
 }  # fmt: skip
 # Derivatives of torch's that are not those of the function; the engine's are torch's.

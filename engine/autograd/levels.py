@@ -19,10 +19,10 @@ import weakref
 from typing import Any
 
 from engine import functions, layout
-from engine.autograd import grad
-from engine.autograd.modes import _State, enable_grad
-from engine.autograd.node import Node
-from engine.autograd.saved import SavedTensor
+from engine.autograd.modes import _State
+from engine.autograd.node import CopySlices, Node
+from engine.autograd.saved import SavedTensor, without_hooks
+from engine.autograd.tangents import Pushforward, row
 from engine.call import _tensors, refuse_grad_with_out, run
 from engine.dtypes import FLOAT
 from engine.history import remade
@@ -40,7 +40,12 @@ WITHOUT = frozenset(("igamma", "igammac", "index_reduce", "unique", "set_"))
 WITHOUT_ANY = frozenset(("nonzero_static",))
 """Operations of which torch does not even know that they have no derivative."""
 WITHOUT_IN_PLACE = frozenset(("acosh", "asinh", "atanh"))
-_CHECKS_PHASES = frozenset(("_linalg_svd",))
+_COPIED = frozenset(("inner", "tensordot", "linalg_matrix_power", "linalg.matrix_power", "lu"))
+"""Operations whose `out=` form writes no result of its own, but a copy."""
+_WRITTEN = frozenset(("softmax", "log_softmax", "normal"))
+"""Operations that write their result there, though backward ignores it."""
+_MULTIPLIES_ZEROS = frozenset(("mm", "bmm", "mv", "addmm", "addmv", "addbmm", "baddbmm"))
+"""Products of matrices for which a tangent that is not there is zeros, also beside infinities."""
 _OTHER_NAMES = {"unique": "_unique2"}
 _WANTED = (Node(), 0)  # stands for an edge, where a derivative is wanted without one
 
@@ -142,10 +147,7 @@ class Level(Layer):
 
         Raises RuntimeError for another shape, and for a tangent with a tangent.
         """
-        if self.tangent(tangent) is not None:
-            raise RuntimeError(
-                "Setting a forward grad that itself has a forward gradient at the same level0 is not supported."
-            )
+        self._refuse_nested(tangent)
         if tensor._sizes != tangent._sizes:
             raise RuntimeError(
                 "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
@@ -163,6 +165,13 @@ class Level(Layer):
             elif not _laid_out_alike(tensor, tangent):
                 tangent = _zeros_as(tensor).copy_(tangent)
         self._keep(tensor, tangent)
+
+    def _refuse_nested(self, tangent: Tensor) -> None:
+        """Raise RuntimeError for a tangent with a tangent, which what is computed from it would have, too."""
+        if self.tangent(tangent) is not None:
+            raise RuntimeError(
+                "Setting a forward grad that itself has a forward gradient at the same level0 is not supported."
+            )
 
     def without_tangents(self) -> Layer | None:
         return self.below
@@ -194,13 +203,15 @@ class Level(Layer):
         with at(self.below):
             if op.kind == VIEW:
                 return self._run_view(op, values, inplace)
-            before = list(values)
+            before, history = list(values), None
             if inplace and op.derivatives:
-                before[0] = functions.clone(values[0])
+                before[0], history = functions.clone(values[0]), _operation_of(values[0])
             made = run(op, values, inplace=inplace, out=out)
             if op.derivatives:
                 results = list(made) if isinstance(made, tuple) else [made]
                 tangents = self._pushed(op, before, results, values)
+                if inplace and _operation_of(made) is not history:
+                    self._tell_saved(op, _operation_of(made), before[0])
                 for result, tangent in zip(results, tangents, strict=True):
                     if tangent is not None:
                         self._attach(result, tangent, inplace)
@@ -209,7 +220,9 @@ class Level(Layer):
     def _refuse(self, op: Op, inplace: bool, out: Any) -> None:
         """Raise NotImplementedError for what torch does not differentiate forwards."""
         name = _OTHER_NAMES.get(op.name, op.name).replace(".", "_") + "_" * (inplace and op.name[-1] != "_")
-        if out is not None and op.derivatives:
+        refuses = op.kind != COMPOSITE or op.out_grad == "refused" or op.name in _WRITTEN
+        if out is not None and refuses and op.name not in _COPIED:
+            name = op.refuses_as.replace(".", "_") if op.kind == COMPOSITE else name
             raise NotImplementedError(
                 f"Trying to use forward AD with {name}_out that does not support it because it is an out= function"
             )
@@ -225,6 +238,7 @@ class Level(Layer):
         tangent = self.tangent(source)
         if tangent is None:  # what was asked for has one, not what is shown
             return made
+        self._refuse_nested(tangent)
         shown = run(op, [tangent, *values[1:]], inplace=inplace)
         if inplace:
             return made
@@ -244,9 +258,12 @@ class Level(Layer):
         if values[0] is not given[0]:  # the copy of what was written stands for it
             former = self.tangent(given[0])
             if former is not None:
-                self._keep(values[0], functions.clone(former))
-        operands = _tensors(op, values)
-        known = [*operands, *(t for t in map(self.tangent, operands) if t is not None)]
+                self._keep(values[0], copy := functions.clone(former))
+                if (nested := self.tangent(former)) is not None:
+                    self._keep(copy, nested)
+        tensors = _tensors(op, values)
+        known = [*tensors, *(t for t in map(self.tangent, tensors) if t is not None)]
+        filled = op.name in _MULTIPLIES_ZEROS
         recorded = _State.grad and any(t.requires_grad for t in known)
         if recorded and op.name in ("mul", "div") and not isinstance(values[1], Tensor):
             values = [values[0], functions.scalar_tensor(values[1]), *values[2:]]
@@ -256,45 +273,54 @@ class Level(Layer):
             torch gives them one of zeros, so that what the derivative is made of becomes part of the history."""
             if not isinstance(tensor, Tensor) or tensor.dtype.category < FLOAT:
                 return False
-            return recorded or self.tangent(tensor) is not None
+            return recorded or filled or self.tangent(tensor) is not None
 
-        node: OpNode = op.node_class(values, inplace=False, edge=lambda t: _WANTED if wanted(t) else None)
+        with without_hooks():
+            node: OpNode = op.node_class(values, inplace=False, edge=lambda t: _WANTED if wanted(t) else None)
         assert node.saved is not None
         node._input_metadata = [(t._sizes, t.dtype) for t in results]
         for want, index in op.saved_outputs:
             node.saved[want] = results[index]
-        with enable_grad():
-            # Where they lie does not matter to what is linear in them; but some formulas take logarithms, others check them.
-            made_weight = functions.zeros_like if op.name in _CHECKS_PHASES else functions.ones_like
-            weights = [
-                made_weight(t, requires_grad=True) if t.dtype.category >= FLOAT else None for t in results
+        push, operands = Pushforward(node, values, results, recorded), row(op, values)
+        active = [self.tangent(t) if wanted(t) else None for t in operands]
+        if filled:
+            active = [
+                functions.zeros_like(t) if wanted(t) and tangent is None else tangent
+                for t, tangent in zip(operands, active, strict=True)
             ]
-            gradients = node.apply(list(weights))
-        pairs = [
-            (g, t)
-            for g, t in zip(gradients, _row(op, values), strict=True)
-            if g is not None and g.requires_grad
-        ]
-        active = [(g, _fitted(t, g)) for g, operand in pairs if (t := self.tangent(operand)) is not None]
+        if any(t is not None and self.tangent(t) is not None for t in active):
+            for t, used in zip(active, push.depends(), strict=True):
+                if t is not None and used:
+                    self._refuse_nested(t)
         idle = [
-            (g, functions.zeros_like(g)) for g, operand in pairs if recorded and self.tangent(operand) is None
+            functions.zeros_like(t) if recorded and wanted(t) and tangent is None else None
+            for t, tangent in zip(operands, active, strict=True)
         ]
-        tangents = _differentiated(active, weights, recorded)
-        traces = _differentiated(idle, weights, recorded)
+        tangents, traces = push(active), push(idle)
         made: list[Tensor | None] = []
-        for result, weight, tangent, trace in zip(results, weights, tangents, traces, strict=True):
-            if weight is not None and tangent is None:
+        for result, tangent, trace in zip(results, tangents, traces, strict=True):
+            if tangent is None and op.tangent is None and result.dtype.category >= FLOAT:
                 tangent = functions.zeros_like(result)
-            if tangent is not None and result is results[0] and op.name in ("_std", "_std_mean"):
-                tangent = tangent.masked_fill(result.eq(0), 0)  # where backward's own backward divides zeros
             if tangent is not None and trace is not None and trace.requires_grad:
                 tangent = functions.add(
                     tangent, functions.where(trace.eq(0), trace, 0)
                 )  # zeros, even times infinity
-            if tangent is not None and any(tangent._storage is t._storage for t in known):
+            if (
+                tangent is not None
+                and op.tangent is None
+                and any(tangent._storage is t._storage for t in known)
+            ):
                 tangent = functions.clone(tangent)  # an operation makes no views, of tangents either
             made.append(tangent)
         return made
+
+    def _tell_saved(self, op: Op, node: Any, former: Tensor) -> None:
+        """Give the copy that a node has saved of what was written the tangent that this had."""
+        tangent = self.tangent(former)
+        for want, position, _ in op.saved_inputs if tangent is not None else ():
+            kept = node.saved.get(want)
+            if position == 0 and isinstance(kept, SavedTensor):
+                self._keep(kept.tensor, tangent)  # type: ignore[arg-type]
 
     def _attach(self, result: Tensor, tangent: Tensor, inplace: bool) -> None:
         present = self.tangent(result) if inplace else None
@@ -304,41 +330,18 @@ class Level(Layer):
             self.give(result, tangent, written=inplace)
             present = self.tangent(result)
             assert present is not None
-        node = result._grad_fn
+        node = _operation_of(result)
         for saved in getattr(node, "saved", None) or ():  # what backward reads instead of the result
-            kept = node.saved[saved]  # type: ignore[union-attr]
+            kept = node.saved[saved]
             if isinstance(kept, SavedTensor) and kept.is_output and kept.output_nr == result._output_nr:
                 self._keep(kept.tensor, present)
 
 
-def _row(op: Op, values: list[Any]) -> list[Any]:
-    """The differentiable operands, those in lists too, as a node has its edges."""
-    found: list[Any] = []
-    for _, position in op.differentiable:
-        found += values[position] if isinstance(values[position], list) else [values[position]]
-    return found
-
-
-def _differentiated(
-    pairs: list[tuple[Tensor, Tensor]], weights: list[Tensor | None], recorded: bool
-) -> list[Tensor | None]:
-    """What gradients, given with weights of their own, say about what they were computed from."""
-    asked = [w for w in weights if w is not None]
-    if not pairs or not asked:
-        return [None] * len(weights)
-    found = iter(
-        grad([g for g, _ in pairs], asked, [v for _, v in pairs], create_graph=recorded, allow_unused=True)
-    )
-    return [None if w is None else next(found) for w in weights]
-
-
-def _fitted(tangent: Tensor, gradient: Tensor) -> Tensor:
-    """A tangent as an operand's broadcast and cast form has it, which is what a formula makes gradients for."""
-    if tangent.dtype is not gradient.dtype:
-        if tangent.dtype.is_complex and not gradient.dtype.is_complex:
-            tangent = functions.real(tangent)
-        tangent = tangent.to(gradient.dtype)
-    return tangent if tangent._sizes == gradient._sizes else tangent.expand(gradient._sizes)
+def _operation_of(tensor: Tensor) -> Any:
+    """The node of the operation that made a tensor, or that wrote it last."""
+    base = tensor._view.base if tensor._view is not None else None
+    node = tensor._grad_fn if base is None else base._grad_fn
+    return node.operation if isinstance(node, CopySlices) else tensor._grad_fn
 
 
 def _shown(whole: Tensor, base: Tensor, view: Tensor) -> Tensor:

@@ -193,6 +193,17 @@ class RawSavedTensor:
         saved[self._key] = PackedTensor(tensor, made, (pack_hook, unpack_hook), detached=True)
 
 
+@contextlib.contextmanager
+def without_hooks() -> Iterator[None]:
+    """Tensors are kept as they are: what is saved here is no part of a graph."""
+    held = _hooks[:]
+    _hooks.clear()
+    try:
+        yield
+    finally:
+        _hooks[:] = held
+
+
 class saved_tensors_hooks:
     """A block in which `pack_hook(tensor)` is kept in place of each tensor that is saved; `unpack_hook` undoes it.
 

@@ -123,17 +123,32 @@ pointwise(
 
 # ----------------------------------------------------------------------------------------------------------- products
 
+
+def _product_tangent(input: Any, input_t: Any, other: Any, other_t: Any) -> Any:
+    if other_t is None:
+        return input_t * other
+    return other_t * input if input_t is None else other_t * input + input_t * other
+
+
 pointwise(
     "mul(Operand input, Operand other)", np.multiply, exact=True, wide_scalar=True, aliases=("multiply",),
     derivatives={
         "input": lambda grad, other: grad * conj(other),
         "other": lambda grad, input: grad * conj(input),
     },
+    tangent=_product_tangent,
 )  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------------------- quotients
 
 _ORDERED_NUMBERS = REAL - BOOL_ONLY
+
+
+def _quotient_tangent(input_t: Any, other: Any, other_t: Any, result: Any) -> Any:
+    if other_t is None:
+        return input_t / other
+    return (-other_t * result if input_t is None else input_t - other_t * result) / other
+
 
 pointwise(
     "div(Operand input, Operand other)", np.divide, promote_float, exact=True, wide_scalar=True, error_name="div_cpu",
@@ -142,6 +157,7 @@ pointwise(
         "input": lambda grad, other: grad / conj(other),
         "other": lambda grad, input, other: -grad * conj((input / other) / other),
     },
+    tangent=_quotient_tangent,
 )  # fmt: skip
 
 
@@ -222,7 +238,7 @@ for _name, _kernel, _mode in (("fmod", _fmod, "trunc"), ("remainder", _remainder
     )  # fmt: skip
     pointwise(
         f"{_name}(Tensor input, Operand other)", _kernel, accepts=_ORDERED_NUMBERS, error_name=f"{_name}_cpu", exact=True,
-        derivatives={"input": lambda grad: grad},
+        derivatives={"input": lambda grad: grad}, tangent=lambda input_t: input_t,
     )  # fmt: skip
 pointwise(
     "remainder(Operand input, Tensor other)", _remainder, accepts=_ORDERED_NUMBERS, error_name="remainder_cpu", exact=True,

@@ -91,4 +91,5 @@ pointwise(
         "input": lambda grad, input, other: F.where(input != other, grad, 0),
         "other": lambda grad: F.zeros_like(grad),
     },
+    tangent=lambda input, input_t, other: None if input_t is None else F.where(input != other, input_t, 0),
 )  # fmt: skip

@@ -17,7 +17,7 @@ from engine.autograd.modes import is_grad_enabled
 from engine.casts import checked_number, scalar_number
 from engine.dtypes import dtype
 from engine.ops.memory import strides_for
-from engine.registry import COMPOSITE, POINTWISE, op
+from engine.registry import COMPOSITE, LINEAR, POINTWISE, op
 from engine.results import Result
 from engine.size import require_cpu
 from engine.storage import Storage
@@ -326,15 +326,23 @@ def _polar_grads(grad: Any, result: Any) -> tuple[Any, Any]:
     return F.real(turned * F.sgn(result)), F.real(turned * (result * 1j))
 
 
+def _polar_tangent(abs: Any, abs_t: Any, angle: Any, angle_t: Any) -> Any:
+    along = F.zeros_like(abs) if abs_t is None else abs_t
+    across = F.zeros_like(abs) if angle_t is None else abs * angle_t
+    cos, sin = angle.cos(), angle.sin()
+    return F.complex(along * cos - across * sin, along * sin + across * cos)
+
+
 _OUT_ERROR = "Expected object of scalar type {result} but got scalar type {out} for argument 'out'"
 
 op(
     "complex(Tensor real, Tensor imag)",
     kind=POINTWISE, rule=_parts_rule, kernel=_complex, family="creation", forms="function out", exact=True,
     derivatives={"real": lambda grad, real: F.real(grad), "imag": lambda grad, imag: F.imag(grad)},  # torch saves both
+    tangent=LINEAR,
 )  # fmt: skip
 op(
     "polar(Tensor abs, Tensor angle)",
     kind=POINTWISE, rule=_polar_rule, kernel=lambda abs, angle: _complex(abs * np.cos(angle), abs * np.sin(angle)),
-    family="creation", forms="function out", derivatives={("abs", "angle"): _polar_grads},
+    family="creation", forms="function out", derivatives={("abs", "angle"): _polar_grads}, tangent=_polar_tangent,
 )  # fmt: skip

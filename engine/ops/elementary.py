@@ -159,7 +159,7 @@ _table([
      {"inplace_node": "AsinhBackward1", "inplace_formula": _no_derivative_in_place("asinh")}),
     ("acosh arccosh", np.arccosh, lambda grad, input: grad * conj(_acosh_slope(input)),
      {"inplace_node": "AcoshBackward1", "inplace_formula": _no_derivative_in_place("acosh")}),
-    ("atanh arctanh", np.arctanh, lambda grad, input: grad * conj(1 / (1 - input.pow(2))),
+    ("atanh arctanh", np.arctanh, lambda grad, input: grad / conj(1 - input.pow(2)),
      {"inplace_node": "AtanhBackward1", "inplace_formula": _no_derivative_in_place("atanh")}),
     ("sinc", _sinc, _sinc_grad),
     ("deg2rad", _scaled_by(_PI_180), lambda grad: grad * _PI_180,
@@ -177,9 +177,15 @@ def _atan2_grad(grad: Any, input: Any, other: Any) -> Any:
     return grad * other * weight, grad * -input * weight
 
 
+def _atan2_tangent(input: Any, other: Any, input_t: Any, other_t: Any) -> Any:
+    upper = 0 if input_t is None else other * input_t
+    lower = 0 if other_t is None else -input * other_t
+    return (lower + upper) / (input * input + other * other)
+
+
 pointwise(
     "atan2(Tensor input, Tensor other)", np.arctan2, promote_float, accepts=REAL, error_name="atan2_cpu",
-    aliases=("arctan2",), derivatives={("input", "other"): _atan2_grad},
+    aliases=("arctan2",), derivatives={("input", "other"): _atan2_grad}, tangent=_atan2_tangent,
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------------ sums of logarithms

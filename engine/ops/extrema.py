@@ -143,6 +143,12 @@ def evenly_distributed(grad: Any, input: Any, result: Any) -> Any:
     return F.zeros_like(input).masked_fill(mask, grad / mask.sum())
 
 
+def evenly_read(input: Any, input_t: Any, result: Any) -> Any:
+    """The tangent of one element picked from all: the mean of those of the elements equal to it. NaN equals nothing."""
+    mask = input == result
+    return F.sum(mask * (input_t / mask.sum()))
+
+
 def at_indices(grad: Any, sizes: Any, dim: int, indices: Any, keepdim: bool = True) -> Any:
     """The gradient of elements selected along a dimension: each goes to where its element came from."""
     if sizes and not keepdim:
@@ -168,7 +174,7 @@ def _max_like(name: str, ufunc: np.ufunc, pick: Any, other: str) -> None:
     op(
         f"{name}(Tensor input)",
         kind=GENERAL, kernel=full, family=_FAMILY, forms="function method out", exact=True, node=f"{name.capitalize()}Backward1",
-        derivatives={"input": evenly_distributed_formula},
+        derivatives={"input": evenly_distributed_formula}, tangent=evenly_read,
     )  # fmt: skip
     op(
         f"{name}(Tensor input, Tensor other)",

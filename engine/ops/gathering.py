@@ -17,7 +17,7 @@ from engine.casts import checked_number
 from engine.ops.memory import strides_for
 from engine.ops.places import APART, BOTH, FRESH, INDEX_DTYPES, OUT_DTYPE, added, checked, wrapped, written_at
 from engine.ops.pointwise import not_implemented
-from engine.registry import COMPOSITE, GENERAL, op
+from engine.registry import COMPOSITE, GENERAL, LINEAR, op
 from engine.results import Result
 from engine.tensor import Tensor
 
@@ -32,6 +32,8 @@ def _grid(index: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
 def _index_for(name: str, index: Tensor) -> np.ndarray:
     if index.dtype not in INDEX_DTYPES and index.numel():  # an index without elements is not looked at
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
+    if not index.numel():
+        return np.empty(index._sizes, np.int64)
     return index._array().astype(np.int64, copy=False)
 
 
@@ -190,7 +192,7 @@ op(
     "scatter_add(Tensor input, int dim, Tensor index, Tensor src)",
     kind=GENERAL, kernel=_scatter_add, family="indexing", forms=BOTH, exact=True, memory=APART,
     out_dtype_error=OUT_DTYPE,
-    derivatives={"input": lambda grad: grad, "src": lambda grad, dim, index: grad.gather(dim, index)},
+    derivatives={"input": lambda grad: grad, "src": lambda grad, dim, index: grad.gather(dim, index)}, tangent=LINEAR,
 )  # fmt: skip
 
 

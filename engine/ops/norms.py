@@ -14,7 +14,7 @@ from engine import functions as F
 from engine import layout, promotion
 from engine.dtypes import FLOAT, HALVES, dtype, float32, opmath
 from engine.ops.memory import warn_of_lost_imaginary
-from engine.ops.pointwise import magnitude
+from engine.ops.pointwise import conj, magnitude
 from engine.ops.reducing import (
     accumulate,
     folded,
@@ -121,6 +121,12 @@ def _norm_grad(grad: Any, input: Any, p: Any, norm: Any, dim: Any, keepdim: bool
     return scaled * (grad / norm.pow(p - 1)).masked_fill(norm == 0, 0)
 
 
+def _norm_tangent(input: Any, input_t: Any, ord: Any, result: Any, dim: Any, keepdim: bool) -> Any:
+    norm = unreduced(result, dim, keepdim, input._sizes)
+    parts = _norm_grad(conj(input_t), input, ord, norm, dim, True)
+    return F.zeros_like(result) if parts is None else F.real(parts).sum(dim, keepdim)
+
+
 op(
     "linalg_vector_norm(Tensor input, Number ord=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)",
     kind=GENERAL, kernel=_vector_norm, family="reduction", forms="function out", node="LinalgVectorNormBackward0",
@@ -128,6 +134,7 @@ op(
         "input": lambda grad, input, ord, result, dim, keepdim: _norm_grad(grad, input, ord, result, dim, keepdim)
     },
     before_out=lambda values, outs: same_dtypes(outs, (values[4] or values[0].dtype).to_real()),
+    tangent=_norm_tangent,
 )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from engine.ops.reducing import (
     working,
 )  # fmt: skip
 from engine.promotion import can_cast
-from engine.registry import COMPOSITE, GENERAL, op
+from engine.registry import COMPOSITE, GENERAL, LINEAR, op
 from engine.results import Result
 from engine.tensor import Tensor
 from engine.writes import require_castable
@@ -110,6 +110,7 @@ op(
         "input": lambda grad, input, dim, keepdim: _expanded(grad.to(input.dtype), input._sizes, dim, keepdim)
         * F.logical_not(F.isnan(input))
     },
+    tangent=lambda input, input_t, dim, keepdim: F.sum(F.where(F.isnan(input), 0, input_t), dim, keepdim),
 )  # fmt: skip
 
 
@@ -160,7 +161,7 @@ op(
     "mean(Tensor input, *, dtype? dtype=None)",
     kind=GENERAL, kernel=lambda input, dtype: _mean(input, None, False, dtype), family=_FAMILY, forms="function method out",
     derivatives={"input": lambda grad, input_sizes, input_dtype: _mean_grad(of_kind(grad, input_dtype), input_sizes)},
-    before_out=_mean_out(1),
+    before_out=_mean_out(1), tangent=LINEAR,
 )  # fmt: skip
 op(
     "mean(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None)",
@@ -170,7 +171,7 @@ op(
             of_kind(grad, input_dtype), input_sizes, dim, keepdim
         )
     },
-    before_out=_mean_out(3),
+    before_out=_mean_out(3), tangent=LINEAR,
 )  # fmt: skip
 
 
@@ -357,8 +358,13 @@ def _logsumexp_grad(grad: Any, input: Any, result: Any, dim: Any, keepdim: bool)
     return grad * conj(F.exp(input - result))
 
 
+def _logsumexp_tangent(input: Any, input_t: Any, dim: Any, keepdim: bool) -> Any:
+    shares = F.exp(input - F.amax(F.real(input), dim, True) if input.numel() else input)
+    return F.sum(input_t * shares, dim, keepdim) / F.sum(shares, dim, keepdim)
+
+
 op(
     "logsumexp(Tensor input, int[1] dim, bool keepdim=False)",
     kind=GENERAL, kernel=_logsumexp, family=_FAMILY, forms="function method out", sees_out=True,
-    derivatives={"input": _logsumexp_grad},
+    derivatives={"input": _logsumexp_grad}, tangent=_logsumexp_tangent,
 )  # fmt: skip

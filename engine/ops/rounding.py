@@ -81,7 +81,7 @@ pointwise(
 pointwise(
     "frac(Tensor input)", lambda input: input - np.trunc(input), accepts=FLOATS, error_name="frac_cpu", forms=EVERY,
     out_dtype_error=SAME_OUT,
-    exact=True, derivatives={"input": lambda grad: grad},
+    exact=True, derivatives={"input": lambda grad: grad}, tangent=lambda input_t: input_t,
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------------------ clamping

@@ -119,15 +119,15 @@ def _cumprod_grad_by_element(grad: Any, input: Any, result: Any, dim: int) -> An
     """The derivative by element k is, at each place from k on, the product of all elements up to there but the k-th."""
     sizes = input._sizes
     size = sizes[dim]
-    parts = []
+    made = F.zeros(sizes, dtype=grad.dtype)
     before: Any = F.ones([1 if i == dim else n for i, n in enumerate(sizes)], dtype=input.dtype)
     for k in range(size):
         others = before
         if k + 1 < size:
             others = F.cat([before, before * input.narrow(dim, k + 1, size - k - 1).cumprod(dim)], dim)
-        parts.append((grad.narrow(dim, k, size - k) * conj(others)).sum(dim))
+        made.select(dim, k).copy_((grad.narrow(dim, k, size - k) * conj(others)).sum(dim))
         before = before * input.narrow(dim, k, 1)
-    return F.stack(parts, dim)
+    return made
 
 
 def _refuse_bool(name: str) -> Callable[[list[Any]], None]:

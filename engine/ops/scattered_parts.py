@@ -19,7 +19,7 @@ from engine.casts import cast
 from engine.ops.memory import _as_strided, strides_for, warn_of_lost_imaginary
 from engine.ops.parts import _diagonal, _select, _slice
 from engine.ops.places import require_real_if_recorded
-from engine.registry import GENERAL, op
+from engine.registry import GENERAL, LINEAR, op
 from engine.results import Geometry, Result
 from engine.tensor import Tensor
 from engine.writes import INTERNAL_OVERLAP
@@ -67,7 +67,7 @@ def _register(
 
     op(
         signature, kind=GENERAL, family="indexing", exact=True, forms=forms, kernel=kernel,
-        derivatives={"input": input, "src": src}, memory="internal partial others",
+        derivatives={"input": input, "src": src}, tangent=LINEAR, memory="internal partial others",
         out_dtype_error="Expected out tensor to have dtype {c_result}, but got {c_out} instead",
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ from engine.casts import cast
 from engine.dtypes import FLOAT
 from engine.ops.extrema import (
     evenly_distributed_formula,
+    evenly_read,
     mixed_zeros,
     order_of,
     picked,
@@ -25,6 +26,7 @@ from engine.ops.extrema import (
     selected_grad,
     taken,
 )  # fmt: skip
+from engine.ops.pointwise import conj
 from engine.ops.reducing import (
     Axes,
     accumulate,
@@ -178,6 +180,24 @@ def _std_mean_grad(
     )
 
 
+def _var_tangent(input: Any, input_t: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
+    return F.real(_var_grad(conj(input_t), input, dim, correction, True)).sum(dim, keepdim)
+
+
+def _std_tangent(input: Any, input_t: Any, result: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
+    of_var = _var_tangent(input, input_t, dim, correction, keepdim)
+    return (of_var / (result * 2)).masked_fill(result == 0, 0)
+
+
+def _var_mean_tangent(input: Any, input_t: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
+    return _var_tangent(input, input_t, dim, correction, keepdim), input_t.mean(dim, keepdim)
+
+
+def _std_mean_tangent(input: Any, input_t: Any, spread: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
+    of_std = _std_tangent(input, input_t, spread, dim, correction, keepdim)
+    return of_std, input_t.mean(dim, keepdim)
+
+
 def _added(a: Any, b: Any) -> Any:
     """The sum of the parts that there are; a missing one is not zero, since the other's NaN stays its own."""
     return b if a is None else a if b is None else a + b
@@ -189,12 +209,12 @@ def _castable_out(values: list[Any], outs: list[Tensor]) -> None:
         require_castable(d.to_real(), outs[0])
 
 
-def _var_like(name: str, node: str, formula: Any, *, root: bool, both: bool) -> None:
+def _var_like(name: str, node: str, formula: Any, tangent: Any, *, root: bool, both: bool) -> None:
     outputs = " -> (spread, mean)" if both else ""
     op(
         f"_{name}(Tensor input, int[1]? dim, Number? correction, bool keepdim) {outputs}",
         kind=GENERAL, kernel=_std_var(name, root=root, both=both), family=_FAMILY, forms="function out", node=node,
-        sees_out=not both, derivatives={"input": formula},
+        sees_out=not both, derivatives={"input": formula}, tangent=tangent,
     )  # fmt: skip
     run = "_" + name
 
@@ -224,10 +244,10 @@ def _var_like(name: str, node: str, formula: Any, *, root: bool, both: bool) -> 
     )  # fmt: skip
 
 
-_var_like("var", "VarBackward0", _var_grad, root=False, both=False)
-_var_like("std", "StdBackward0", _std_grad, root=True, both=False)
-_var_like("var_mean", "VarMeanBackward0", _var_mean_grad, root=False, both=True)
-_var_like("std_mean", "StdMeanBackward0", _std_mean_grad, root=True, both=True)
+_var_like("var", "VarBackward0", _var_grad, _var_tangent, root=False, both=False)
+_var_like("std", "StdBackward0", _std_grad, _std_tangent, root=True, both=False)
+_var_like("var_mean", "VarMeanBackward0", _var_mean_grad, _var_mean_tangent, root=False, both=True)
+_var_like("std_mean", "StdMeanBackward0", _std_mean_grad, _std_mean_tangent, root=True, both=True)
 
 
 # ----------------------------------------------------------------------------------------------------------- median, mode
@@ -298,7 +318,7 @@ def _median_like(name: str, *, skip_nan: bool) -> None:
     op(
         f"{name}(Tensor input)",
         kind=GENERAL, kernel=full, family=_FAMILY, exact=True, node=f"{stem}Backward0",
-        derivatives={"input": evenly_distributed_formula},
+        derivatives={"input": evenly_distributed_formula}, tangent=evenly_read,
     )  # fmt: skip
     op(
         f"{name}(Tensor input, int dim, bool keepdim=False) -> (values, indices)",

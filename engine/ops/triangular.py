@@ -155,6 +155,16 @@ def _triangular_solve_gradient(
     return of_right, of_left
 
 
+def _triangular_solve_tangent(
+    input_t: Any, A: Any, A_t: Any, solution: Any, upper: bool, transpose: bool, unitriangular: bool
+) -> tuple[Any, Any]:
+    change = F.zeros_like(solution) if input_t is None else input_t
+    if A_t is not None:
+        part = _triangle(A_t, upper, unitriangular)
+        change = change - (part.mT if transpose else part).matmul(solution)
+    return F.triangular_solve(change, A, upper, transpose, unitriangular)[0], A_t
+
+
 def _conj(x: Any) -> Any:
     return F.conj(x) if x.dtype.is_complex else x
 
@@ -168,6 +178,7 @@ op(
             given_grads, input, A, solution, upper, transpose, unitriangular
         )
     },
+    tangent=_triangular_solve_tangent,
 )  # fmt: skip
 
 # ----------------------------------------------------------------------------------------------------- Cholesky factors
