@@ -193,12 +193,7 @@ class Strided:
         return iter(functions.unbind(self, 0))
 
     def __bool__(self) -> bool:
-        if self.numel() != 1:
-            what = "no" if self.numel() == 0 else "more than one"
-            raise RuntimeError(
-                f"Boolean value of Tensor with {what} value{'s' if what == 'no' else ''} is ambiguous"
-            )
-        return bool(self.item())
+        return bool(self.is_nonzero())
 
     def _scalar(self, c_name: str | None) -> Any:
         """The only element for a Python conversion; `c_name` is the C type that it has to fit, None for complex."""

@@ -145,6 +145,19 @@ FACTS = {
         normal_written_within views_written_outside outer_grad increment_version
     """,
     "21.3": "no_forward_mode",
+    "22.1": """
+        direct_arguments tensor_or_tuple surplus_None unneeded of_other_arguments keywords on_ctx intermediates
+        clear_saved_tensors_on_access boxed_grads_call mark_dirty_is_noticed checked
+    """,
+    "22.2": "as_many_tangents_as_inputs materialize_grads right_after_forward differentiable",
+    "22.3": "setup_context_only reverse_needs_backward forward_needs_jvp higher_order",
+    "23.1": """
+        generated_rule rule_needed one_rule info in_dims computed_arguments rule_and_gradients no_batched_argument
+        rule_returns
+    """,
+    "23.2": """
+        like_a_loop writes_what_is_mapped new_zeros out_refused control_flow randomness aux autograd_within
+    """,
 }
 
 # The sections of the official notes: each is cited by a test. Left out is what only several threads or C++ can show.
@@ -166,6 +179,17 @@ NOTES = {
     "notes/gradcheck.html": """
         notations-and-background-information default-backward-mode-gradcheck-behavior functions-with-complex-outputs
         fast-backward-mode-gradcheck gradgradcheck-implementation
+    """,
+    "notes/extending.html": """
+        how-to-use example combined-or-separate-forward-and-setup-context forward-mode-ad
+    """,
+    "notes/extending.func.html": """
+        basic-usage example-2-autograd-function-specifies-custom-gradient-rules torch-vmap-support
+        automatically-generate-a-vmap-rule defining-the-vmap-staticmethod torch-func-jvp-support
+    """,
+    "func.ux_limitations.html": """
+        general-limitations torch-autograd-apis vmap-limitations mutation-in-place-pytorch-operations
+        mutation-out-pytorch-operations data-dependent-python-control-flow randomness
     """,
     "notes/inference_mode.html": "migration-guide-from-autononvariabletypemode",
     "tensor_view.html": "",
@@ -227,9 +251,9 @@ def test_every_section_of_the_notes_is_cited():
         for page in re.findall(r"\S+\.html\S*", test.__doc__ or "")
     }
     sections = {
-        f"{page}#{section}" if section else page
+        page if section is None else f"{page}#{section}"
         for page, words in NOTES.items()
-        for section in ("", *words.split())
+        for section in words.split() or [None]
     }
     assert not {page for page in sections if page not in cited}
 

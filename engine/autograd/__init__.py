@@ -16,6 +16,7 @@ from engine.autograd.batched import batched_gradients
 from engine.autograd.execution import run_backward
 from engine.autograd.function import Function
 from engine.autograd.modes import (
+    _State,
     enable_grad,
     inference_mode,
     is_grad_enabled,
@@ -48,6 +49,11 @@ def backward(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.backward.html
     """
+    if _State.forward is not None and _State.forward.transformed():
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use functorch.grad or functorch.vjp "
+            "instead or call backward() outside of functorch transforms."
+        )
     if grad_variables is not None:
         warnings.warn(
             "`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2

@@ -63,6 +63,7 @@ class BackwardCFunction(Node, FunctionCtx):
 
     _forward_cls: type[Function]
     is_function = True
+    _cleared = False
     needs_input_grad: tuple[bool, ...] = ()
 
     def __init__(self) -> None:
@@ -76,9 +77,17 @@ class BackwardCFunction(Node, FunctionCtx):
         """What `save_for_backward` kept. Raises RuntimeError where it was changed in place, or freed."""
         if self.saved_for_forward is not None:
             return self.saved_for_forward
+        if self._cleared:
+            raise RuntimeError(
+                "saved_tensors can only be accessed once when clear_saved_tensors_on_access=True is set on the "
+                "autograd.Function. Either access saved_tensors only once, or set clear_saved_tensors_on_access=False."
+            )
         if self._saved is None:
             raise RuntimeError(BACKWARD_TWICE)
-        return tuple(None if kept is None else kept.unpack(self) for kept in self._saved)
+        found = tuple(None if kept is None else kept.unpack(self) for kept in self._saved)
+        if self._forward_cls.clear_saved_tensors_on_access:
+            self._saved, self._cleared = [], True
+        return found
 
     @property
     def _raw_saved_tensors(self) -> tuple[RawSavedTensor, ...]:
@@ -108,7 +117,7 @@ class BackwardCFunction(Node, FunctionCtx):
             else g
             for g, form in zip(grads, self._forms, strict=True)
         ]
-        made = self._user_function()(self, *given)
+        made = self._user_function()(self, *([given] if self._forward_cls.boxed_grads_call else given))
         got = list(made) if isinstance(made, tuple) else [made]
         expected = len(self._are_tensors)
         if all(g is None for g in got[expected:]):
@@ -162,6 +171,9 @@ class Function:
     """
 
     _backward_cls: type[BackwardCFunction]
+    generate_vmap_rule = False
+    clear_saved_tensors_on_access = False
+    boxed_grads_call = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -208,6 +220,13 @@ class Function:
             "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
         )
 
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
+        """What is computed of a batch: (output, the dimensions of the batch in it), where `generate_vmap_rule` is not set."""
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or set generate_vmap_rule=True."
+        )
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Call the function on tensors and other arguments; the tensors among its outputs get its node as history."""
@@ -218,6 +237,15 @@ class Function:
             if separate:
                 bound.apply_defaults()
             args = bound.args[len(context) :]
+        layer = _State.forward
+        if layer is not None and layer.transformed():
+            if not separate:
+                raise RuntimeError(
+                    "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must "
+                    "override the setup_context staticmethod. For more details, please see "
+                    "https://pytorch.org/docs/main/notes/extending.func.html"
+                )
+            return layer.apply(cls, args)
         node = cls._backward_cls()
         node._are_tensors = [signatures.is_tensor(a) for a in args]
         inputs = [a for a, is_tensor in zip(args, node._are_tensors, strict=True) if is_tensor]
@@ -227,9 +255,8 @@ class Function:
         recorded = _State.grad and any(node.needs_input_grad)
         if recorded:
             node.next_edges = [gradient_edge(t) for t in inputs]
-        layer = _State.forward
         if layer is not None:  # tangents are the business of jvp
-            _State.forward = layer.without_tangents()
+            _State.forward = layer.below
         try:
             with no_grad():
                 output = cls.forward(*args) if separate else cls.forward(node, *args)
@@ -240,12 +267,12 @@ class Function:
         saved = node.to_save if separate else ()
         outputs = output if isinstance(output, tuple) else (output,)
         made = wrap_outputs(node if recorded else None, node, inputs, outputs, saved)
-        if layer is not None:
-            give_tangents(node, args, outputs, made)
-        node.saved_for_forward = None
         if recorded:
             node._forms = [(t._sizes, t.dtype) if signatures.is_tensor(t) else None for t in made]
             node.keep()
+        if layer is not None:
+            give_tangents(layer, node, args, outputs, made)
+        node.saved_for_forward = None
         return made if isinstance(output, tuple) else made[0]
 
 

@@ -20,13 +20,14 @@ _NOT_IN_PLACE = (
 )
 
 
-def give_tangents(ctx: Any, args: Sequence[Any], outputs: Sequence[Any], made: Sequence[Any]) -> None:
-    """Call `jvp` of a Function that was given tensors with tangents, and keep what it returns with the outputs.
+def give_tangents(
+    layer: Any, ctx: Any, args: Sequence[Any], outputs: Sequence[Any], made: Sequence[Any]
+) -> None:
+    """Call `jvp` of a Function that was given tensors with tangents of a layer, and keep what it returns with the outputs.
 
     outputs: what `forward` returned; made: what the caller gets instead. Raises RuntimeError for tangents that are too few or
     too many, or do not share memory as their tensors do.
     """
-    layer = _State.forward
     held = [layer.tangent(a) if signatures.is_tensor(a) else None for a in args]
     if _State.inference or all(t is None for t in held):
         return
@@ -34,11 +35,11 @@ def give_tangents(ctx: Any, args: Sequence[Any], outputs: Sequence[Any], made: S
         functions.zeros_like(a) if t is None and signatures.is_tensor(a) and ctx.materialize_grads else t
         for a, t in zip(args, held, strict=True)
     ]
-    _State.forward = layer.below
+    before, _State.forward = _State.forward, layer.below
     try:
         found = ctx._forward_cls.jvp(ctx, *given)
     finally:
-        _State.forward = layer
+        _State.forward = before
     tangents = found if isinstance(found, tuple) else (found,)
     for i, t in enumerate(tangents):
         if t is not None and not signatures.is_tensor(t):
@@ -73,6 +74,7 @@ def _keep(
         return
     if output._sizes != tangent._sizes or result._view is None:
         layer.give(result, tangent)
+        layer.inform(result, layer.tangent(result))
         return
     if tangent._view is None or not any(t is not None and t._storage is tangent._storage for t in held):
         raise RuntimeError(_NO_VIEW)

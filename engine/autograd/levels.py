@@ -19,7 +19,9 @@ import weakref
 from typing import Any
 
 from engine import functions, layout
-from engine.autograd.modes import _State
+from engine.autograd.function import BackwardCFunction
+from engine.autograd.jvp import give_tangents
+from engine.autograd.modes import _State, no_grad
 from engine.autograd.node import CopySlices, Node
 from engine.autograd.saved import SavedTensor, without_hooks
 from engine.autograd.tangents import Pushforward, row
@@ -69,8 +71,20 @@ class Layer:
     Layers lie on one another; each hands an operation on to the one below.
     """
 
+    transforms = False
+    """Whether it is that of a transform (`torch.func`), which asks more of a user's Function."""
+
     def __init__(self, below: Layer | None) -> None:
         self.below = below
+
+    def transformed(self) -> bool:
+        """Whether a transform is running, here or below."""
+        return self.transforms or (self.below is not None and self.below.transformed())
+
+    def apply(self, function: Any, args: tuple[Any, ...]) -> Any:
+        """Call a user's Function in a transform."""
+        with at(self.below):
+            return function.apply(*args)
 
     def run(self, op: Op, values: list[Any], inplace: bool, out: Any) -> Any:
         """Run an operation in one of its forms, as `call.run` does. The steps of a composite one come here by themselves."""
@@ -82,10 +96,6 @@ class Layer:
     def tangent(self, tensor: Tensor) -> Tensor | None:
         """The tangent that this layer knows of a tensor."""
         return None
-
-    def without_tangents(self) -> Layer | None:
-        """The layer to go through where this one's tangents are left alone."""
-        return self
 
     def carry(self, source: Tensor, target: Tensor) -> None:
         """Give a tensor what is known here and below of another one that it stands for."""
@@ -173,9 +183,6 @@ class Level(Layer):
                 "Setting a forward grad that itself has a forward gradient at the same level0 is not supported."
             )
 
-    def without_tangents(self) -> Layer | None:
-        return self.below
-
     def share(self, tensor: Tensor, tangent: Tensor) -> None:
         """Give a view a tangent that is a view itself."""
         self._keep(tensor, tangent)
@@ -187,6 +194,15 @@ class Level(Layer):
         super().carry(source, target)
 
     # ----------------------------------------------------------------------------------------------------- operations
+
+    def apply(self, function: Any, args: tuple[Any, ...]) -> Any:
+        made = super().apply(function, args)
+        ctx = function._backward_cls()
+        with no_grad(), at(None):
+            function.setup_context(ctx, args, made)
+        outputs = made if isinstance(made, tuple) else (made,)
+        give_tangents(self, ctx, args, outputs, outputs)
+        return made
 
     def run(self, op: Op, values: list[Any], inplace: bool, out: Any) -> Any:
         if op.kind == COMPOSITE and out is None:
@@ -330,11 +346,15 @@ class Level(Layer):
             self.give(result, tangent, written=inplace)
             present = self.tangent(result)
             assert present is not None
+        self.inform(result, present)
+
+    def inform(self, result: Tensor, tangent: Tensor) -> None:
+        """Tell what backward reads instead of a result of its tangent."""
         node = _operation_of(result)
-        for saved in getattr(node, "saved", None) or ():  # what backward reads instead of the result
-            kept = node.saved[saved]
+        saved = node._saved if isinstance(node, BackwardCFunction) else getattr(node, "saved", None)
+        for kept in (saved.values() if isinstance(saved, dict) else saved) or ():
             if isinstance(kept, SavedTensor) and kept.is_output and kept.output_nr == result._output_nr:
-                self._keep(kept.tensor, present)
+                self._keep(kept.tensor, tangent)
 
 
 def _operation_of(tensor: Tensor) -> Any:

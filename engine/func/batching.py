@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine import functions
+from engine.func.lockstep import Lockstep
 from engine.func.trees import flatten, spread, unflatten
 from engine.func.watching import BatchWatch
 from engine.random import get_rng_state, set_rng_state
@@ -45,18 +46,22 @@ def vmap(
         size, dims, flat, shape = _mapped(in_dims, args, name)
         if size == 0:
             return _empty(func, flat, dims, shape, out_dims, name, kwargs)
-        results = []
+        versions: list[tuple[Tensor, int]] = []
         state = get_rng_state() if randomness == "same" else None
-        for index in range(size):
+
+        def run(index: int) -> Any:
             if state is not None:
                 set_rng_state(state)
             chosen = [t if dim is None else t.select(dim, index) for t, dim in zip(flat, dims, strict=True)]
-            examples = [t for t, dim in zip(chosen, dims, strict=True) if dim is not None]
-            watch = BatchWatch(examples, randomness)
-            with watch:
-                results.append(func(*unflatten(chosen, shape), **kwargs))
+            given = [(c, t, dim) for c, t, dim in zip(chosen, flat, dims, strict=True) if dim is not None]
+            with BatchWatch(given, randomness, lockstep):
+                result = func(*unflatten(chosen, shape), **kwargs)
             if index == 0:
-                versions = [(t, t._counter.value) for t in examples if t._counter is not None]
+                versions.extend((t, t._counter.value) for t, *_ in given if t._counter is not None)
+            return result
+
+        lockstep = Lockstep(run, size)
+        results = lockstep.results()
         for t, version in versions:  # what writes to all examples at once is one write
             t._counter.value = version
         return _stacked(results, out_dims, name)

@@ -8,11 +8,11 @@ from typing import Any
 
 from engine import functions
 from engine.autograd.forward_ad import dual, enter_dual_level, exit_dual_level, unpack_dual
-from engine.autograd.levels import Level
+from engine.autograd.levels import Level, at
 from engine.autograd.modes import _State
 from engine.func.reverse import chosen_of, jacrev, positions, require_real, require_tensors
 from engine.func.trees import flatten, mapped, unflatten
-from engine.func.watching import Watch
+from engine.func.watching import Columns, Watch
 from engine.tensor import Tensor
 
 Function = Callable[..., Any]
@@ -134,7 +134,10 @@ def jacfwd(
             for j in range(t.numel()):
                 basis = [functions.zeros(other._sizes, dtype=other.dtype) for other in originals]
                 basis[i].view(-1)[j] = 1
-                output, tangent, *more = _jvp(func, args, unflatten(basis, inner), argnums, False, has_aux)
+                with at(Columns(_State.forward)):
+                    output, tangent, *more = _jvp(
+                        func, args, unflatten(basis, inner), argnums, False, has_aux
+                    )
                 require_real(output, "jacfwd", "outputs")
                 column, shape = flatten(tangent)
                 columns.append(column)

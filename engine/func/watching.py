@@ -6,20 +6,27 @@ Source: https://docs.pytorch.org/docs/stable/func.ux_limitations.html
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from engine.autograd.levels import Layer
+from engine.autograd.function import Function
+from engine.autograd.levels import Layer, at
 from engine.autograd.modes import _State
 from engine.call import _tensors
+from engine.func.trees import flatten
 from engine.registry import VIEW, Op
 from engine.tensor import Tensor
+
+if TYPE_CHECKING:
+    from engine.func.lockstep import Lockstep
 
 _DYNAMIC = frozenset(("nonzero", "masked_select", "unique", "unique_consecutive", "argwhere"))
 
 
 class Watch(Layer):
     """Runs a function of a transform: knows which tensors were made within."""
+
+    transforms = True
 
     def __init__(self, given: Iterable[Tensor] = ()) -> None:
         super().__init__(_State.forward)
@@ -46,9 +53,16 @@ class Watch(Layer):
     def run(self, op: Op, values: list[Any], inplace: bool, out: Any) -> Any:
         tensors = _tensors(op, values)
         self._check(op, tensors, inplace)
+        if out is not None:
+            self._check_out(op, [*tensors, *(out if isinstance(out, (tuple, list)) else [out])])
         made = super().run(op, values, inplace, out)
         if self._is_within(op, tensors):
             self._add(made)
+        return made
+
+    def apply(self, function: Any, args: tuple[Any, ...]) -> Any:
+        made = super().apply(function, args)
+        self._add(made)
         return made
 
     def _check(self, op: Op, tensors: list[Tensor], inplace: bool) -> None:
@@ -60,20 +74,47 @@ class Watch(Layer):
                 "being transformed to explicitly accept the mutated Tensor(s) as inputs."
             )
 
+    def _check_out(self, op: Op, tensors: list[Any]) -> None:
+        """Raise where an `out=` form is forbidden."""
+
     def _is_within(self, op: Op, tensors: list[Tensor]) -> bool:
         """Whether what an operation makes is made within: all but views of what was there before."""
         return not (op.kind == VIEW or op.name == "detach") or any(map(self.knows, tensors))
 
 
 class BatchWatch(Watch):
-    """Runs a function of a map: knows which tensors depend on the example."""
+    """Runs a function of a map for one example: knows which tensors depend on it.
 
-    def __init__(self, given: Iterable[Tensor], randomness: str) -> None:
-        super().__init__(given)
-        self._randomness = randomness
+    given: what of the arguments is mapped, with the tensor of all examples and the mapped dimension.
+    """
+
+    def __init__(
+        self, given: Sequence[tuple[Tensor, Tensor, int]], randomness: str, lockstep: Lockstep
+    ) -> None:
+        super().__init__([example for example, *_ in given])
+        self._given = given
+        self.randomness = randomness
+        self._lockstep = lockstep
+
+    def whole(self, tensor: Tensor) -> tuple[Tensor, int] | None:
+        """The tensor of all examples that an argument was taken from, and the mapped dimension."""
+        return next(((t, dim) for example, t, dim in self._given if example is tensor), None)
+
+    def apply(self, function: Any, args: tuple[Any, ...]) -> Any:
+        check_rule(function)
+        if not any(isinstance(t, Tensor) and self.knows(t) for t in args):
+            return Layer.apply(self, function, args)
+        if function.generate_vmap_rule:
+            return super().apply(function, args)
+        with at(self.below):
+            made, mapped = self._lockstep.call(self, function, args)
+        for t, own in zip(flatten(made)[0], mapped, strict=True):
+            if own:
+                self._add(t)
+        return made
 
     def _check(self, op: Op, tensors: list[Tensor], inplace: bool) -> None:
-        if op.family == "random" and self._randomness == "error":
+        if op.family == "random" and self.randomness == "error":
             raise RuntimeError(
                 "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
                 "randomness flags on vmap or perform the randomness operation out of vmap"
@@ -84,6 +125,11 @@ class BatchWatch(Watch):
                 "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, "
                 "please try to rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch "
                 "internals, please file a bug report."
+            )
+        if mapped and op.name == "is_nonzero":
+            raise RuntimeError(
+                "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support "
+                "that yet, please file an issue at https://github.com/pytorch/pytorch/issues ."
             )
         if mapped and op.name in _DYNAMIC:
             raise RuntimeError(
@@ -98,5 +144,39 @@ class BatchWatch(Watch):
                 "operator is being called inside the PyTorch framework, please file a bug report instead."
             )
 
+    def _check_out(self, op: Op, tensors: list[Any]) -> None:
+        if any(map(self.knows, tensors)):
+            raise RuntimeError(
+                f"Batching rule not implemented for aten::{op.name}.out; the fallback path doesn't work on out= or view ops."
+            )
+
     def _is_within(self, op: Op, tensors: list[Tensor]) -> bool:
         return any(map(self.knows, tensors))
+
+
+_MORE = " For more details, please see https://pytorch.org/docs/main/notes/extending.func.html"
+
+
+def check_rule(function: Any) -> None:
+    """Raise RuntimeError for a Function that does not say how it is mapped, or says it twice."""
+    own, name = function.vmap is not Function.vmap, function.__name__
+    if own and function.generate_vmap_rule:
+        raise RuntimeError(
+            f"You tried to vmap over {name}, but it has both generate_vmap_rule=True and an overridden vmap staticmethod. Please "
+            f"set generate_vmap_rule=False or delete the overridden vmap staticmethod to avoid ambiguity.{_MORE}"
+        )
+    if not own and not function.generate_vmap_rule:
+        raise RuntimeError(
+            f"You tried to vmap over {name}, but it does not have vmap support. Please override and implement the vmap "
+            f"staticmethod or set generate_vmap_rule=True.{_MORE}"
+        )
+
+
+class Columns(Layer):
+    """Runs what computes a Jacobian by columns, which torch does in a map over them."""
+
+    transforms = True
+
+    def apply(self, function: Any, args: tuple[Any, ...]) -> Any:
+        check_rule(function)
+        return super().apply(function, args)

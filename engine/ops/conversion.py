@@ -232,7 +232,17 @@ _conversion(
     lambda input, other: input._sizes == other._sizes,
     "function method",
 )
-_conversion("is_nonzero(Tensor input)", bool, "function method")
+
+
+def _is_nonzero(input: Tensor) -> bool:
+    count = input.numel()
+    if count != 1:
+        what = "no values" if count == 0 else "more than one value"
+        raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
+    return bool(input.item())
+
+
+_conversion("is_nonzero(Tensor input)", _is_nonzero, "function method")
 
 
 def _result_type(a: Any, b: Any) -> dtype:

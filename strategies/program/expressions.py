@@ -14,6 +14,7 @@ from strategies.program.sizes import too_large
 from strategies.program.vocabulary import (
     ATTRIBUTES,
     FUNCTIONS,
+    IN_FUNCTION,
     KEYWORDS,
     MAKES_FUNCTION,
     MAKES_PAIR,
@@ -60,13 +61,14 @@ _EXPRESSIONS_HINT = "names, literals, calls, operators, one comparison, subscrip
 class Uses:
     """What the expressions of a statement use: filled by the checkers."""
 
-    __slots__ = ("arrays", "calls", "items", "parameters", "reads", "replaces")
+    __slots__ = ("arrays", "calls", "in_function", "items", "parameters", "reads", "replaces")
 
     def __init__(self) -> None:
         self.reads: set[str] = set()
         self.calls: list[str] = []
         self.items = 0
         self.parameters: frozenset[str] | None = None  # of the lambda being checked
+        self.in_function = False  # whether that lambda is a function to transform, no hook
         self.arrays = False  # makes or takes NumPy arrays
         self.replaces = False  # gives a tensor other memory
 
@@ -381,7 +383,9 @@ def _called(node: ast.Call, uses: Uses, depth: int) -> str:
         name = dotted.removeprefix("torch.")
     if name.startswith("np.") or name in ("numpy", "from_numpy"):
         uses.arrays = True
-    if uses.parameters is not None and name in NOT_IN_HOOK:
+    if uses.parameters is not None and name in (
+        NOT_IN_HOOK - IN_FUNCTION if uses.in_function else NOT_IN_HOOK
+    ):
         refuse(node, f"a hook may not call {name}", "ops on tensors")
     return name
 
@@ -406,7 +410,9 @@ def _refuse_keyword(keyword: ast.keyword) -> NoReturn:
 def _hook(node: ast.Lambda, name: str, uses: Uses, depth: int) -> None:
     if name not in TAKES_HOOK | TAKES_FUNCTION:
         refuse(node, f"{name} does not take a lambda", ", ".join(sorted(TAKES_HOOK | TAKES_FUNCTION)))
+    uses.in_function = name in TAKES_FUNCTION
     hook(node, uses, depth)
+    uses.in_function = False
 
 
 def hook(node: ast.Lambda, uses: Uses, depth: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 NAMES = frozenset(
     """
-    square exp scale product double_ undeclared_double_ same tail pair lazy_pair signs whole once slopes rounded again
+    square exp scale cube triple product double_ undeclared_double_ same tail pair lazy_pair signs whole once slopes rounded again
     quiet loud frozen
     dirty_copy no_slope no_backward surplus too_few wrong_shape wrong_kind failing
     """.split()
@@ -75,6 +75,53 @@ def make(torch: Any) -> dict[str, Any]:
         @staticmethod
         def backward(ctx, grad):
             return grad * ctx.factor, None
+
+    class Cube(base):
+        """Can be transformed: its context is set up apart, and its map is made by itself."""
+
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x):
+            return x * x * x
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+            ctx.save_for_forward(*inputs)
+
+        @staticmethod
+        def backward(ctx, grad):
+            (x,) = ctx.saved_tensors
+            return grad * 3 * x * x
+
+        @staticmethod
+        def jvp(ctx, tangent):
+            (x,) = ctx.saved_tensors
+            return tangent * 3 * x * x
+
+    class Triple(base):
+        """Says what it is for a batch."""
+
+        @staticmethod
+        def forward(x):
+            return x * 3
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 3
+
+        @staticmethod
+        def jvp(ctx, tangent):
+            return tangent * 3
+
+        @staticmethod
+        def vmap(info, in_dims, x):
+            return x * 3, in_dims[0]
 
     class Product(base):
         """Computes only the gradients that are needed."""
@@ -329,7 +376,7 @@ def make(torch: Any) -> dict[str, Any]:
         return x * 2
 
     classes: dict[str, Any] = {
-        "square": Square, "exp": Exp, "scale": Scale, "product": Product, "double_": Double,
+        "square": Square, "exp": Exp, "scale": Scale, "cube": Cube, "triple": Triple, "product": Product, "double_": Double,
         "undeclared_double_": UndeclaredDouble, "same": Same, "tail": Tail, "pair": Pair, "lazy_pair": LazyPair,
         "signs": Signs, "whole": Whole, "once": Once, "slopes": Slopes, "rounded": Rounded, "again": Again,
         "dirty_copy": DirtyCopy, "no_slope": NoSlope, "no_backward": NoBackward, "surplus": Surplus, "too_few": TooFew,

@@ -288,6 +288,8 @@ NOT_IN_HOOK = (
     | {"backward", "autograd.grad", "autograd.backward"}
     | {f"prelude.{n}" for n in prelude.NAMES}
 )
+# What a function that is transformed may call of these, where a hook may not.
+IN_FUNCTION = frozenset(_words("prelude.cube prelude.triple prelude.square"))
 
 # Calls that make a function of their first argument. No function becomes a value: it is called at once, or is itself the
 # first argument of one of the calls that take a function; `vjp` gives an output and a function, which are taken by position.

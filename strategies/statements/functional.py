@@ -25,6 +25,7 @@ _ANY = (
     "torch.where({t} > 0, {t}, {t} * {c})", "torch.maximum({t}, {o})", "{t}.clamp(-1.0, 2.0)", "{t}.reciprocal()",
     "torch.log1p({t}.abs())", "{t}.clone().mul_({a})", "{t}.sum() * {a}", "{t}.expm1()", "torch.lerp({t}, {o}, 0.25)",
     "torch.addcmul({t}, {a}, {o})", "{t}.mean() + {t}", "{t}.sqrt()", "{t}.log()", "{t} % 2", "torch.hypot({t}, {o})",
+    "prelude.cube({t})", "prelude.triple({t})",
 )  # fmt: skip
 _SHAPED = (
     "{t}.sum(0)", "{t}[0]", "{t}.cumsum(0)", "{t}.flip(0)", "{t}.prod(0)", "torch.softmax({t}, 0)", "{t}.unsqueeze(0)",
@@ -35,7 +36,16 @@ _TO_SCALAR = (
     "{t}.sum()", "({t} * {t}).sum()", "{t}.mean()", "{t}.prod()", "{t}.norm()", "{t}.exp().sum()",
     "({t} * {a}).sum()", "{t}.sin().sum()", "({t} ** 3).mean()",
 )  # fmt: skip
-_MISTAKEN = ("{t}.bool()", "{t}.long()", "1.0", "{t}.sum() > 0", "None", "{t}.sum().item()", "({t}, 1.0)")
+_MISTAKEN = (
+    "{t}.bool()",
+    "{t}.long()",
+    "1.0",
+    "{t}.sum() > 0",
+    "None",
+    "{t}.sum().item()",
+    "({t}, 1.0)",
+    "prelude.square({t})",
+)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from strategies.statements.support import value_operand
 _ALLOWED = (
     ("square", 5), ("exp", 3), ("scale", 3), ("product", 5), ("double_", 5), ("undeclared_double_", 2), ("same", 4),
     ("tail", 4), ("pair", 4), ("lazy_pair", 3), ("signs", 3), ("whole", 2), ("once", 3), ("slopes", 3), ("rounded", 2),
-    ("again", 3), ("quiet", 2), ("loud", 2), ("frozen", 2), ("no_slope", 1),
+    ("again", 3), ("cube", 2), ("triple", 2), ("quiet", 2), ("loud", 2), ("frozen", 2), ("no_slope", 1),
 )  # fmt: skip
 _FORBIDDEN = (
     ("dirty_copy", 2), ("no_backward", 2), ("surplus", 2), ("too_few", 1), ("wrong_shape", 2), ("wrong_kind", 2),
