@@ -22,11 +22,13 @@ from engine.registry import COMPOSITE, GENERAL, MUTATION, POINTWISE, VIEW, Op, c
 from engine.results import Result, make_view, result_of, wrap
 from engine.tensor import Tensor
 from engine.writes import (
+    LOST_GRADIENT,
     bump_version,
     check_inplace,
     check_memory,
     depending_on_order,
     rebase_history,
+    refuse_lost_gradient,
     require_out_dtype,
     require_shape,
     resize_output,
@@ -48,12 +50,9 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
     if kind == COMPOSITE and not inplace:
         return op.kernel(*values)
     tensors = _tensors(op, values)
-    recorded = _State.grad and not _State.inference and any(map(_GRAD, tensors))
-    if recorded and all(t._inference for t in tensors):
-        # Inference tensors alone are never recorded, even where one was told to require grad; a number is no such tensor.
-        indices = [t for value in values if isinstance(value, list) for t in value if isinstance(t, Tensor)]
-        recorded = any(not isinstance(values[i], Tensor) for i in op.wrapped_numbers)
-        recorded = recorded or any(not t._inference for t in indices)
+    recorded = (
+        _State.grad and not _State.inference and any(map(_GRAD, tensors)) and _is_seen(op, values, tensors)
+    )
     if inplace:
         check_inplace(values[0], recorded and bool(op.derivatives))
         if kind == COMPOSITE:
@@ -63,6 +62,8 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
     if op.check is not None:
         op.check(values)
     node = None
+    if op.rule is compare and not inplace:
+        recorded = False
     if recorded and any(_requires_grad(values[position]) for _, position in op.differentiable):
         node = op.node_class(values, inplace=inplace)
     with np.errstate(all="ignore"):
@@ -93,6 +94,19 @@ def _tensors(op: Op, values: list[Any]) -> list[Tensor]:
         elif isinstance(value, list):
             found.extend(value)
     return found
+
+
+def _is_seen(op: Op, values: list[Any], tensors: list[Tensor]) -> bool:
+    """Whether autograd sees a call: inference tensors alone are never recorded, even where one was told to require grad.
+
+    A number is no such tensor.
+    """
+    if not all(t._inference for t in tensors) or any(
+        not isinstance(values[i], Tensor) for i in op.wrapped_numbers
+    ):
+        return True
+    indices = [t for value in values if isinstance(value, list) for t in value if isinstance(t, Tensor)]
+    return any(not t._inference for t in indices)
 
 
 def _requires_grad(value: Any) -> bool:
@@ -138,7 +152,7 @@ def _run_inplace_view(op: Op, values: list[Any], node: OpNode | None) -> Tensor:
     if node is not None:
         node.add_output(target)
         if target._view is not None:
-            target._view.version = target._counter.value
+            target._view.version = target._version
     return target
 
 
@@ -156,7 +170,7 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
         result, *_ = compute_results(op, values, tensors, target)
         require_shape(target, result.values.shape)
         write(target, depending_on_order(op.memory, result, target, (), tensors[1:]))
-    bump_version(target)
+    bump_version(target, tensors)
     if node is not None and target.dtype.category >= dtypes.FLOAT:
         rebase_history(target, node)
         node.save_outputs([target])
@@ -178,12 +192,14 @@ def _run_into(op: Op, values: list[Any], out: Any) -> Any:
     if op.out_grad == "unknown":
         _refuse_leaves(op, outs)
         if _State.grad and any(map(_GRAD, (*tensors, *outs))):
-            node = UnknownDerivative(op.refuses_as, [*tensors, *outs])
+            differentiated = list(filter(_GRAD, [*tensors, *outs]))
+            node = UnknownDerivative(f"aten::{op.refuses_as}", differentiated)
     elif op.kind != COMPOSITE or op.before_out is not None:  # such composites are single operations in torch
         sloped = op.kind == COMPOSITE or (
             op.derivatives and any(d.category >= dtypes.FLOAT for d in op.accepts)
         )
-        refuse_grad_with_out(op, [*tensors, *outs] if sloped else outs)
+        if _is_seen(op, values, [*tensors, *outs]):
+            refuse_grad_with_out(op, [*tensors, *outs] if sloped else outs)
     if op.check is not None:
         op.check(values)
     if op.kind == COMPOSITE and op.before_out is not None:
@@ -197,19 +213,16 @@ def _run_into(op: Op, values: list[Any], out: Any) -> Any:
     return made
 
 
-_LOST = "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad."
-
-
 def refuse_grad_with_out(op: Op, tensors: list[Tensor]) -> None:
     """Raise RuntimeError for operands and results that require grad, where the operation has no history with `out=`."""
-    if op.out_grad == "refused" and _State.grad and any(map(_GRAD, tensors)):
-        raise RuntimeError(op.refuses_as + _LOST)
+    if op.out_grad == "refused":
+        refuse_lost_gradient(op.refuses_as, tensors)
 
 
 def _refuse_leaves(op: Op, outs: list[Tensor]) -> None:
     bases = [t if t._view is None else t._view.base for t in outs if t.requires_grad]
     if _State.grad and any(base.is_leaf for base in bases):
-        raise RuntimeError(f"aten::{op.refuses_as}{_LOST}")
+        raise RuntimeError(f"aten::{op.refuses_as}{LOST_GRADIENT}")
 
 
 def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:

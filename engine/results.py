@@ -68,15 +68,16 @@ def make_view(source: Tensor, geometry: Geometry, *, multi_output: bool = False)
     view._inference = source._inference
     if not source._inference:
         base = source._view.base if source._view is not None else source
-        if _State.inference:
+        before = source._view.made_in if source._view is not None else ViewInfo.DEFAULT
+        if _State.inference or before == ViewInfo.INFERENCE:
             made_in = ViewInfo.INFERENCE
         elif not _State.grad:
             made_in = ViewInfo.NO_GRAD
         elif multi_output:
             made_in = ViewInfo.MULTI_OUTPUT
         else:
-            made_in = source._view.made_in if source._view is not None else ViewInfo.DEFAULT
-        view._view = ViewInfo(base, made_in, source._counter.value)
+            made_in = before
+        view._view = ViewInfo(base, made_in, source._version)
         parent = source._view.steps if source._view is not None else None
         if parent is not None or view.dtype.is_complex is not source.dtype.is_complex:
             view._view.steps = _steps(source, view, parent)

@@ -96,7 +96,7 @@ class Tensor(Strided):
     def _alias(self, kind: type[Tensor] | None = None) -> Any:
         """Another tensor on the same memory and version counter, without history."""
         other = (kind or Tensor)._make(self._storage, self._offset, self._sizes, self._strides, self.dtype)
-        if self._counter is not None or _State.inference:
+        if not self._inference:
             other._counter = self._counter
         other._inference = self._inference
         return other
@@ -127,7 +127,7 @@ class Tensor(Strided):
     def requires_grad(self, value: bool) -> None:
         if not isinstance(value, bool):
             raise RuntimeError("requires_grad must be a bool")
-        if not self.is_leaf:
+        if self._grad_fn is not None:
             hint = (
                 " If you want to use a computed variable in a subgraph that doesn't require differentiation use "
                 "var_no_grad = var.detach()."
@@ -150,7 +150,7 @@ class Tensor(Strided):
             raise TypeError(
                 f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {given}"
             )
-        if self.is_leaf or not requires_grad:
+        if self._grad_fn is None or not requires_grad:
             if requires_grad and self.dtype.category < dtypes.FLOAT:
                 raise RuntimeError("only Tensors of floating point dtype can require gradients")
             self.requires_grad = requires_grad
@@ -162,7 +162,7 @@ class Tensor(Strided):
         view = self._view
         if view is None or (self._grad_fn is None and not view.base.requires_grad):
             return self._grad_fn
-        if view.version != self._counter.value:
+        if view.version != self._version:
             view.check_rewritable(self, indirect=True)
             if view.steps is not None:
                 # Made anew from its base as it is now, the view has that history: none in inference mode.
@@ -173,7 +173,7 @@ class Tensor(Strided):
                 node, output_nr = AsStridedBackward0(view.base, self), 0
                 node._input_metadata.append((self._sizes, self.dtype))
             self._set_history(node, output_nr)
-            view.version = self._counter.value
+            view.version = self._version
         return self._grad_fn
 
     @property
@@ -189,7 +189,7 @@ class Tensor(Strided):
     @property
     def grad(self) -> Tensor | None:
         """The accumulated gradient. Reading that of a non-leaf which retains none warns."""
-        if self._grad is None and not self._retains and self.requires_grad and not self.is_leaf:
+        if self._grad is None and not self._retains and self._grad_fn is not None:
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
                 "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "
@@ -261,7 +261,7 @@ class Tensor(Strided):
         """Keep the gradient of a non-leaf in `.grad`. Raises RuntimeError where there will be none."""
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if self.is_leaf or self._retains:
+        if self._grad_fn is None or self._retains:
             return
         node = self.grad_fn
         assert node is not None

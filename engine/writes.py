@@ -99,6 +99,18 @@ def depending_on_order(
     return result
 
 
+LOST_GRADIENT = (
+    "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+    "requires grad."
+)
+
+
+def refuse_lost_gradient(name: str, tensors: Sequence[Tensor]) -> None:
+    """Raise RuntimeError where an `out=` form would lose a gradient."""
+    if _State.grad and any(t.requires_grad for t in tensors):
+        raise RuntimeError(name + LOST_GRADIENT)
+
+
 def require_shape(target: Tensor, shape: layout.Shape) -> None:
     if shape != target._sizes:
         raise RuntimeError(
@@ -138,8 +150,13 @@ def write(target: Tensor, result: Result) -> None:
         target._mark_undefined(False if undefined is None else undefined)
 
 
-def bump_version(target: Tensor) -> None:
-    """Count a write. Raises RuntimeError for an inference tensor outside inference mode, which has been written by then."""
+def bump_version(target: Tensor, operands: Sequence[Tensor] = ()) -> None:
+    """Count a write, but none in inference mode where only inference tensors are at work.
+
+    Raises RuntimeError for an inference tensor outside inference mode, which has been written by then.
+    """
+    if _State.inference and target._inference and all(t._inference for t in operands):
+        return
     if target._counter is not None:
         target._counter.value += 1
     elif not _State.inference:
@@ -176,7 +193,7 @@ def write_result(
         target._strides = result.strides
     # It may lie across an operand only now that it has its size.
     write(target, depending_on_order(rules, result, target, first, others))
-    bump_version(target)
+    bump_version(target, (*first, *others))
 
 
 def resize_output(target: Tensor, shape: layout.Shape) -> bool:

@@ -17,6 +17,7 @@ from engine.autograd.node import Node, gradient_edge
 from engine.autograd.roots import GradientEdge, get_gradient_edge
 from engine.autograd.saved import disable_saved_tensors_hooks, save_on_cpu, saved_tensors_hooks
 from engine.history import RemovableHandle
+from engine.writes import bump_version
 
 
 def increment_version(tensor: Any) -> None:
@@ -33,7 +34,7 @@ def increment_version(tensor: Any) -> None:
         if not signatures.is_tensor(t):
             raise RuntimeError("increment_version expects each element of the iterable to be a tensor")
         if not t._inference:
-            t._counter.value += 1
+            bump_version(t)
 
 
 class _Handles(RemovableHandle):

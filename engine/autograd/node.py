@@ -94,8 +94,8 @@ class Node:
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
-        """The nodes that receive this node's gradients. Of what has no derivative, torch notes only those that there are."""
-        if type(self).__name__ == "NotImplemented":
+        """The nodes that receive this node's gradients. Of most that has no derivative, torch notes only those that there are."""
+        if type(self).__name__ == "NotImplemented" and not isinstance(self, UnknownDerivative):
             return tuple(edge for edge in self.next_edges if edge is not None)
         return tuple(edge if edge is not None else (None, 0) for edge in self.next_edges)
 
@@ -250,7 +250,7 @@ class UnknownDerivative(Node):
         self.operation = operation
 
     def apply(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
-        raise RuntimeError(f"derivative for aten::{self.operation} is not implemented")
+        raise RuntimeError(f"derivative for {self.operation} is not implemented")
 
 
 UnknownDerivative.__name__ = "NotImplemented"  # torch's name for it

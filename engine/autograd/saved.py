@@ -40,7 +40,7 @@ class SavedTensor:
         self.is_output = node is not None
         self.output_nr = tensor._output_nr
         self.counter = tensor._counter
-        self.version = tensor._counter.value
+        self.version = tensor._version
         self.tensor = tensor._alias() if self.is_output else tensor
         self.had_history = tensor._grad_fn is not None
 

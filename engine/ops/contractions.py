@@ -18,7 +18,7 @@ from engine.dtypes import BOOL
 from engine.ops.pointwise import conj, multiply_add
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.tensor import Tensor
-from engine.writes import resize_output
+from engine.writes import refuse_lost_gradient, resize_output
 
 # ---------------------------------------------------------------------------------------------------------------- matmul
 
@@ -91,6 +91,7 @@ def _batched(input: Any, other: Any) -> Any:
 
 def _matmul_into(input: Any, other: Any, out: Any) -> Any:
     """A vector times a matrix is written as a matrix of one row, which `out` then loses again."""
+    refuse_lost_gradient("matmul", (input, other, out))
     dims = (input.dim(), other.dim())
     if dims == (1, 2):
         return F.mm(input.unsqueeze(0), other, out=out).squeeze_(0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine import dtypes, layout, promotion, size
 from engine import functions as F
-from engine.autograd.modes import is_grad_enabled
+from engine.autograd.modes import is_grad_enabled, no_grad
 from engine.casts import cast
 from engine.dtypes import dtype
 from engine.ops.memory import strides_for, warn_of_lost_imaginary
@@ -43,6 +43,11 @@ def convert(input: Tensor, d: dtype | None, copy: bool = False, wish: memory_for
     d = d or input.dtype
     if not copy and d is input.dtype and _in_format(input, wish):
         return input
+    if d.category < dtypes.FLOAT:
+        with (
+            no_grad()
+        ):  # nothing is recorded, and of a view whose history cannot be made anew nothing is asked
+            return F._to_copy(input, dtype=d, memory_format=wish)
     return F._to_copy(input, dtype=d, memory_format=wish)
 
 

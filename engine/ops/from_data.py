@@ -318,7 +318,7 @@ def _asarray(
             )
     if not requires_grad and tensor.requires_grad:
         return tensor.detach()
-    return finish(tensor, requires_grad) if tensor.is_leaf else tensor
+    return tensor.requires_grad_() if requires_grad else tensor
 
 
 op(

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from engine import layout
-from engine.autograd.modes import is_grad_enabled
+from engine.autograd.modes import is_grad_enabled, is_inference_mode_enabled
+from engine.autograd.node import UnknownDerivative
 from engine.ops.memory import _as_strided, _as_strided_grad, strides_for
 from engine.ops.orders import matrix_transposed, transposed
 from engine.ops.views import Shape, _unsqueeze_some, composite, squeezed, unsqueezed
@@ -23,7 +24,7 @@ from engine.results import Geometry
 from engine.size import channels_last, contiguous_format, memory_format
 from engine.storage import Storage
 from engine.tensor import Tensor
-from engine.writes import bump_version, check_inplace
+from engine.writes import bump_version, check_inplace, rebase_history
 
 
 def _inplace(
@@ -87,7 +88,7 @@ def _resize(input: Tensor, size: Shape, memory_format: memory_format | None) -> 
 
     Raises RuntimeError for a tensor that requires grad, and for memory that NumPy shares.
     """
-    if input.requires_grad:
+    if input.requires_grad and not (input._inference or is_inference_mode_enabled()):
         raise RuntimeError("cannot resize variables that require grad")
     check_inplace(input, False)
     if any(n < 0 for n in size):
@@ -124,8 +125,10 @@ composite(
 )  # fmt: skip
 
 
-def _set(input: Tensor, storage: Storage, offset: int, size: Shape, stride: Shape) -> Tensor:
-    """Show other memory. A history ends; a leaf stays one."""
+def _set(
+    input: Tensor, storage: Storage, offset: int, size: Shape, stride: Shape, source: Tensor | None = None
+) -> Tensor:
+    """Show other memory, that of a source. Whatever is recorded of it has no derivative."""
     if offset < 0:
         raise RuntimeError(f"Tensor: invalid storage offset {offset}")
     if len(size) != len(stride):
@@ -136,14 +139,21 @@ def _set(input: Tensor, storage: Storage, offset: int, size: Shape, stride: Shap
         raise RuntimeError(
             f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}"
         )
-    check_inplace(input, is_grad_enabled() and input.requires_grad)
+    tensors = [input] if source is None else [input, source]
+    sloped = any(t.requires_grad for t in tensors) and not all(t._inference for t in tensors)
+    recorded = is_grad_enabled() and sloped
+    check_inplace(input, recorded)
+    node = UnknownDerivative("set_", tensors) if recorded else None
     storage = storage.holding(input.dtype)
     needed = (offset + layout.extent(size, stride)) * input.dtype.itemsize if layout.numel(size) else 0
     if needed > storage.nbytes():
         storage.resize_(needed)
     input._storage, input._offset, input._sizes, input._strides = storage, offset, tuple(size), tuple(stride)
-    input._grad_fn, input._output_nr = None, 0
     bump_version(input)
+    if not is_inference_mode_enabled():
+        input._accumulator = None  # graphs that exist keep accumulating in the former shape
+    if node is not None:
+        rebase_history(input, node)
     return input
 
 
@@ -153,12 +163,15 @@ def _set_tensor(input: Tensor, source: Tensor) -> Tensor:
         names = {"bool": "bool", "int64": "long int", "int32": "int", "float32": "float", "float64": "double"}
         got, own = (names.get(d.name, d.name) for d in (source.dtype, input.dtype))
         raise RuntimeError(f"Could not set tensor of type {got} to a tensor of type {own}")
-    return _set(input, source._storage, source._offset, source._sizes, source._strides)
+    return _set(input, source._storage, source._offset, source._sizes, source._strides, source)
 
 
 def _set_part(input: Tensor, source: Any, storage_offset: int, size: Shape, stride: Shape) -> Tensor:
     """Show part of the memory of a tensor or a storage; row-major without strides."""
-    storage = source._storage if isinstance(source, Tensor) else source
+    tensor = source if isinstance(source, Tensor) else None
+    if tensor is not None and not tensor.is_contiguous():
+        raise RuntimeError("passed in tensor to be used as storage must be contiguous")
+    storage = source if tensor is None else tensor._storage
     size = tuple(size)
     return _set(input, storage, storage_offset, size, tuple(stride) or layout.contiguous_strides(size))
 

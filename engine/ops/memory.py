@@ -166,6 +166,8 @@ def as_strided_backward(grad: Tensor, base: Any, view: Any) -> Tensor:
     """
     sizes, strides, offset = base
     view_sizes, view_strides, view_offset = view
+    if 0 in sizes or 0 in view_sizes:
+        return F.zeros(sizes, dtype=grad.dtype)
     low = min(offset, view_offset)
     length = max(
         offset - low + layout.extent(sizes, strides),

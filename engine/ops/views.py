@@ -109,10 +109,10 @@ def _view(input: Tensor, size: Shape) -> Geometry:
 def _view_dtype(input: Tensor, dtype: Any) -> Tensor:
     """The same bytes read as another dtype. Autograd does not see it as a view: it has no base and no history.
 
-    In inference mode it is a tensor of that mode.
+    In inference mode it is a tensor of that mode; outside, it is a normal one, even of an inference tensor.
     """
     sizes, strides, offset = _reread(input, dtype)
-    if is_inference_mode_enabled():
+    if input._inference or is_inference_mode_enabled():
         return Tensor._make(input._storage.holding(dtype), offset, sizes, strides, dtype)
     other = input._alias()
     other._sizes, other._strides, other._offset, other.dtype = sizes, strides, offset, dtype
