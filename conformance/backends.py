@@ -46,7 +46,8 @@ class Backend:
     suffice: ``storage_key(t)`` returns ``(address, bytes)`` or any hashable that is equal for tensors which
     share memory; ``undefined_mask(t)`` returns None or a bool array of t's shape, true where an element has
     no defined value; ``overwrite_bits(t, data)`` writes ``data`` (row-major native bytes) into t's memory
-    without a version bump. They default to functions of these names in the namespace.
+    without a version bump; ``lay_out(t, strides)`` moves it to memory of its own in these strides and returns whether it
+    did. They default to functions of these names in the namespace.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Backend:
     storage_key: Callable[[Any], Any] | None = None
     undefined_mask: Callable[[Any], Any] | None = None
     overwrite_bits: Callable[[Any, bytes], None] | None = None
+    lay_out: Callable[[Any, tuple[int, ...]], bool] | None = None
     settings: Callable[[], None] | None = None  # applied before every program
     form: Any = None  # of `conformance.equivalences`: how programs are respelled before they run
     lazy: bool = True  # whether a tensor's values may have to be conjugated or negated when they are read
@@ -64,7 +66,7 @@ class Backend:
     _found: list[tuple[Callable[..., Any], Any]] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
-        for hook in ("storage_key", "undefined_mask", "overwrite_bits"):
+        for hook in ("storage_key", "undefined_mask", "overwrite_bits", "lay_out"):
             if getattr(self, hook) is None:
                 setattr(self, hook, getattr(self.namespace, hook, None))
 

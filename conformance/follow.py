@@ -1,16 +1,19 @@
 """The follower takes the reference's bits, so that the next statement is judged from equal operands.
 
-Only values are taken, and only where dtype and shape agree; versions, flags, graph and layout stay the follower's own.
+Values are taken, and only where dtype and shape agree; versions, flags and graph stay the follower's own. Layout is taken
+too, of tensors that share their memory with no other name: what a transform returns may be laid out in any way, but what is
+written into it later, or kept beside it, depends on that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from conformance.compare import storages
 from conformance.facts import ArrayFact, PlainFact, SequenceFact, Step, TensorFact
 from conformance.memory import view_memory
 
@@ -47,10 +50,28 @@ def follow(run: Any, reference: Step) -> tuple[str, ...]:
             names[name] = wanted
             written.append(name)
         else:
+            fact = _laid_out(run.backend, value, fact, wanted, names)
             names[name] = _follow(run.backend, value, fact, wanted, name, written)
-    if written:
+    if any(names[name] is not fact for name, fact in run.last.names.items()):
         run.last = run.last._replace(names=names)
     return tuple(written)
+
+
+def _laid_out(backend: Any, value: Any, fact: Any, wanted: Any, names: Mapping[str, Any]) -> Any:
+    """The fact that holds after a tensor, or those in a sequence, took the reference's layout where it is another."""
+    if isinstance(fact, SequenceFact) and isinstance(wanted, SequenceFact) and type(value) in (tuple, list):
+        if len(fact.items) != len(wanted.items):
+            return fact
+        parts = zip(value, fact.items, wanted.items, strict=True)
+        return replace(fact, items=tuple(_laid_out(backend, v, a, b, names) for v, a, b in parts))
+    if not (isinstance(fact, TensorFact) and isinstance(wanted, TensorFact) and _same_kind(fact, wanted)):
+        return fact
+    if fact.strides == wanted.strides or not isinstance(wanted.strides, tuple) or backend.lay_out is None:
+        return fact
+    sharing = [n for name, other in names.items() for _, n in storages(name, other) if n == fact.storage]
+    if len(sharing) > 1 or not backend.lay_out(value, wanted.strides):
+        return fact
+    return fact._replace(strides=wanted.strides, contiguous=wanted.contiguous, offset=0)
 
 
 def _follow(backend: Any, value: Any, fact: Any, wanted: Any, name: str, written: list[str]) -> Any:

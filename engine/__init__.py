@@ -67,6 +67,18 @@ def undefined_mask(tensor: Tensor) -> Any:
     return tensor._undefined_mask()
 
 
+def lay_out(tensor: Tensor, strides: tuple[int, ...]) -> bool:
+    """Move a tensor to memory of its own, in other strides, unseen by autograd. Returns whether it could be moved: not as a
+    view that backward knows, and not where elements are undefined. Not part of torch's names."""
+    if tensor._undefined_mask() is not None or (tensor._view is not None and tensor.requires_grad):
+        return False
+    made = functions.empty_strided(tensor._sizes, strides, dtype=tensor.dtype)
+    made._array()[...] = tensor._array()
+    made._mark_undefined(False)
+    tensor._storage, tensor._strides, tensor._offset, tensor._view = made._storage, strides, 0, None
+    return True
+
+
 def overwrite_bits(tensor: Tensor, data: bytes) -> None:
     """Put other values (row-major, native bytes) into a tensor's memory unseen by autograd. Not part of torch's names."""
     precision.overwrite(tensor, data)

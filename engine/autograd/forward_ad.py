@@ -109,7 +109,7 @@ def dual(tensor: Tensor, tangent: Tensor) -> Tensor:
     assert top is not None
     with at(top.below):
         made = tensor.view_as(tensor)
-    if not _State.inference:
+    if not (_State.inference or (tensor._inference and tangent._inference)):
         top.set_base(made, None)
         top.give(made, tangent)
     return made

@@ -215,7 +215,7 @@ class Level(Layer):
             return super().run(op, values, inplace, out)
         if out is not None:
             refuse_grad_with_out(op, [*tensors, *outs])
-        self._refuse(op, inplace, out)
+        self._refuse(op, inplace)
         with at(self.below):
             if op.kind == VIEW:
                 return self._run_view(op, values, inplace)
@@ -223,7 +223,9 @@ class Level(Layer):
             if inplace and op.derivatives:
                 before[0], history = functions.clone(values[0]), _operation_of(values[0])
             made = run(op, values, inplace=inplace, out=out)
-            if op.derivatives:
+            if out is not None:
+                self._refuse_out(op)
+            elif op.derivatives:
                 results = list(made) if isinstance(made, tuple) else [made]
                 tangents = self._pushed(op, before, results, values)
                 if inplace and _operation_of(made) is not history:
@@ -233,20 +235,24 @@ class Level(Layer):
                         self._attach(result, tangent, inplace)
             return made
 
-    def _refuse(self, op: Op, inplace: bool, out: Any) -> None:
+    def _refuse(self, op: Op, inplace: bool) -> None:
         """Raise NotImplementedError for what torch does not differentiate forwards."""
         name = _OTHER_NAMES.get(op.name, op.name).replace(".", "_") + "_" * (inplace and op.name[-1] != "_")
-        refuses = op.kind != COMPOSITE or op.out_grad == "refused" or op.name in _WRITTEN
-        if out is not None and refuses and op.name not in _COPIED:
-            name = op.refuses_as.replace(".", "_") if op.kind == COMPOSITE else name
-            raise NotImplementedError(
-                f"Trying to use forward AD with {name}_out that does not support it because it is an out= function"
-            )
         if op.node_name == "NotImplemented" or op.name in WITHOUT_ANY:
             raise NotImplementedError(f"Trying to use forward AD with aten::{name} that does not support it.")
         if op.name in WITHOUT or (inplace and op.name in WITHOUT_IN_PLACE):
             more = " or submit a PR adding the implementation to derivatives.yaml"
             raise NotImplementedError(_NOT_YET.format(name, "." if name.endswith("_") else more))
+
+    def _refuse_out(self, op: Op) -> None:
+        """Raise NotImplementedError for results that were written to `out=`, which torch notices afterwards."""
+        refuses = op.kind != COMPOSITE or op.out_grad == "refused" or op.name in _WRITTEN
+        if refuses and op.name not in _COPIED:
+            name = op.refuses_as if op.kind == COMPOSITE else _OTHER_NAMES.get(op.name, op.name)
+            raise NotImplementedError(
+                f"Trying to use forward AD with {name.replace('.', '_')}_out that does not support it because it is an out= "
+                "function"
+            )
 
     def _run_view(self, op: Op, values: list[Any], inplace: bool) -> Any:
         source = values[0]

@@ -130,29 +130,23 @@ def jacfwd(
         originals, inner = flatten(args if argnums is None else chosen_of(args, argnums))
         columns: list[list[Tensor]] = []
         shape, aux = inner, None
-        for i, t in enumerate(originals):
-            for j in range(t.numel()):
-                basis = [functions.zeros(other._sizes, dtype=other.dtype) for other in originals]
-                basis[i].view(-1)[j] = 1
-                with at(Columns(_State.forward)):
-                    output, tangent, *more = _jvp(
-                        func, args, unflatten(basis, inner), argnums, False, has_aux
-                    )
-                require_real(output, "jacfwd", "outputs")
-                column, shape = flatten(tangent)
-                columns.append(column)
-                aux = more[0] if has_aux and aux is None else aux
         numels = [t.numel() for t in originals]
+        places: list[tuple[int, int | None]] = [
+            (i, j) for i, count in enumerate(numels) for j in range(count)
+        ]
+        for i, j in places or [(0, None)]:  # of nothing no column, but with the history that one would have
+            basis = [functions.zeros(other._sizes, dtype=other.dtype) for other in originals]
+            if j is not None:
+                basis[i].view(-1)[j] = 1
+            with at(Columns(_State.forward)):
+                output, tangent, *more = _jvp(func, args, unflatten(basis, inner), argnums, False, has_aux)
+            require_real(output, "jacfwd", "outputs")
+            column, shape = flatten(tangent)
+            columns.append(column)
+            aux = more[0] if has_aux and aux is None else aux
         blocks = []
-        if columns:
-            outputs = columns[0]
-        else:  # no element to differentiate by
-            outputs, shape = flatten(func(*args))
-        for k, out in enumerate(outputs):
-            made_of = [column[k] for column in columns]
-            whole: Any = (
-                functions.stack(made_of, 0) if made_of else functions.zeros((0, *out._sizes), dtype=out.dtype)
-            )
+        for k in range(len(columns[0])):
+            whole: Any = functions.stack([column[k] for column in columns], 0)[: len(places)]
             whole = whole.movedim(0, -1)
             parts = [
                 part.unflatten(-1, t._sizes) if t._sizes else part.squeeze(-1)

@@ -144,11 +144,13 @@ def jacrev(
                 basis = [functions.zeros(other._sizes, dtype=other.dtype) for other in outputs]
                 basis[k].view(-1)[j] = 1
                 rows.append(flatten(pulled(unflatten(basis, shape)))[0])
+        sizes = [out.numel() for out in outputs]
+        if not rows:  # no row, but with the history that one would have
+            zeros = [functions.zeros(out._sizes, dtype=out.dtype) for out in outputs]
+            rows.append(flatten(pulled(unflatten(zeros, shape)))[0])
         by_input = [
-            (functions.stack([row[i] for row in rows], 0) if rows else functions.zeros((0, *t._sizes))).split(
-                [out.numel() for out in outputs]
-            )
-            for i, t in enumerate(originals)
+            functions.stack([row[i] for row in rows], 0)[: sum(sizes)].split(sizes)
+            for i in range(len(originals))
         ]
         blocks = [
             unflatten(
