@@ -51,7 +51,7 @@ class Pushforward:
 
     def __call__(self, tangents: Tangents) -> list[Tensor | None]:
         """The tangents of the results, None for those that do not depend on operands with tangents."""
-        if all(t is None for t in tangents):
+        if all(t is None for t in tangents) or all(t.dtype.category < FLOAT for t in self._results):
             return [None] * len(self._results)
         op = self._op
         if op.tangent == LINEAR:
@@ -89,6 +89,8 @@ class Pushforward:
         """Tangents in the dtypes and shapes of the results, which operands without a tangent may have decided."""
         found: list[Tensor | None] = []
         for t, result in zip(made if isinstance(made, tuple) else (made,), self._results, strict=True):
+            if result.dtype.category < FLOAT:
+                t = None
             if t is not None:
                 t = t if t.dtype is result.dtype else t.to(result.dtype)
                 t = t if t._sizes == result._sizes else t.expand(result._sizes).clone()

@@ -137,16 +137,36 @@ def _smaller_number(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where((a <= b) | np.isnan(b), a, b) if a.dtype.kind == "f" else np.minimum(a, b)
 
 
-for _name, _kernel, _derivatives in (
-    ("maximum", larger, _extreme_grads(lambda mine, its: mine < its)),
-    ("minimum", smaller, _extreme_grads(lambda mine, its: mine > its)),
-    ("fmax", _larger_number, _number_grads(lambda input, other: input >= other)),
-    ("fmin", _smaller_number, _number_grads(lambda input, other: input <= other)),
-):
+def _extreme_tangent(wins: Any) -> Any:
+    """The other's tangent, and what the first one's has more where it wins. NaN wins nothing."""
+
+    def tangent(input: Any, input_t: Any, other: Any, other_t: Any) -> Any:
+        share = wins(input, other)
+        if other_t is None:
+            return share * input_t
+        return other_t + share * (-other_t if input_t is None else input_t - other_t)
+
+    return tangent
+
+
+def _halved(wins: Any) -> Any:
+    return _extreme_tangent(
+        lambda input, other: F.where(input == other, 0.5, wins(input, other).to(input.dtype))
+    )
+
+
+for _name, _kernel, _derivatives, _tangent in (
+    ("maximum", larger, _extreme_grads(lambda mine, its: mine < its), _halved(lambda input, other: input > other)),
+    ("minimum", smaller, _extreme_grads(lambda mine, its: mine > its), _halved(lambda input, other: input < other)),
+    ("fmax", _larger_number, _number_grads(lambda input, other: input >= other),
+     _extreme_tangent(lambda input, other: (input > other) | F.isnan(other))),
+    ("fmin", _smaller_number, _number_grads(lambda input, other: input <= other),
+     _extreme_tangent(lambda input, other: (input <= other) | F.isnan(other))),
+):  # fmt: skip
     pointwise(
         f"{_name}(Tensor input, Tensor other)", _kernel,
         no_complex(promote, RuntimeError, f"{_name} not implemented for complex tensors."), family="comparison",
-        forms="function method out", exact=True, derivatives=_derivatives,
+        forms="function method out", exact=True, derivatives=_derivatives, tangent=_tangent,
     )  # fmt: skip
 
 # --------------------------------------------------------------------------------------------------------------- choice

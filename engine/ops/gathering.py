@@ -131,6 +131,7 @@ op(
         "input": lambda grad, dim, index: grad.scatter(dim, index, 0),
         "src": lambda grad, dim, index: grad.gather(dim, index),
     },
+    tangent=LINEAR,
 )  # fmt: skip
 op(
     "scatter(Tensor input, int dim, Tensor index, Number value)",

@@ -158,11 +158,26 @@ def _bounds_grad(grad: Any, input: Any, min: Any, max: Any) -> Any:
     return below, F.where((input > max).logical_or(max < min), grad, zero)
 
 
+def _tangent_where(condition: Any, one: Any, other: Any, like: Any) -> Any:
+    zero = F.zeros((), dtype=like.dtype)
+    return F.where(condition, zero if one is None else one, zero if other is None else other)
+
+
+def _clamp_tangent(input: Any, input_t: Any, min: Any, min_t: Any, max: Any, max_t: Any) -> Any:
+    if max is None:
+        return _tangent_where(input > min, input_t, min_t, input)
+    if min is None:
+        return _tangent_where(input < max, input_t, max_t, input)
+    below = _tangent_where(input > max, max_t, input_t, input)
+    return _tangent_where(min > max, max_t, _tangent_where(input < min, min_t, below, input), input)
+
+
 pointwise(
     "clamp(Tensor input, Tensor? min=None, Tensor? max=None)", _clamp, _clamp_dtype("clamp_cpu", bool_alone=True),
     bound_rule=True,
     accepts=REAL, error_name="clamp_cpu",
     forms=EVERY, exact=True, aliases=("clip",), derivatives={"input": _inside, ("min", "max"): _bounds_grad},
+    tangent=_clamp_tangent,
 )  # fmt: skip
 pointwise(
     "clamp(Tensor input, Operand? min=None, Operand? max=None)", _clamp, _clamp_dtype("clamp_scalar_cpu"), bound_rule=True,
@@ -181,6 +196,9 @@ def _one_bound(name: str, bound: str, kernel: Any, other_name: str, keeps: Any, 
     def lost(grad: Any, input: Any, bound: Any) -> Any:
         return F.where(loses(input, bound), grad, F.zeros((), dtype=grad.dtype))
 
+    def tangent(input: Any, input_t: Any, bound: Any, bound_t: Any) -> Any:
+        return _tangent_where(keeps(input, bound), input_t, bound_t, input)
+
     def named(formula: Any) -> Any:
         if bound == "min":
             return lambda grad, input, min: formula(grad, input, min)
@@ -189,6 +207,8 @@ def _one_bound(name: str, bound: str, kernel: Any, other_name: str, keeps: Any, 
     pointwise(
         f"{name}(Tensor input, Tensor {bound})", kernel, accepts=REAL, error_name=f"{other_name}_cpu", forms=EVERY,
         exact=True, node=f"{node}Backward1", derivatives={"input": named(kept), bound: named(lost)},
+        tangent=(lambda input, input_t, min, min_t: tangent(input, input_t, min, min_t)) if bound == "min"
+        else (lambda input, input_t, max, max_t: tangent(input, input_t, max, max_t)),
     )  # fmt: skip
     pointwise(
         f"{name}(Tensor input, Operand {bound})", kernel, _clamp_dtype(f"{name}_scalar_cpu"), forms=EVERY, exact=True,
