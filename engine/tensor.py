@@ -28,7 +28,7 @@ class Tensor(Strided):
     """A multi-dimensional array of one dtype."""
 
     __slots__ = (
-        "__weakref__", "_accumulator", "_counter", "_grad", "_grad_fn", "_hooks", "_inference", "_output_nr",
+        "__weakref__", "_accumulator", "_counter", "_grad", "_grad_dtype", "_grad_fn", "_hooks", "_inference", "_output_nr",
         "_post_accumulate_hooks", "_requires_grad", "_retains", "_view",
     )  # fmt: skip
     _is_engine_tensor = True
@@ -44,6 +44,7 @@ class Tensor(Strided):
     _grad_fn: Node | None
     _view: ViewInfo | None
     _grad: Any
+    _grad_dtype: dtype | None  # there where a user has set it
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
         return functions.legacy_tensor(None, *args, **kwargs)
@@ -211,10 +212,11 @@ class Tensor(Strided):
             )
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
-        if value.dtype is not self.dtype:
+        wanted = getattr(self, "_grad_dtype", self.dtype)
+        if wanted is not None and value.dtype is not wanted:
             raise RuntimeError(
                 f"attempting to assign a gradient with dtype '{C_NAME[value.dtype.name]}' to a tensor with grad_dtype "
-                f"'{self.dtype.legacy}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). You "
+                f"'{wanted.legacy}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). You "
                 "can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype "
                 "with caution. Diverging the dtypes of a tensor and its gradient may break downstream systems that assume "
                 "they match."
@@ -229,6 +231,33 @@ class Tensor(Strided):
     @grad.deleter
     def grad(self) -> None:
         self._grad = None
+
+    @property
+    def grad_dtype(self) -> dtype | None:
+        """The dtype that gradients of a leaf are cast to, its own unless it is set; None: none.
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.grad_dtype.html
+        """
+        if not self.is_leaf:
+            raise RuntimeError("grad_dtype can only be accessed on leaf tensors.")
+        return getattr(self, "_grad_dtype", self.dtype)
+
+    @grad_dtype.setter
+    def grad_dtype(self, value: dtype | None) -> None:
+        if value is not None and not isinstance(value, dtype):
+            raise RuntimeError(f"grad_dtype must be a torch.dtype or None, but got {type(value).__name__}")
+        if not self.is_leaf:
+            raise RuntimeError("grad_dtype can only be set on leaf tensors.")
+        if value is not None and self._grad is not None and self._grad.dtype is not value:
+            raise RuntimeError(
+                f"Cannot set grad_dtype to '{value.legacy}' because there is already a gradient with dtype "
+                f"'{C_NAME[self._grad.dtype.name]}'. Please clear the gradient (.grad = None) before changing grad_dtype, or "
+                "ensure the new grad_dtype matches the existing gradient's dtype."
+            )
+        self._grad_dtype = value
+        node = self._accumulator() if self._accumulator is not None else None
+        if node is not None:
+            node._input_metadata = [(node._input_metadata[0][0], value)]
 
     @property
     def data(self) -> Tensor:

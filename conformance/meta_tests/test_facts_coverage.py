@@ -158,6 +158,13 @@ FACTS = {
     "23.2": """
         like_a_loop writes_what_is_mapped new_zeros out_refused control_flow randomness aux autograd_within
     """,
+    "24.1": "dense not_dense kept_in_place replaced manual made_anew",
+    "24.2": "default after_the_graph any checked leaves_only",
+    "24.3": """
+        None_for_roots only_inputs retain_graph_default constants_by_lambda write_between factories Variable
+    """,
+    "24.4": "set_detect_anomaly set_multithreading_enabled",
+    "24.5": "view_of_the_primal no_tangent_is_zero modules enter_and_exit",
 }
 
 # The sections of the official notes: each is cited by a test. Left out is what only several threads or C++ can show.
@@ -187,6 +194,13 @@ NOTES = {
         basic-usage example-2-autograd-function-specifies-custom-gradient-rules torch-vmap-support
         automatically-generate-a-vmap-rule defining-the-vmap-staticmethod torch-func-jvp-support
     """,
+    "autograd.html": """
+        functional-higher-level-api default-gradient-layouts manual-gradient-layouts in-place-correctness-checks
+        variable-deprecated torch.autograd.Function anomaly-detection debugging-and-anomaly-detection
+        saved-tensors-default-hooks torch.autograd.graph.disable_saved_tensors_hooks
+        torch.autograd.graph.register_multi_grad_hook torch.autograd.graph.allow_mutation_on_saved_tensors
+    """,
+    "https://docs.pytorch.org/tutorials/intermediate/forward_ad_usage.html": "",
     "func.ux_limitations.html": """
         general-limitations torch-autograd-apis vmap-limitations mutation-in-place-pytorch-operations
         mutation-out-pytorch-operations data-dependent-python-control-flow randomness

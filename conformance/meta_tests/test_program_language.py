@@ -172,7 +172,7 @@ def test_what_is_no_text_is_refused(value):
         ("with torch.no_grad():\n    x = $", 2, 9, "one statement a line"),
         ("x = 1\n  é = 2", 2, 3, "printable ASCII"),
         ("for i in range(20):\n    x = 1", 1, 10, "range(0) to range(16)"),
-        ("x.shape = 1", 1, 1, ".data, .grad, .requires_grad"),
+        ("x.shape = 1", 1, 1, ".data, .grad, .grad_dtype, .requires_grad"),
         ("x = 1\ny = = 2", 2, 5, ""),
     ],
 )

@@ -23,6 +23,7 @@ from engine.autograd.modes import (
     is_inference_mode_enabled,
     no_grad,
     set_grad_enabled,
+    set_multithreading_enabled,
 )
 from engine.autograd.roots import (
     GradientEdge,
@@ -32,6 +33,7 @@ from engine.autograd.roots import (
     root_edges,
     root_gradients,
 )
+from engine.autograd.variable import Variable
 
 
 def backward(
@@ -159,6 +161,7 @@ def _inputs(inputs: Any, name: str) -> tuple[Any, ...]:
 
 
 __all__ = [
-    "Function", "GradientEdge", "backward", "detect_anomaly", "enable_grad", "grad", "graph", "inference_mode",
+    "Function", "GradientEdge", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "graph", "inference_mode",
     "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "set_multithreading_enabled",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from engine import layout
 from engine.autograd.anomaly import check_gradients, warn_of_error
 from engine.autograd.modes import _State
 from engine.autograd.node import AccumulateGrad, Edge, Node
+from engine.dtypes import FLOAT
 
 if TYPE_CHECKING:
     from engine.tensor import Tensor
@@ -288,9 +289,13 @@ def _validated(grad: Tensor, node: Node, nr: int, producer: str, index: int) -> 
                 f"expected shape compatible with {list(sizes)}"
             )
         grad = sum_to_size(grad, sizes)
-    if grad.dtype is not dtype:
+    if dtype is not None and grad.dtype is not dtype:
         if grad.dtype.is_complex and not dtype.is_complex:
             grad = grad.real
+        if dtype.category < FLOAT:
+            raise RuntimeError(
+                "isDifferentiableType(grad.scalar_type()) INTERNAL ASSERT FAILED, please report a bug to PyTorch. "
+            )
         grad = grad.to(dtype)
     return grad
 

@@ -156,7 +156,8 @@ class BackwardCFunction(Node, FunctionCtx):
         for grad, edge in zip(found, self.next_edges, strict=True):
             if grad is None or edge is None:
                 continue
-            if grad.dtype.is_complex and not edge[0]._input_metadata[edge[1]][1].is_complex:
+            wanted = edge[0]._input_metadata[edge[1]][1]
+            if grad.dtype.is_complex and wanted is not None and not wanted.is_complex:
                 raise RuntimeError(
                     "Expected isFloatingType(grad.scalar_type()) || (input_is_complex == grad_is_complex) to be true, but got "
                     "false.  (Could this error message be improved?  If so, please report an enhancement request to PyTorch.)"

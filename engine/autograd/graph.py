@@ -37,7 +37,7 @@ def increment_version(tensor: Any) -> None:
             bump_version(t)
 
 
-class _Handles(RemovableHandle):
+class _MultiHandle(RemovableHandle):
     """Takes several hooks away at once."""
 
     def __init__(self, handles: Sequence[RemovableHandle]) -> None:
@@ -61,7 +61,7 @@ def register_multi_grad_hook(
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of {('all', 'any')} but got {mode}")
     if mode == "all":
-        return _Handles(_after_all(tensors, fn))
+        return _MultiHandle(_after_all(tensors, fn))
     called: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
     @functools.wraps(fn)
@@ -70,7 +70,7 @@ def register_multi_grad_hook(
             called[_State.task] = True
             fn(grad)
 
-    return _Handles([t.register_hook(first) for t in tensors if t.requires_grad])
+    return _MultiHandle([t.register_hook(first) for t in tensors if t.requires_grad])
 
 
 def _after_all(tensors: Sequence[Any], fn: Callable[..., Any]) -> list[RemovableHandle]:

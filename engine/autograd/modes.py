@@ -168,3 +168,19 @@ class inference_mode(_Mode):
     def __enter__(self) -> None:
         self._before = (_State.grad, _State.inference)
         _State.inference, _State.grad = self._mode, not self._mode
+
+
+class set_multithreading_enabled(_Mode):
+    """Say whether backward may use threads of its own, which the engine never does.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.set_multithreading_enabled.html
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self._mode = mode
+
+    def _again(self) -> _Mode:
+        return set_multithreading_enabled(self._mode)
+
+    def __enter__(self) -> None:
+        self._before = (_State.grad, _State.inference)

@@ -120,7 +120,7 @@ class AccumulateGrad(Node):
         super().__init__()
         self.sequence_nr = 1 << 62  # runs before everything else that is ready
         self.variable = variable
-        self._input_metadata = [(variable._sizes, variable.dtype)]
+        self._input_metadata = [(variable._sizes, getattr(variable, "_grad_dtype", variable.dtype))]
         if variable._hooks is not None:
             self.tensor_hooks[0] = variable._hooks
 

@@ -69,7 +69,7 @@ def root_gradients(roots: tuple[Any, ...], grads: tuple[Any, ...], *, batched: b
 def _form(root: Any) -> tuple[tuple[int, ...], Any]:
     if isinstance(root, GradientEdge):
         sizes, dtype = root.node._input_metadata[root.output_nr]
-        return sizes, dtype
+        return sizes, root.node.variable.dtype if dtype is None else dtype
     if not signatures.is_tensor(root):
         raise AssertionError("Expected output to be a torch.Tensor")
     return root._sizes, root.dtype

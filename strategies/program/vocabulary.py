@@ -180,6 +180,7 @@ CONVERSION = Names(
 AUTOGRAD = Names(
     functions="""
         autograd.grad autograd.backward autograd.graph.get_gradient_edge autograd.graph.increment_version
+        autograd.graph.register_multi_grad_hook
         is_grad_enabled is_inference_mode_enabled set_grad_enabled is_anomaly_enabled autograd.set_detect_anomaly
         autograd.functional.jacobian autograd.functional.hessian autograd.functional.vjp autograd.functional.jvp
         autograd.functional.vhp autograd.functional.hvp
@@ -223,14 +224,14 @@ FAMILIES: dict[str, tuple[Names, ...]] = {
 ATTRIBUTES = frozenset(
     _words("""
     shape dtype device layout ndim itemsize nbytes data grad grad_fn next_functions metadata saved_tensors needs_input_grad node
-    requires_grad is_leaf retains_grad
+    requires_grad is_leaf retains_grad grad_dtype
     output_nr T mT real imag is_cpu is_cuda is_meta is_sparse is_quantized _version _base
     primal tangent
     values indices logabsdet U S V Vh info counts strides eps tiny smallest_normal resolution bits
     """)
 )
 
-ASSIGNABLE = frozenset({"grad", "data", "requires_grad"})
+ASSIGNABLE = frozenset({"grad", "data", "requires_grad", "grad_dtype"})
 
 NUMPY_FUNCTIONS = frozenset(
     _words("""
@@ -278,7 +279,11 @@ MANAGERS: dict[str, tuple[str, ...]] = {
 
 # The only calls that take a lambda beside the managers of blocks, and what its body must not call: a hook that runs backward,
 # or saves tensors where it packs some, can run itself for ever.
-TAKES_HOOK = frozenset({"register_hook", "register_prehook", "register_post_accumulate_grad_hook"})
+TAKES_HOOK = frozenset(
+    _words("""
+    register_hook register_prehook register_post_accumulate_grad_hook autograd.graph.register_multi_grad_hook
+    """)
+)
 _DUAL = frozenset(
     f"autograd.forward_ad.{name}" for name in _words("make_dual unpack_dual enter_dual_level exit_dual_level")
 )
@@ -336,7 +341,7 @@ STRINGS = frozenset(
     bool uint8 int8 int16 int32 int64 float16 float32 float64 complex64 complex128
     torch.FloatTensor torch.DoubleTensor torch.HalfTensor torch.BFloat16Tensor torch.IntTensor torch.LongTensor
     torch.ShortTensor torch.CharTensor torch.ByteTensor torch.BoolTensor torch.float32 torch.cuda.FloatTensor
-    forward-mode reverse-mode error different same
+    forward-mode reverse-mode error different same any all
     bad
     """)
 )

@@ -240,6 +240,11 @@ def draw_grad(drawing: Drawing) -> Expression:
 def draw_clear(drawing: Drawing) -> Expression | Line:
     """Reading, clearing and replacing `.grad`."""
     choices, scope = drawing.choices, drawing.scope
+    if choices.chance(5):
+        name = scope.tensor(choices, lambda t: t.is_leaf and t.requires_grad)
+        return Line(
+            f"{name}.grad_dtype = {choices.pick(('torch.float64', 'torch.bfloat16', 'torch.float32', 'None'))}"
+        )
     holders = scope.matching(lambda t: (t.is_leaf or t.retains_grad) and t.grad is not None, undefined=True)
     if not holders and not drawing.mistake:
         leaves = scope.matching(lambda t: t.is_leaf and t.requires_grad)

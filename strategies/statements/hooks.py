@@ -34,6 +34,8 @@ def draw_hook(drawing: Drawing) -> Expression | Line:
     choices, scope = drawing.choices, drawing.scope
     forbidden = forbids(drawing)
     name = recorded(drawing)
+    if choices.chance(6):
+        return _multi(drawing, name, forbidden)
     if choices.chance(25):
         leaves = scope.matching(lambda t: t.requires_grad and t.is_leaf)
         if leaves and not (forbidden and choices.chance(40)):
@@ -49,6 +51,14 @@ def draw_hook(drawing: Drawing) -> Expression | Line:
     else:
         hook = choices.pick(HOOKS)
     return _handle(drawing, f"{name}.register_hook({hook})")
+
+
+def _multi(drawing: Drawing, name: str, forbidden: bool) -> Expression:
+    """A hook for the gradients of two tensors, which shows by a version that it ran."""
+    mode = drawing.choices.pick(("", "", ", mode='any'", ", mode='bad'" if forbidden else ", mode='all'"))
+    tensors = f"({name}, {recorded(drawing)})"
+    body = f"lambda g: torch.autograd.graph.increment_version({_counter(drawing)})"
+    return _handle(drawing, f"torch.autograd.graph.register_multi_grad_hook({tensors}, {body}{mode})")
 
 
 def draw_unhook(drawing: Drawing) -> Line:
