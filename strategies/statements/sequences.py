@@ -139,7 +139,7 @@ def _block(drawing: Drawing, manager: str, parts: Sequence[Callable[[], object]]
     def next_part(drawing: Drawing) -> None:
         try:
             next(rest)()
-        except Unavailable:
+        except (Unavailable, IndexError):  # also of what a part before it did not make
             return
 
     try:
