@@ -221,13 +221,13 @@ class Level(Layer):
                 return self._run_view(op, values, inplace)
             before, history = list(values), None
             if inplace and op.derivatives:
-                before[0], history = functions.clone(values[0]), _operation_of(values[0])
+                before[0], history = self._copied(values[0]), _operation_of(values[0])
             made = run(op, values, inplace=inplace, out=out)
             if out is not None:
                 self._refuse_out(op)
             elif op.derivatives:
                 results = list(made) if isinstance(made, tuple) else [made]
-                tangents = self._pushed(op, before, results, values)
+                tangents = self._pushed(op, before, results)
                 if inplace and _operation_of(made) is not history:
                     self._tell_saved(op, _operation_of(made), before[0])
                 for result, tangent in zip(results, tangents, strict=True):
@@ -273,16 +273,8 @@ class Level(Layer):
                     self.set_base(view, source if cut[1] is None else cut[1])
         return made
 
-    def _pushed(
-        self, op: Op, values: list[Any], results: list[Tensor], given: list[Any]
-    ) -> list[Tensor | None]:
+    def _pushed(self, op: Op, values: list[Any], results: list[Tensor]) -> list[Tensor | None]:
         """The tangents of results: how the vjp of the operation depends on its gradients, applied to the tangents."""
-        if values[0] is not given[0]:  # the copy of what was written stands for it
-            former = self.tangent(given[0])
-            if former is not None:
-                self._keep(values[0], copy := functions.clone(former))
-                if (nested := self.tangent(former)) is not None:
-                    self._keep(copy, nested)
         tensors = _tensors(op, values)
         known = [*tensors, *(t for t in map(self.tangent, tensors) if t is not None)]
         filled = op.name in _MULTIPLIES_ZEROS
@@ -335,6 +327,15 @@ class Level(Layer):
                 tangent = functions.clone(tangent)  # an operation makes no views, of tangents either
             made.append(tangent)
         return made
+
+    def _copied(self, tensor: Tensor) -> Tensor:
+        """What stands for a tensor once it is written in place; its tangent may lie in the same memory."""
+        copy, tangent = functions.clone(tensor), self.tangent(tensor)
+        if tangent is not None:
+            self._keep(copy, kept := functions.clone(tangent))
+            if (nested := self.tangent(tangent)) is not None:
+                self._keep(kept, nested)
+        return copy
 
     def _tell_saved(self, op: Op, node: Any, former: Tensor) -> None:
         """Give the copy that a node has saved of what was written the tangent that this had."""

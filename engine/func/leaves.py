@@ -14,6 +14,7 @@ from engine.autograd.modes import _State
 from engine.autograd.node import AccumulateGrad, CopySlices, Edge, Node, gradient_edge
 from engine.autograd.saved import SavedTensor
 from engine.history import ViewInfo
+from engine.storage import VersionCounter
 from engine.tensor import Tensor
 
 
@@ -22,6 +23,8 @@ def leaf_of(argument: Any) -> Tensor:
     if not isinstance(argument, Tensor):
         raise ValueError(f"Thing passed to transform API must be Tensor, got {type(argument)}")
     leaf = argument.detach()
+    if leaf._inference:  # within the transform it is a tensor like any other
+        leaf._inference, leaf._counter = False, VersionCounter()
     if _State.forward is not None:
         _State.forward.carry(argument, leaf)
     return leaf.requires_grad_()
@@ -56,6 +59,8 @@ class Substitution:
         if tensor.grad_fn is None and (base is None or id(base) not in self._arguments):
             return tensor
         other = tensor._alias()
+        if base is not None and id(base) in self._arguments and self._arguments[id(base)]._inference:
+            other._inference, other._counter = True, None
         self._tensors[id(tensor)] = other
         self._kept.append(tensor)
         edge = self._edge((tensor.grad_fn, tensor._output_nr)) if tensor.grad_fn is not None else None

@@ -240,9 +240,15 @@ for _name, _kernel, _mode in (("fmod", _fmod, "trunc"), ("remainder", _remainder
         f"{_name}(Tensor input, Operand other)", _kernel, accepts=_ORDERED_NUMBERS, error_name=f"{_name}_cpu", exact=True,
         derivatives={"input": lambda grad: grad}, tangent=lambda input_t: input_t,
     )  # fmt: skip
+
+
+def _no_remainder_of_number(grad: Any, other: Any) -> Any:
+    raise RuntimeError("derivative for aten::remainder is not implemented")
+
+
 pointwise(
     "remainder(Operand input, Tensor other)", _remainder, accepts=_ORDERED_NUMBERS, error_name="remainder_cpu", exact=True,
-    forms="function", node="NotImplemented", derivatives=not_implemented("remainder", "other"),
+    forms="function", node="NotImplemented", derivatives={"other": _no_remainder_of_number},
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------- signs and magnitudes

@@ -130,6 +130,16 @@ def _cumprod_grad_by_element(grad: Any, input: Any, result: Any, dim: int) -> An
     return made
 
 
+def _cumprod_tangent(input: Any, input_t: Any, result: Any, dim: int) -> Any:
+    """Before the first zero by division; from it on, up to a second one, only the zero's own tangent counts."""
+    own, input_t = of_kind(input, result.dtype).to(result.dtype), input_t.to(result.dtype)
+    divided = (input_t / own).cumsum(dim) * result
+    zeros_so_far = (own == 0).cumsum(dim)
+    first = (own == 0) & (zeros_so_far == 1)
+    others = own.masked_fill(first, 1).cumprod(dim) * input_t.masked_fill(~first, 0).sum(dim, True)
+    return F.where(zeros_so_far == 0, divided, others.masked_fill(zeros_so_far > 1, 0))
+
+
 def _refuse_bool(name: str) -> Callable[[list[Any]], None]:
     def check(values: list[Any]) -> None:
         if values[0].dtype is dtypes.bool_ and values[0]._sizes and values[0].numel():
@@ -150,18 +160,19 @@ def _in_its_dtype(kernel: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-for _name, _kernel, _formula in (
-    ("cumsum", _scan("cumsum", np.add), _cumsum_grad), ("cumprod", _scan("cumprod", np.multiply), _cumprod_grad),
-):  # fmt: skip
+for _name, _kernel, _formula, _tangent in (
+    ("cumsum", _scan("cumsum", np.add), _cumsum_grad, None),
+    ("cumprod", _scan("cumprod", np.multiply), _cumprod_grad, _cumprod_tangent),
+):
     op(
         f"{_name}(Tensor input, int dim, *, dtype? dtype=None)",
         kind=GENERAL, kernel=_kernel, family=_FAMILY, forms="function method out", before_out=dtype_from_out(2), memory="",
-        sees_out=True, derivatives={"input": _formula},
+        sees_out=True, derivatives={"input": _formula}, tangent=_tangent,
     )  # fmt: skip
     op(
         f"{_name}(Tensor input, int dim, *, dtype? dtype=None)",
         kind=GENERAL, kernel=_in_its_dtype(_kernel), family=_FAMILY, forms="inplace-method", memory="internal partial",
-        check=_refuse_bool(_name), derivatives={"input": _formula},
+        check=_refuse_bool(_name), derivatives={"input": _formula}, tangent=_tangent,
     )  # fmt: skip
 
 
@@ -251,11 +262,18 @@ def _logcumsumexp_grad(grad: Any, input: Any, result: Any, dim: int) -> Any:
     return scaled(weight.masked_fill(~(grad > 0), lowest)) - scaled(weight.masked_fill(~(grad < 0), lowest))
 
 
+def _logcumsumexp_tangent(input: Any, input_t: Any, dim: int) -> Any:
+    if not input.numel():
+        return F.zeros_like(input)
+    shares = F.exp(input - F.amax(F.real(input), dim, True))
+    return F.cumsum(input_t * shares, dim) / F.cumsum(shares, dim)
+
+
 op(
     "logcumsumexp(Tensor input, int dim)",
     kind=GENERAL, kernel=_logcumsumexp, family=_FAMILY, forms="function method out",
     out_dtype_error="expected scalar_type {result} but found {out}",
-    derivatives={"input": _logcumsumexp_grad},
+    derivatives={"input": _logcumsumexp_grad}, tangent=_logcumsumexp_tangent,
 )  # fmt: skip
 
 
