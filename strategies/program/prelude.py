@@ -205,7 +205,7 @@ def make(torch: Any) -> dict[str, Any]:
             return first * 2 + second
 
     class LazyPair(base):
-        """Two outputs: None stands for the gradient of one that is not used."""
+        """Two outputs: None stands for the gradient of one that is not used, and is told from zeros."""
 
         @staticmethod
         def forward(ctx, x):
@@ -215,8 +215,8 @@ def make(torch: Any) -> dict[str, Any]:
         @staticmethod
         def backward(ctx, first, second):
             if first is None:
-                return second
-            return first * 2 if second is None else first * 2 + second
+                return second * 3
+            return first * 5 if second is None else first * 2 + second
 
     class Signs(base):
         """An output that has no gradient beside one that has."""

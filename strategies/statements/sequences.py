@@ -12,7 +12,7 @@ import engine
 from engine import Tensor
 from engine.dtypes import FLOAT
 from strategies import creation
-from strategies.drawing import Drawing, Line
+from strategies.drawing import Drawing, Expression, Line
 from strategies.scope import Unavailable, recent
 from strategies.statements.blocks import body_of, written
 from strategies.statements.hooks import HOOKS, forbids
@@ -22,6 +22,7 @@ _OPS = (
     "{t} * 2", "{t}.exp()", "{t}.sin()", "{t} * {t}", "{t}.clone()", "{t}.tanh()", "{t} / 3", "{t} + 1", "{t}.sigmoid()",
     "torch.neg({t})",
 )  # fmt: skip
+_BINARY = ("{t} * {o}", "{o} - {t}", "{t} / {o}", "torch.add({t}, {o})", "torch.maximum({t}, {o})")
 _SAVING = (
     "{t}.exp()",
     "{t} * {t}",
@@ -59,24 +60,24 @@ _MANAGERS = (
     (_GRAPH + "saved_tensors_hooks(lambda t: t, lambda t: None)", 2),
     ("torch.autograd.detect_anomaly()", 2), ("torch.autograd.detect_anomaly(check_nan=False)", 1),
 )  # fmt: skip
-_MODES = (
-    "torch.no_grad()", "torch.enable_grad()", "torch.set_grad_enabled(False)", "torch.set_grad_enabled(True)",
-    "torch.inference_mode()", "torch.inference_mode(False)",
-)  # fmt: skip
-_FUNCTIONS = (
-    "lazy_pair",
-    "pair",
-    "once",
-    "again",
-    "signs",
-    "double_",
-    "tail",
-    "product",
-    "quiet",
-    "loud",
-    "frozen",
-    "same",
+_OUTER = (
+    "torch.no_grad()",
+    "torch.no_grad()",
+    "torch.set_grad_enabled(False)",
+    _INFERENCE,
+    "torch.enable_grad()",
 )
+_INNER = (
+    "torch.enable_grad()",
+    "torch.enable_grad()",
+    "torch.set_grad_enabled(True)",
+    "torch.inference_mode(False)",
+    _NO_GRAD,
+)
+_FUNCTIONS = (
+    ("once", 4), ("double_", 3), ("lazy_pair", 3), ("again", 2), ("signs", 2), ("product", 2), ("pair", 1), ("tail", 1),
+    ("same", 1), ("quiet", 2), ("loud", 1), ("frozen", 1),
+)  # fmt: skip
 
 
 def draw_sequence(drawing: Drawing, step: Callable[[Drawing], None]) -> bool:
@@ -111,7 +112,17 @@ def _leaf(drawing: Drawing) -> str:
 
 
 def _history(drawing: Drawing, leaf: str) -> str:
-    return drawing.define(drawing.choices.pick(_OPS).format(t=leaf))
+    """What an operation makes of the leaf, at times with another tensor that requires grad."""
+    choices, scope = drawing.choices, drawing.scope
+    if choices.chance(70):
+        return drawing.define(choices.pick(_OPS).format(t=leaf))
+    shape = tuple(scope[leaf].shape)
+    others = scope.matching(lambda t: t.requires_grad and tuple(t.shape) == shape and t is not scope[leaf])
+    if others and choices.chance(60):
+        other = recent(choices, others)
+    else:
+        other = drawing.define(creation.draw_tensor(drawing, shape, scope[leaf].dtype, requires_grad=True))
+    return drawing.define(choices.pick(_BINARY).format(t=leaf, o=other))
 
 
 def _say(drawing: Drawing, template: str, name: str) -> None:
@@ -119,17 +130,21 @@ def _say(drawing: Drawing, template: str, name: str) -> None:
 
 
 def _differentiate(drawing: Drawing, name: str, leaf: str) -> None:
-    """A backward through a tensor, or the gradient of the leaf."""
-    choices = drawing.choices
+    """A backward through a tensor, or the gradient of the leaf; or of any other tensor, which it may not depend on."""
+    choices, scope = drawing.choices, drawing.scope
     root = choices.pick(_ROOTS).format(t=name)
     options = ["retain_graph=True"] if choices.chance(35) else []
+    wanted = leaf
+    if choices.chance(35):
+        wanted = choices.pick(scope.matching(lambda t: t.requires_grad) or [leaf])
     if choices.chance(75):
-        options += [f"inputs={leaf}"] if choices.chance(15) else []
+        options += [f"inputs={wanted}"] if choices.chance(20) else []
         drawing.write(Line(f"{root}.backward({', '.join(options)})", kept=True))
         drawing.reached = drawing.reached or not drawing.raised
         return
     options += ["create_graph=True"] if choices.chance(40) else []
-    drawing.define(f"torch.autograd.grad({', '.join([root, leaf, *options])})")
+    given = ", ".join([root, wanted, *options])
+    drawing.write(Expression(f"torch.autograd.grad({given})"))
 
 
 def _block(drawing: Drawing, manager: str, parts: Sequence[Callable[[], object]]) -> None:
@@ -236,14 +251,14 @@ def _managed(drawing: Drawing) -> None:
     choices = drawing.choices
     manager = choices.weighted(_MANAGERS)
     leaf = _leaf(drawing)
+    operand = leaf if choices.chance(40) else _history(drawing, leaf)
     made: list[str] = []
-    operation = (
-        "({t} * 0).sqrt() * 0" if "anomaly" in manager and choices.chance(70) else choices.pick(_SAVING)
-    )
-    parts: list[Callable[[], object]] = [lambda: made.append(drawing.define(operation.format(t=leaf)))]
-    if choices.chance(60):
+    checked = "anomaly" in manager and choices.chance(70)
+    operation = "({t} * 0).sqrt() * 0" if checked else choices.pick(_SAVING)
+    parts: list[Callable[[], object]] = [lambda: made.append(drawing.define(operation.format(t=operand)))]
+    if choices.chance(60) and not checked:
         write = choices.pick(_WRITES[:4])
-        parts.append(lambda: _say(drawing, write, made[0]))
+        parts.append(lambda: _say(drawing, write, choices.pick((made[0], operand))))
     inside = choices.chance(60)
     if inside:
         parts.append(lambda: _differentiate(drawing, made[0], leaf))
@@ -299,7 +314,7 @@ def _applied(drawing: Drawing) -> None:
     """A function with a derivative of its own, differentiated once or twice."""
     choices = drawing.choices
     leaf = _leaf(drawing)
-    function = choices.pick(_FUNCTIONS)
+    function = choices.weighted(_FUNCTIONS)
     operand = _history(drawing, leaf) if function == "double_" or choices.chance(50) else leaf
     more = f", {leaf}" if function == "product" else ""
     made = drawing.define(f"prelude.{function}({operand}{more})")
@@ -308,7 +323,7 @@ def _applied(drawing: Drawing) -> None:
     if choices.chance(50):
         _differentiate(drawing, made, leaf)
         return
-    first = drawing.define(f"torch.autograd.grad({made}.sum(), {leaf}, create_graph=True)[0]")
+    first = drawing.define(f"torch.autograd.grad(({made} * {made}).sum(), {leaf}, create_graph=True)[0]")
     _differentiate(drawing, first, leaf)
 
 
@@ -321,12 +336,12 @@ def _nested(drawing: Drawing) -> None:
     def compute() -> str:
         return drawing.define(operation.format(t=leaf))
 
-    inner = choices.pick(_MODES)
+    inner = choices.pick(_INNER)
     parts = [compute, lambda: _block(drawing, inner, [compute]), compute]
-    _block(drawing, choices.pick(_MODES), parts[choices.below(2) :])
+    _block(drawing, choices.pick(_OUTER), parts[choices.below(2) :])
     compute()
 
 
 _WAYS = (
-    (_hooked, 22), (_viewed, 26), (_overwritten, 14), (_managed, 14), (_again, 8), (_frozen, 6), (_applied, 10), (_nested, 6),
+    (_hooked, 22), (_viewed, 26), (_overwritten, 14), (_managed, 18), (_again, 8), (_frozen, 8), (_applied, 18), (_nested, 8),
 )  # fmt: skip
