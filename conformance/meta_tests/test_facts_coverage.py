@@ -123,7 +123,7 @@ FACTS = {
     "18.1": "conjugate real_to_real holomorphic boxed_formula product_with_a_number cross_domain",
     "18.2": """
         forward_and_backward one_convention domains parts_of_complex_outputs fast_mode second_order forward_mode tolerances
-        kinks
+        kinks nondeterminism undefined_gradients batches
     """,
     "19.1": """
         once_and_often registered registered_on_a_function registered_twice registered_too_late registered_on_nothing

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.meta_tests.program_texts import ACCEPTED, BLOCKS, MANAGED, REFUSED
+from conformance.meta_tests.program_texts import ACCEPTED, BLOCKS, MANAGED
+from conformance.meta_tests.refused_texts import REFUSED
 from strategies.program import ProgramError, from_statements, parse, prelude, standalone
 
 

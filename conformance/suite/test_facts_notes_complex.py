@@ -281,3 +281,53 @@ def test_gradcheck_fails_at_a_kink(check):
         b = torch.autograd.gradcheck(lambda t: t.abs(), (x,), raise_exception=False)
         """)
     assert (shown.a, shown.b) == (False, True)  # finite differences of abs cancel at 0
+
+
+@fact("18.2", "nondeterminism")
+def test_gradients_that_differ_from_run_to_run_fail_unless_that_is_tolerated(torch):
+    """18.2, generated/torch.autograd.gradcheck.gradcheck.html"""
+    runs = []
+
+    class Drifting(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            runs.append(1)
+            return grad * (2 + 1e-9 * len(runs))
+
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    assert not torch.autograd.gradcheck(Drifting.apply, (x,), raise_exception=False)
+    assert torch.autograd.gradcheck(Drifting.apply, (x,), nondet_tol=1e-6)
+
+
+@fact("18.2", "undefined_gradients")
+def test_gradients_that_are_not_there_have_to_count_as_zeros(torch):
+    """18.2, generated/torch.autograd.gradcheck.gradcheck.html"""
+
+    class Careless(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(False)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return torch.ones(2, dtype=torch.float64) if grad is None else grad * 2
+
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    with pytest.raises(Exception, match="undefined"):
+        torch.autograd.gradcheck(Careless.apply, (x,))
+    assert torch.autograd.gradcheck(Careless.apply, (x,), check_undefined_grad=False)
+
+
+@fact("18.2", "batches")
+def test_batches_of_gradients_are_checked_on_request(check):
+    """18.2, generated/torch.autograd.gradcheck.gradcheck.html"""
+    shown = check("""
+        x = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
+        a = torch.autograd.gradcheck(lambda t: t * t.sin(), (x,), check_batched_grad=True)
+        """)
+    assert shown.a is True
