@@ -33,6 +33,8 @@ SIZES = {
     **dict.fromkeys(("polygamma", "trigamma"), (1e-20, 1e3)),
 }
 """The sizes of operands, 0 apart, between which a series takes a reasonable time."""
+UNSIGNED = frozenset(("gammainc", "gammaincc"))
+"""What is not defined for negative operands, where a series may go on for ever."""
 
 
 _LEAST, _MOST = np.finfo(np.longdouble).minexp, np.finfo(np.longdouble).maxexp
@@ -55,13 +57,15 @@ def _at(name: str, *at: np.longdouble) -> np.longdouble:
     import mpmath
 
     least, most = SIZES.get(name, (0, np.inf))
+    if name in UNSIGNED and min(at) < 0:
+        return np.longdouble(np.nan)
     if not all(np.isfinite(x) and (x == 0 or least <= abs(x) <= most) for x in at):
         return np.longdouble(np.nan)
     with mpmath.workdps(DIGITS):
         exact = [mpmath.mpf(float(x)) + mpmath.mpf(float(x - np.longdouble(float(x)))) for x in at]
         try:
             y: Any = _function(mpmath, name)(*exact)
-        except (ValueError, ZeroDivisionError, mpmath.NoConvergence):
+        except (ValueError, ZeroDivisionError, mpmath.libmp.NoConvergence):
             return np.longdouble(np.nan)
         if isinstance(
             y, mpmath.mpc

@@ -44,6 +44,8 @@ class Perturbed(nominal):
             warnings.simplefilter("ignore")  # they were given when the operation itself ran
             expected = _in_carriers(op, values, tensors, compute)
             rounded = [_rounded(r, e) for r, e in zip(results, expected, strict=True)]
+            if op.name in _NEVER_EXACT:
+                rounded = [np.isfinite(_parts(r.values)) for r in results]
             _Mode.left_range |= any(_left_range(r, e) for r, e in zip(results, expected, strict=True))
             units = [self._units(op, values, r.values) for r in results]
             if max(units) > 1 or self._terms_round(op, values, tensors, rounded):
@@ -53,6 +55,8 @@ class Perturbed(nominal):
                         _take_over(op, r, t.values, where) if _rounds(r) else where
                         for r, t, where in zip(results, terms, rounded, strict=True)
                     ]
+                    if op.name in _ELIMINATING and not _rounds(results[-1]):
+                        results[-1].values = terms[-1].values
         for result, where, most in zip(results, rounded, units, strict=True):
             if _rounds(result):
                 result.values = self._off_by(most, result.values, where)
@@ -95,17 +99,23 @@ class Perturbed(nominal):
 
     def _off_by_norms(self, op: Op, matrices: np.ndarray) -> np.ndarray:
         """Matrices whose elements, but for zeros, are off by a unit of the norm of what they are computed with or not."""
-        squares = np.where(np.isfinite(matrices), np.abs(matrices).astype(np.longdouble) ** 2, 0)
-        rows, columns = (squares.sum(axis, keepdims=True) for axis in (-1, -2))
-        norms = np.sqrt(
-            columns.sum(-1, keepdims=True) if op.name in _BY_MATRIX else np.maximum(rows, columns)
-        )
-        unit = np.spacing(norms.astype(matrices.real.dtype))
+        unit = _unit(op, matrices)
         changed = matrices.copy()
         for part in (changed.real, changed.imag) if changed.dtype.kind == "c" else (changed,):
             part += (self._random.integers(-1, 2, part.shape) * unit * (part != 0)).astype(part.dtype)
-        if op.name in _INVERTING:
-            changed[_near_singular(matrices, unit)] = 0
+        return changed
+
+    def _singular_or_not(self, op: Op, given: np.ndarray, changed: np.ndarray) -> np.ndarray:
+        """The changed matrices; where rounding decides whether one is singular (or of less than full rank), it is in half of the
+        runs, else in all or none."""
+        unit = _unit(op, given)
+        if op.name == "linalg_pinv":
+            return _of_numerical_rank(changed, unit) if self._seed % 2 else changed
+        for where in np.ndindex(given.shape[:-2]):
+            if _is_exactly_singular(given[where], op.name in _CHOLESKY):
+                changed[where] = given[where]
+            elif op.name not in _CHOLESKY and self._seed % 2 and _is_near_singular(given[where], unit[where]):
+                changed[where] = 0
         return changed
 
     def _with_perturbed_operands(
@@ -129,9 +139,13 @@ class Perturbed(nominal):
             made[id(t)] = new
             return new
 
+        changed = _exchanged(values, other)
+        if op.name in _ELIMINATING:
+            matrices = self._singular_or_not(op, values[0]._array(), changed[0]._array())
+            changed[0] = Tensor._fresh(matrices, values[0].dtype)
         hook, _Mode.hook, _Mode.steps = _Mode.hook, None, self._random
         try:
-            return compute(op, _exchanged(values, other), [made.get(id(t), t) for t in tensors])
+            return compute(op, changed, [made.get(id(t), t) for t in tensors])
         finally:
             _Mode.hook, _Mode.steps = hook, None
 
@@ -202,6 +216,9 @@ _AT_ONCE = frozenset(
 rounds. The others are formulas of several, whose terms round too."""
 
 
+_NEVER_EXACT = frozenset(("i0",))
+"""Series that implementations add up where the value is a short number, too: torch's of float32 is not 1 at 0."""
+
 _PARTWISE = frozenset("add sub subtract rsub neg negative where _conj_physical _conj_physical_into".split())
 """What treats real and imaginary parts alike and apart."""
 
@@ -235,28 +252,74 @@ Source: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 9.3, 10.1 
 """
 
 
-_INVERTING = frozenset("_linalg_slogdet linalg_inv_ex linalg_solve_ex".split())
+_CHOLESKY = frozenset("_cholesky linalg_cholesky_ex".split())
+_ELIMINATING = _CHOLESKY | frozenset(
+    "_linalg_slogdet linalg_inv_ex linalg_lu_factor_ex linalg_pinv linalg_solve_ex".split()
+)
+"""What has no result for a singular matrix, or another one, and what says in its last result that a matrix is."""
 
 
-def _near_singular(matrices: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """Which matrices are as near to a singular one as a correct implementation may be off by, twice a unit. Their inverses have
-    no right digits, and a singular matrix stands for all that may come out.
+def _unit(op: Op, matrices: np.ndarray) -> np.ndarray:
+    """The last place of the norm that the errors of an element are measured by."""
+    squares = np.where(np.isfinite(matrices), np.abs(matrices).astype(np.longdouble) ** 2, 0)
+    rows, columns = (squares.sum(axis, keepdims=True) for axis in (-1, -2))
+    norms = np.sqrt(columns.sum(-1, keepdims=True) if op.name in _BY_MATRIX else np.maximum(rows, columns))
+    return np.spacing(norms.astype(matrices.real.dtype))
+
+
+def _is_near_singular(matrix: np.ndarray, unit: np.ndarray) -> bool:
+    """Whether a matrix is as near to a singular one as a correct implementation may be off by, twice a unit: its inverse has no
+    right digits.
 
     All matrices A + E with |E| <= unit are regular where a norm of |A^-1| unit is below 1.
 
     Sources: https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html#extremal-values-in-linalg; N. J. Higham, Accuracy
     and Stability of Numerical Algorithms, 7.1
     """
-    changes = (2 * unit * (matrices != 0)).astype(np.float64)
-    found = np.zeros(matrices.shape[:-2], np.bool_)
-    for where in np.ndindex(found.shape):
-        try:
-            inverse = np.linalg.inv(matrices[where].astype(np.result_type(matrices, np.float64)))
-        except np.linalg.LinAlgError:  # as the kernel will say, too
-            continue
-        with np.errstate(all="ignore"):
-            found[where] = bool(((np.abs(inverse) @ changes[where]).sum(-1) >= 1).any())
-    return found
+    try:
+        inverse = np.linalg.inv(matrix.astype(np.result_type(matrix, np.float64)))
+    except np.linalg.LinAlgError:
+        return matrix.shape[0] == matrix.shape[1]
+    with np.errstate(all="ignore"):
+        change = 2 * np.abs(inverse) @ (unit * (matrix != 0)).astype(np.float64)
+        return bool((change.sum(-1) >= 1).any())
+
+
+def _of_numerical_rank(matrices: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """Matrices without the singular values that may as well be zero: a change E moves none by more than a norm of E.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.matrix_rank.html
+    """
+    if not np.isfinite(matrices).all() or not matrices.size:
+        return matrices
+    u, s, vh = np.linalg.svd(matrices, full_matrices=False)
+    least = 2 * unit[..., 0] * math.sqrt(matrices.shape[-1] * matrices.shape[-2])
+    return ((u * np.where(s > least, s, 0)[..., None, :]) @ vh).astype(matrices.dtype)
+
+
+def _is_exactly_singular(matrix: np.ndarray, roots: bool) -> bool:
+    """Whether elimination comes to a zero pivot without having rounded before, `roots`: of pivots, too."""
+    wide = np.clongdouble if matrix.dtype.kind == "c" else np.longdouble
+    rest = matrix.copy()
+    with np.errstate(all="ignore"):
+        for _ in range(min(matrix.shape)):
+            best = 0 if roots else int(np.abs(rest[:, 0]).argmax())
+            rest[[0, best]] = rest[[best, 0]]
+            pivot = rest[0, 0]
+            if pivot == 0:
+                return True
+            below = rest[1:, 0] / pivot
+            exact = below.astype(wide) * pivot == rest[1:, 0]
+            if roots:
+                root = np.sqrt(pivot)
+                exact &= (root.astype(wide) ** 2 == pivot) & (
+                    (rest[1:, 0] / root).astype(wide) * root == rest[1:, 0]
+                )
+            after = rest[1:, 1:] - np.outer(below.astype(wide), rest[0, 1:])
+            rest = after.astype(matrix.dtype)
+            if not (exact.all() and np.array_equal(rest, after)):
+                return False
+    return False
 
 
 def _in_steps(op: Op, values: list[Any]) -> bool:

@@ -230,6 +230,22 @@ def second_is_larger(x):
 TIED = candidate("tied", exp=second_is_larger)
 
 
+def test_a_series_is_off_where_its_value_is_a_short_number():
+    text = "x = torch.zeros(1)\ny = torch.i0(x)\nz = torch.div(y, 1, rounding_mode='trunc')"
+    assert shown(text, ENGINE, follow=False) == []
+
+
+def test_the_sign_of_nan_is_nowhere_compared():
+    text = "x = torch.tensor([inf], dtype=torch.bfloat16)\ny = x / x\nz = torch.signbit(y)\nw = torch.copysign(x, y)"
+    assert shown(text, ENGINE, follow=False) == []
+
+
+def test_incomplete_gamma_functions_of_negative_numbers_take_no_time():
+    text = "a = torch.tensor([0.66, -0.45, -1.5], dtype=torch.float64)\ny = torch.igamma(a, a)"
+    other = candidate("faulty", igamma=lambda a, x: torch.igamma(a, x) * (1 + 1e-6))
+    assert shown(text, other) == [("values", "documented", "y")]
+
+
 def test_an_index_that_rounding_decides_is_undecided():
     text = "x = torch.tensor([1.5, 1.5])\ni = torch.exp(x).argmax()\nz = x * 2"
     found = verdict(text, TIED)
@@ -270,6 +286,44 @@ def test_what_a_matrix_that_may_as_well_be_singular_gives_is_undecided(call, dty
     text += f"i = i.to(torch.{dtype})\ny = torch.{call}"
     for other in (candidate("seven", linalg=Linalg(7)), ENGINE):
         assert shown(text, other, incidental=False) == []
+
+
+class Careless(Linalg):
+    """`inv` that notices no singular matrix."""
+
+    def inv(self, x):
+        return torch.ones_like(x)
+
+
+def test_that_a_matrix_is_singular_is_undecided_where_elimination_rounds():
+    careless = candidate("careless", linalg=Careless(1))
+    text = "x = torch.tensor([[3.0, 1.0], [0.3, 0.1]])\ny = torch.linalg.inv({})"
+    found = verdict(text.format("x[:, :1] @ x[:1]"), careless)
+    assert (found.discrepancies, found.undecided > 0) == ((), True)
+    for singular in ("torch.ones(2, 2)", "x * 0", "torch.tensor([[2.0, 3.0], [8.0, 12.0]])"):
+        (found,) = verdict(text.format(singular), careless).discrepancies
+        assert found.aspect == "not raised"
+
+
+@pytest.mark.parametrize("call", ["cholesky", "linalg.cholesky"])
+def test_that_a_matrix_is_positive_definite_is_undecided_where_roots_round(call):
+    def blind(x):
+        return torch.eye(2)
+
+    blind = candidate("blind", cholesky=blind, linalg=type("Blind", (), {"cholesky": staticmethod(blind)})())
+    text = f"x = torch.{{}}\ny = torch.{call}(x)"
+    assert shown(text.format("full((2, 2), 0.3)"), blind, incidental=False) == []
+    for matrix in ("ones(2, 2)", "zeros(2, 2)", "full((2, 2), -1.0)", "full((2, 2), 4.0)"):
+        assert [aspect for aspect, _, _ in shown(text.format(matrix), blind, incidental=False)] == [
+            "not raised"
+        ]
+
+
+def test_inverses_of_singular_values_that_are_noise_are_not_compared():
+    text = "torch.manual_seed(81)\nx = torch.randn(5, 5, dtype=torch.complex64)\ny = torch.pinverse({})"
+    faulty = candidate("faulty", pinverse=lambda x: torch.pinverse(x) * 0.5)
+    assert shown(text.format("x[:, :1] @ x[:1]"), faulty) == []
+    assert shown(text.format("x"), faulty) == [("values", "documented", "y")]
 
 
 def test_what_a_regular_matrix_gives_is_not():

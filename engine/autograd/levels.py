@@ -102,6 +102,11 @@ class Layer:
         if self.below is not None:
             self.below.carry(source, target)
 
+    def notice(self, op: Op, tensors: list[Tensor], made: Any) -> None:
+        """See what an operation made that did not come here."""
+        if self.below is not None:
+            self.below.notice(op, tensors, made)
+
     def drop(self, tensor: Tensor) -> None:
         """Take a tensor's tangents away."""
         if self.below is not None:

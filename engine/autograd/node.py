@@ -209,7 +209,10 @@ class CopySlices(Node):
     """
 
     def __init__(self, base: Tensor, view: Tensor, operation: Node) -> None:
-        super().__init__([gradient_edge(base), *operation.next_edges[1:]])
+        edges = operation.next_edges
+        if type(operation).__name__ == "NotImplemented":  # which has edges for what requires grad alone
+            edges = [edge for edge in edges if edge is not None]
+        super().__init__([gradient_edge(base), *edges[1:]])
         self.operation: Node | None = operation
         self.base_layout = (base._sizes, base._strides, base._offset)
         self.view_layout = (view._sizes, view._strides, view._offset)

@@ -14,7 +14,7 @@ from engine.autograd.levels import Layer, at
 from engine.autograd.modes import _State
 from engine.call import _tensors
 from engine.func.trees import flatten
-from engine.registry import VIEW, Op
+from engine.registry import COMPOSITE, VIEW, Op
 from engine.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -56,9 +56,18 @@ class Watch(Layer):
         if out is not None:
             self._check_out(op, [*tensors, *(out if isinstance(out, (tuple, list)) else [out])])
         made = super().run(op, values, inplace, out)
-        if self._is_within(op, tensors):
+        if (
+            op.kind == COMPOSITE and out is None
+        ):  # of which the layers below have seen the steps, if there are any
+            self.notice(op, tensors, made)
+        elif self._is_within(op, tensors):
             self._add(made)
         return made
+
+    def notice(self, op: Op, tensors: list[Tensor], made: Any) -> None:
+        if self._is_within(op, tensors):
+            self._add(made)
+        super().notice(op, tensors, made)
 
     def apply(self, function: Any, args: tuple[Any, ...]) -> Any:
         made = super().apply(function, args)

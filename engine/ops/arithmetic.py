@@ -31,6 +31,7 @@ from engine.ops.pointwise import (
     scaled,
 )  # fmt: skip
 from engine.registry import BOOL_ONLY, COMPOSITE, REAL, op
+from engine.results import Result
 
 # ----------------------------------------------------------------------------------------------------- sums, differences
 
@@ -289,8 +290,17 @@ pointwise(
 )  # fmt: skip
 
 
-def _signbit(input: np.ndarray) -> np.ndarray:
-    return np.signbit(input) if input.dtype.kind == "f" else input < 0
+def _of_nan(values: np.ndarray, sign_of: np.ndarray) -> Result:
+    """The sign of what is not a number is open.
+
+    Source: IEEE 754-2019, section 6.3
+    """
+    broken = np.isnan(sign_of)
+    return Result(values, undefined=np.broadcast_to(broken, values.shape) if broken.any() else None)
+
+
+def _signbit(input: np.ndarray) -> np.ndarray | Result:
+    return _of_nan(np.signbit(input), input) if input.dtype.kind == "f" else input < 0
 
 
 pointwise(
@@ -300,16 +310,20 @@ pointwise(
 )  # fmt: skip
 
 
+def _copysign(input: np.ndarray, other: np.ndarray) -> Result:
+    return _of_nan(np.copysign(input, other), other)
+
+
 def _copysign_grad(grad: Any, input: Any, result: Any) -> Any:
     return grad * (result / input).masked_fill(input == 0, 0)
 
 
 pointwise(
-    "copysign(Tensor input, Tensor other)", np.copysign, promote_float, accepts=REAL, error_name="copysign_cpu", exact=True,
+    "copysign(Tensor input, Tensor other)", _copysign, promote_float, accepts=REAL, error_name="copysign_cpu", exact=True,
     derivatives={"input": _copysign_grad, "other": no_gradient},
 )  # fmt: skip
 pointwise(
-    "copysign(Tensor input, Operand other)", np.copysign, promote_float, accepts=REAL, error_name="copysign_cpu", exact=True,
+    "copysign(Tensor input, Operand other)", _copysign, promote_float, accepts=REAL, error_name="copysign_cpu", exact=True,
     node="CopysignBackward1", derivatives={"input": _copysign_grad},
 )  # fmt: skip
 pointwise(

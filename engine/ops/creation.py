@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/stable/torch.html#creation-ops
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -88,7 +89,7 @@ def undefined(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None
 
 def filled(sizes: layout.Shape, value: Any, d: dtype, strides: layout.Shape | None = None) -> Tensor:
     """A tensor with one value everywhere. Raises RuntimeError where the dtype cannot hold it."""
-    number = checked_number(value, d) if sizes else scalar_number(value, d)
+    number = scalar_number(value, d) if math.prod(sizes) == 1 else checked_number(value, d)
     tensor = blank(sizes, d, strides)
     tensor._array()[...] = number
     return tensor

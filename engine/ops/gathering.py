@@ -74,12 +74,20 @@ op(
 )  # fmt: skip
 
 
-def _scatter_places(name: str, input: Tensor, dim: int, index: Tensor, src: Tensor | None) -> tuple[int, Any]:
+def _check_reduce(reduce: str) -> None:
+    if reduce not in ("add", "multiply"):
+        raise RuntimeError("reduce argument must be either add or multiply.")
+
+
+def _scatter_places(
+    name: str, input: Tensor, dim: int, index: Tensor, src: Tensor | None, reduce: str = "add"
+) -> tuple[int, Any]:
     dim = layout.wrap_dim(dim, len(input._sizes))
     places = _index_for(name, index)
     if src is not None and src.dtype is not input.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
     if index.numel() == 0:
+        _check_reduce(reduce)
         return dim, None
     mine, given = input._sizes or (1,), index._sizes or (1,)
     if len(mine) != len(given):
@@ -102,6 +110,7 @@ def _scatter_places(name: str, input: Tensor, dim: int, index: Tensor, src: Tens
         raise RuntimeError(
             f"Expected index {list(given)} to be no larger than self {list(mine)} apart from dimension {dim}{beyond}"
         )
+    _check_reduce(reduce)
     return dim, _grid(checked(_at_least_1d(places), mine[dim], dim), dim)
 
 
@@ -143,10 +152,7 @@ op(
 
 def _scatter_reduced(input: Tensor, dim: int, index: Tensor, src: Any, reduce: str) -> Result:
     is_tensor = isinstance(src, Tensor)
-    layout.wrap_dim(dim, len(input._sizes))
-    if reduce not in ("add", "multiply"):
-        raise RuntimeError("reduce argument must be either add or multiply.")
-    dim, places = _scatter_places("scatter", input, dim, index, src if is_tensor else None)
+    dim, places = _scatter_places("scatter", input, dim, index, src if is_tensor else None, reduce)
     values = input._array()
     if places is None:
         return Result(values.copy())

@@ -108,7 +108,7 @@ def _fill(input: Tensor, value: Any) -> np.ndarray | Result:
             warn_of_lost_imaginary(value, input.dtype)
         filler, lost = cast(value._array(), input.dtype, value.dtype)
         return Result(filler, None, None if lost is None else np.broadcast_to(lost, input._sizes))
-    return checked_number(value, input.dtype) if input._sizes else scalar_number(value, input.dtype)
+    return scalar_number(value, input.dtype) if input.numel() == 1 else checked_number(value, input.dtype)
 
 
 op(

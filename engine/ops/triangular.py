@@ -184,19 +184,18 @@ op(
 # ----------------------------------------------------------------------------------------------------- Cholesky factors
 
 
-def _factor(input: Tensor, upper: bool) -> Result:
+def _factor(input: Tensor, upper: bool) -> tuple[Result, np.ndarray]:
     check_matrix(input, "cholesky")
     _check_square(input, "cholesky: ")
     if input.numel():
         _check_kernel(input, "cholesky_cpu")
         values, info = lapack.cholesky(input._array(), upper)
-        fail(info, "cholesky", _not_positive)
-        return columns(values)
-    return Result(np.empty(input._sizes, input.dtype.numpy))
+        return columns(values), info
+    return Result(np.empty(input._sizes, input.dtype.numpy)), np.zeros(input._sizes[:-2], np.int32)
 
 
 _FACTOR: Op = op(
-    "_cholesky(Tensor input, bool upper=False)", kind=GENERAL, kernel=_factor, family="linalg", forms="",
+    "_cholesky(Tensor input, bool upper=False) -> (result, info)", kind=GENERAL, kernel=_factor, family="linalg", forms="",
     node="CholeskyBackward0",
     derivatives={"input": lambda grad, result, upper: _cholesky_gradient(grad, result, upper)},
 )  # fmt: skip
@@ -213,7 +212,9 @@ def _warn_again(values: list[Any], outs: list[Any]) -> None:
 
 def _cholesky(input: Tensor, upper: bool) -> Any:
     """The triangular factor of a positive definite matrix. Raises LinAlgError for another one."""
-    return run(_FACTOR, [input, upper])
+    factor, info = run(_FACTOR, [input, upper])
+    fail(info._array(), "cholesky", _not_positive)
+    return factor
 
 
 op(
