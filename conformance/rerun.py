@@ -32,13 +32,15 @@ SMALL = 4096  # elements: what mpmath computes one by one, where nothing else is
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """One value after a statement: of a tensor or an array its dtype, shape and elements in row-major order, of a number an
-    array without dimensions; of anything else its repr. `wider`: the elements have more digits than the dtype."""
+    array without dimensions; of anything else its repr. `wider`: the elements have more digits than the dtype. `undefined`
+    marks those that may be anything, such as casts of what an integer cannot hold."""
 
     kind: str
     shape: tuple[int, ...] = ()
     elements: np.ndarray | None = None
     text: str = ""
     wider: bool = False
+    undefined: np.ndarray | None = None
 
     @property
     def signature(self) -> tuple[Any, ...]:
@@ -176,7 +178,14 @@ def _tensor(t: Any) -> Seen:
     except Exception:  # its storage has been made too small for it
         return Seen(t.dtype.name, tuple(t.shape), text="unreadable")
     accurate = precision.accurate_to(t)
-    return Seen(t.dtype.name, elements.shape, elements, wider=accurate.itemsize > t.dtype.nominal.itemsize)
+    undefined = t._undefined_mask()
+    return Seen(
+        t.dtype.name,
+        elements.shape,
+        elements,
+        wider=accurate.itemsize > t.dtype.nominal.itemsize,
+        undefined=undefined,
+    )
 
 
 # --- Following ------------------------------------------------------------------------------------------------------

@@ -94,16 +94,19 @@ class Verdicts:
         if len(others) < len(moments) - 1 and not question.exact:
             return UNDECIDED, question.number
         if question.dtype not in FORMATS and question.dtype not in COMPONENTS:
-            return self._discrete(question, truth, others)
+            return self._discrete(question, truth, moments)
         left = not question.exact and any(at is not None and at.left_range for at in moments)
         return self._floating(question, truth, others, left)
 
-    def _discrete(self, question: Question, truth: Seen, others: list[Any]) -> tuple[str, Numeric]:
+    def _discrete(self, question: Question, truth: Seen, moments: list[Moment | None]) -> tuple[str, Numeric]:
         differs = np.zeros(truth.elements.size, np.bool_)  # type: ignore[union-attr]
-        for other in others:
-            differs |= (other != truth.elements).reshape(-1)
+        found = [seen for at in moments if (seen := _comparable(at, question)) is not None]
+        for seen in found:
+            differs |= np.not_equal(seen.elements, truth.elements).reshape(-1)
+            if seen.undefined is not None:
+                differs |= seen.undefined.reshape(-1)
         depends = not question.exact and bool(differs[question.beyond].all())
-        return (UNDECIDED if depends else VALUES), replace(question.number, runs=len(others))
+        return (UNDECIDED if depends else VALUES), replace(question.number, runs=len(found) - 1)
 
     def _floating(
         self, question: Question, truth: Seen, others: list[Any], left_range: bool

@@ -12,6 +12,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
+from engine.call import refuse_grad_with_out
 from engine.dtypes import dtype
 from engine.ops.memory import strides_for
 from engine.ops.reducing import (
@@ -27,7 +28,7 @@ from engine.ops.reducing import (
     unreduced,
     working,
 )  # fmt: skip
-from engine.registry import COMPOSITE, GENERAL, op
+from engine.registry import COMPOSITE, GENERAL, Op, op
 from engine.results import Result
 from engine.tensor import Tensor
 
@@ -317,7 +318,7 @@ def _sort(input: Tensor, dim: int, descending: bool, stable: bool) -> tuple[Resu
     return Result(values, strides), Result(_back(order, axis, ndim).astype(np.int64), strides, marks)
 
 
-op(
+_SORT: Op = op(
     "sort(Tensor input, *, bool? stable, int dim=-1, bool descending=False) -> (values, indices)",
     kind=GENERAL, family="comparison", forms="function method out", exact=True, node="SortBackward1",
     kernel=lambda input, stable, dim, descending: _sort(input, dim, descending, bool(stable)), before_out=selected_out,
@@ -329,11 +330,17 @@ op(
     kernel=lambda input, dim, descending: _sort(input, dim, descending, False), before_out=selected_out,
     derivatives={"input": lambda grad, input_sizes, dim, indices: at_indices(grad, input_sizes, dim, indices)},
 )  # fmt: skip
+
+
+def _argsort_out(values: list[Any], outs: list[Tensor]) -> None:
+    refuse_grad_with_out(_SORT, values[:1])  # which torch sorts with, though nobody asks for the values
+    same_dtypes(outs, dtypes.int64)
+
+
 op(
     "argsort(Tensor input, *, bool stable, int dim=-1, bool descending=False)",
     kind=GENERAL, family="comparison", forms="function method out", exact=True,
-    kernel=lambda input, stable, dim, descending: _sort(input, dim, descending, stable)[1],
-    before_out=lambda values, outs: same_dtypes(outs, dtypes.int64),
+    kernel=lambda input, stable, dim, descending: _sort(input, dim, descending, stable)[1], before_out=_argsort_out,
 )  # fmt: skip
 op(
     "argsort(Tensor input, int dim=-1, bool descending=False)",
