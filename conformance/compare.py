@@ -81,12 +81,16 @@ def tier_of(aspect: str, context: Context, got: Any = None, want: Any = None) ->
     """The tier of a difference; `got` and `want` are the two values of the aspect where they matter."""
     base = aspect.removeprefix("grad.")
     transform = any(map(is_transform, context.calls))
-    if base in LAYOUT and (transform or any(map(is_autograd_grad, context.calls))):
+    of_gradient = any(map(is_autograd_grad, context.calls))
+    if base in LAYOUT and (transform or of_gradient):
         return INCIDENTAL
     if base in GRAPH and got is not None and want is not None:
         if transform:  # nothing states what it records: operations of its own, not those of its function
             return INCIDENTAL
-        documented = graphs.is_documented(got, want) if base == "graph" else names_call(want, context.calls)
+        if base == "graph":
+            documented = graphs.is_documented(got, want)
+        else:  # by which operations a gradient is computed is nowhere stated
+            documented = not of_gradient and aspect == base and names_call(want, context.calls)
         return DOCUMENTED if documented else INCIDENTAL
     return DOCUMENTED if base in GRAPH else TIERS.get(base, (DOCUMENTED, ""))[0]
 

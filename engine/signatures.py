@@ -173,12 +173,24 @@ def bind(
                 )
             values.append(checked)
     if used < given:
-        raise Mismatch(
-            f"{signature.name}() takes {len(parameters)} positional arguments but {given} were given"
-        )
+        raise Mismatch(_too_many(signature, given, method=method))
     if kwargs:
         raise Mismatch(f"{signature.name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
     return values
+
+
+def _too_many(signature: Signature, given: int, *, method: bool) -> str:
+    most = sum(not p.keyword_only for p in signature.parameters) - method
+    least = sum(p.default is MISSING for p in signature.parameters) - method
+    given -= method
+    if method and most == 0:
+        return f"TensorBase.{signature.name}() takes no arguments ({given} given)"
+    if least != most:
+        return f"{signature.name}() takes from {least} to {most} positional arguments but {given} were given"
+    return (
+        f"{signature.name}() takes {most} positional argument{'' if most == 1 else 's'} but {given} "
+        f"{'was' if given == 1 else 'were'} given"
+    )
 
 
 def _plainly(signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any] | None:

@@ -128,6 +128,7 @@ def test_layout_of_autograd_grad_is_incidental_and_reading_grad_is_not_it():
         ("CopyBackwards", "CopySlices", ("setitem",), "documented"),
         ("NormBackward0", "LinalgVectorNormBackward0", ("norm",), "incidental"),
         ("ViewBackward0", "UnsafeViewBackward0", ("matmul",), "incidental"),
+        ("MulBackward0", "MulBackward1", ("operator.mul", "autograd.grad"), "incidental"),
     ],
 )
 def test_the_name_of_a_node_is_documented_where_it_is_the_operations(got, want, calls, tier):

@@ -7,6 +7,7 @@ https://docs.pytorch.org/docs/stable/autograd.html#saved-tensors-default-hooks
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -30,14 +31,15 @@ class SavedTensor:
     """A tensor kept for backward, with the version it had: backward refuses a changed one.
 
     An output of the node itself is kept without its history and gets it back when it is read, so that a node does not
-    hold itself.
+    hold itself. The history of a view that was written in place is not that node, but goes by way of its base.
     """
 
-    __slots__ = ("counter", "had_history", "is_output", "output_nr", "tensor", "version")
+    __slots__ = ("counter", "had_history", "is_output", "of_view", "output_nr", "tensor", "version")
 
     def __init__(self, tensor: Tensor, node: Node | None = None) -> None:
         _refuse_inference(tensor)
         self.is_output = node is not None
+        self.of_view = _history_of_view(tensor, node)
         self.output_nr = tensor._output_nr
         self.counter = tensor._counter
         self.version = tensor._version
@@ -61,14 +63,14 @@ class SavedTensor:
         if not self.is_output:
             return self.tensor
         tensor = self.tensor._alias()
-        tensor._grad_fn, tensor._output_nr = node, self.output_nr
+        tensor._grad_fn, tensor._output_nr = self.of_view() or node, self.output_nr
         if _State.forward is not None:
             _State.forward.carry(self.tensor, tensor)
         return tensor
 
     def _complain(self, node: Node) -> None:
         t = self.tensor
-        source = node if self.is_output else t._grad_fn
+        source = self.of_view() or node if self.is_output else t._grad_fn
         producer = (
             f", which is output {self.output_nr} of {source.operation_name()}," if source is not None else ""
         )
@@ -77,6 +79,12 @@ class SavedTensor:
             f"[{_type_text(t)} {list(t._sizes)}]{producer} is at version {self.counter.value}; expected version "
             f"{self.version} instead. Hint: {_HINT_OF_ANOMALY if _State.anomaly else _HINT}"
         )
+
+
+def _history_of_view(tensor: Tensor, node: Node | None) -> Callable[[], Node | None]:
+    """A weak reference to the history of an output of `node` where that is another one: of a view written in place."""
+    history = tensor._grad_fn
+    return weakref.ref(history) if node is not None and history not in (None, node) else lambda: None
 
 
 def _type_text(t: Tensor) -> str:
@@ -121,6 +129,7 @@ class PackedTensor(SavedTensor):
     ) -> None:
         _refuse_inference(tensor)
         pack, self._unpack = hooks
+        self.of_view = _history_of_view(tensor, node)
         self.output_nr = tensor._output_nr
         self._is_leaf, self._requires_grad = tensor.is_leaf, tensor.requires_grad
         self._grad_fn = tensor.grad_fn if node is None else None
@@ -143,7 +152,7 @@ class PackedTensor(SavedTensor):
                 "Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
                 f"{type(data).__name__}"
             )
-        history = None if self._is_leaf else self._grad_fn or node
+        history = None if self._is_leaf else self.of_view() or self._grad_fn or node
         if history is None and not self._requires_grad and not data.requires_grad:
             return data
         tensor = data._alias()

@@ -172,6 +172,8 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
         number = signatures.as_number(value)
         if number is signatures.MISSING:
             raise TypeError(f"can't assign a {_type_name(value)} to a {x.type()}")
+        if type(number) is int and not -(1 << 63) <= number < 1 << 63:
+            raise ValueError("Overflow when unpacking long long")
     if index is False:
         return
     items = _as_tuple(index)

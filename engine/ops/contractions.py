@@ -159,6 +159,7 @@ def _sharing(input: Any, shape: list[int]) -> Any:
     strides = layout.view_strides(input._sizes, input._strides, shown._sizes)
     if strides is not None:
         shown._storage, shown._offset, shown._strides = input._storage, input._offset, strides
+        shown._inference = input._inference
     return shown
 
 

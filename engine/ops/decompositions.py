@@ -19,6 +19,7 @@ from engine.registry import COMPOSITE, GENERAL, op
 from engine.results import Result
 from engine.return_types import named_tuple
 from engine.tensor import Tensor
+from engine.writes import require_out_dtype
 
 # --------------------------------------------------------------------------------------------------------------- checks
 
@@ -371,8 +372,15 @@ def _cholesky(input: Tensor, upper: bool) -> Tensor:
     return factor
 
 
-op(
+_CHOLESKY = op(
     "linalg_cholesky(Tensor input, *, bool upper=False)", refuses_as="linalg_cholesky_ex",
     kind=COMPOSITE, kernel=_cholesky, family="linalg",
-    forms="function out", **INTO,
+    before_out=lambda values, outs: _check_factor(values[0], outs[0]), forms="function out", **INTO,
 )  # fmt: skip
+
+
+def _check_factor(input: Tensor, out: Tensor) -> None:
+    """Raise RuntimeError for an `out` of another dtype than the matrix, at which torch looks before it factorizes."""
+    check_square(input, "linalg.cholesky")
+    check_inexact(input, "linalg.cholesky", halves=True)
+    require_out_dtype(_CHOLESKY, input.dtype, out)
