@@ -102,7 +102,7 @@ class Verdicts:
         differs = np.zeros(truth.elements.size, np.bool_)  # type: ignore[union-attr]
         found = [seen for at in moments if (seen := _comparable(at, question)) is not None]
         for seen in found:
-            differs |= np.not_equal(seen.elements, truth.elements).reshape(-1)
+            differs |= (seen.elements != truth.elements).reshape(-1)  # type: ignore[union-attr]
             if seen.undefined is not None:
                 differs |= seen.undefined.reshape(-1)
         depends = not question.exact and bool(differs[question.beyond].all())
