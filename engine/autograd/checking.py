@@ -1,7 +1,6 @@
 """Gradients against finite differences (`torch.autograd.gradcheck`, `gradgradcheck`).
 
-The fast mode, which compares one random projection of the Jacobian, is here the slow one, which compares all of it; and a
-batch of gradients is a loop, so that `check_batched_grad` does no more than draw its random numbers.
+A batch of gradients is a loop, so that `check_batched_grad` does no more than draw its random numbers.
 
 Sources: https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html and
 https://docs.pytorch.org/docs/stable/notes/gradcheck.html
@@ -15,6 +14,7 @@ from typing import Any
 from engine import dtypes, functions, signatures
 from engine.autograd import grad
 from engine.autograd.jacobians import Check, GradcheckError, as_tuple, differentiable
+from engine.autograd.projections import FastCheck
 from engine.tensor import Tensor
 
 Function = Callable[..., Any]
@@ -40,6 +40,7 @@ def gradcheck(
 ) -> bool:
     """Whether the Jacobians of `func` at `inputs`, by backward or forwards, are those of central differences of step `eps`.
 
+    fast_mode: compare random projections of the Jacobians, at a few calls of `func` for each of them.
     Raises GradcheckError (or returns False) where they are not within `atol` and `rtol`; ValueError where no input requires
     grad; AssertionError for options that contradict each other.
 
@@ -57,7 +58,8 @@ def gradcheck(
         }  # fmt: skip
         if given[name] and not given[way]:
             raise AssertionError(f"Setting {name}=True requires {way} to be True")
-    check = Check(func, as_tuple(inputs), eps, atol, rtol, nondet_tol, check_grad_dtypes)
+    kind = FastCheck if fast_mode else Check
+    check = kind(func, as_tuple(inputs), eps, atol, rtol, nondet_tol, check_grad_dtypes)
     try:
         check.require_inputs()
         outputs = check.run(check_backward_ad, check_forward_ad)

@@ -84,7 +84,9 @@ class Check:
         return outputs
 
     def _like(self, func: Function, inputs: tuple[Any, ...], part: str, element: str) -> Check:
-        other = Check(func, inputs, self._eps, self._atol, self._rtol, self._nondet_tol, self._check_dtypes)
+        other = type(self)(
+            func, inputs, self._eps, self._atol, self._rtol, self._nondet_tol, self._check_dtypes
+        )
         other._note = f"While considering the {part} part of complex {element} only, "
         return other
 
@@ -170,7 +172,7 @@ class Check:
         imaginary = self._difference(entry, self._eps * 1j)
         return (functions.add(a, functions.mul(b, 1j)) for a, b in zip(real, imaginary, strict=True))
 
-    def _difference(self, entry: Tensor, step: complex) -> list[Tensor]:
+    def _difference(self, entry: Tensor, step: Any) -> list[Tensor]:
         before = entry.clone()
         entry.copy_(before - step)
         low = [out.clone() for out in as_tuple(self.func(*self.inputs))]
@@ -189,7 +191,23 @@ class Check:
     def _analytical(self, output: Tensor) -> list[Tensor]:
         """The Jacobian of an output with respect to each input by backward, twice, which has to give the same."""
         rows, sizes_ok, dtypes_ok = self._rows(output)
-        again = self._rows(output)[0]
+        self._require(rows, self._rows(output)[0], sizes_ok, dtypes_ok)
+        return rows
+
+    def require_proper(self, gradients: Sequence[Tensor | None], again: Sequence[Tensor | None]) -> None:
+        """Raise GradcheckError for gradients that are not like the inputs, or came out differently a second time."""
+        pairs = [
+            (g, x, other)
+            for g, x, other in zip(gradients, self.differentiated, again, strict=True)
+            if g is not None and other is not None
+        ]
+        sizes_ok = all(g._sizes == x._sizes for g, x, _ in pairs)
+        dtypes_ok = all(g.dtype is x.dtype for g, x, _ in pairs)
+        self._require([g for g, *_ in pairs], [other for *_, other in pairs], sizes_ok, dtypes_ok)
+
+    def _require(
+        self, rows: Sequence[Tensor], again: Sequence[Tensor], sizes_ok: bool, dtypes_ok: bool
+    ) -> None:
         if not dtypes_ok and self._check_dtypes:
             raise GradcheckError("Gradient has dtype mismatch")
         if not sizes_ok:
@@ -203,7 +221,6 @@ class Check:
                 "different values, although analytical gradient matches numerical gradient.The tolerance for nondeterminism was "
                 f"{self._nondet_tol}."
             )
-        return rows
 
     def _rows(self, output: Tensor) -> tuple[list[Tensor], bool, bool]:
         inputs = self.differentiated

@@ -267,8 +267,8 @@ def _cholesky_solve(input: Tensor, input2: Tensor, upper: bool) -> Result:
     return _solved(lapack.solve_triangular(last, between, True, False, False), factors)
 
 
-def _cholesky_solve_gradient(grad: Any, input2: Any, result: Any, upper: bool) -> tuple[Any, Any]:
-    of_right = F.cholesky_solve(grad, input2, upper)
+def _cholesky_solve_gradient(grad: Any, input: Any, input2: Any, result: Any, upper: bool) -> tuple[Any, Any]:
+    of_right = F.cholesky_solve(grad, input2, upper)  # torch saves the right-hand side, too
     return of_right, _product_gradient(-of_right.matmul(result.mH), input2, upper)
 
 
@@ -276,7 +276,7 @@ _CHOLESKY_SOLVE: Op = op(
     "_cholesky_solve(Tensor input, Tensor input2, bool upper=False)", kind=GENERAL, kernel=_cholesky_solve,
     family="linalg", forms="", node="CholeskySolveBackward0",
     derivatives={
-        ("input", "input2"): lambda grad, input2, result, upper: _cholesky_solve_gradient(grad, input2, result, upper)
+        ("input", "input2"): _cholesky_solve_gradient,
     },
 )  # fmt: skip
 

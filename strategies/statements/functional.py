@@ -285,6 +285,8 @@ def _checked(drawing: Drawing) -> str:
     options = ", raise_exception=False"
     if name == "gradcheck" and choices.chance(30):
         options += ", check_forward_ad=True"
+    if choices.chance(40):
+        options += ", fast_mode=True"
     return f"torch.autograd.{name}({function.text}, {function.arguments}{options})"
 
 

@@ -1,0 +1,13 @@
+# gradcheck along random directions: real and complex, forwards too, of what has no gradient, of what is wrong.
+x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+z = torch.tensor([1 + 2j, 0.5 - 1j], dtype=torch.complex128, requires_grad=True)
+a = torch.autograd.gradcheck(lambda t: t.sin() * t, x, fast_mode=True, check_forward_ad=True)
+b = torch.autograd.gradcheck(lambda t: (t * t).abs(), z, fast_mode=True, check_forward_ad=True)
+c = torch.autograd.gradcheck(lambda t: t.detach() * 0 + 1, x, fast_mode=True)
+d = torch.autograd.gradgradcheck(lambda t: t * t * t, z, fast_mode=True)
+e = torch.autograd.gradcheck(lambda t: t * t.detach(), z, fast_mode=True, raise_exception=False)
+f = torch.autograd.gradgradcheck(lambda t: t * t * t.detach(), x, fast_mode=True, raise_exception=False)
+torch.autograd.gradcheck(lambda t: t.sin() * t.detach(), x, fast_mode=True)
+torch.autograd.gradcheck(lambda t: t.detach() * 2, x, fast_mode=True)
+torch.autograd.gradcheck(lambda t: t.sin() * t.detach(), x, fast_mode=True, check_forward_ad=True, check_backward_ad=False)
+g = torch.rand(2)
