@@ -208,11 +208,20 @@ op(
 
 # ------------------------------------------------------------------------------------------- hypotenuses, integer lattices
 
+
+def _along_hypotenuse(grad: Any, leg: Any, result: Any) -> Any:
+    """Zero where both legs are: of the subgradients there, that of least norm, where torch divides zero by zero.
+
+    Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#gradients-for-non-differentiable-functions
+    """
+    return (grad * leg / result).masked_fill(result == 0, 0)
+
+
 pointwise(
     "hypot(Tensor input, Tensor other)", np.hypot, accepts=dtypes.FLOATS, error_name="hypot_cpu",
     derivatives={
-        "input": lambda grad, input, result: grad * input / result,
-        "other": lambda grad, other, result: grad * other / result,
+        "input": lambda grad, input, result: _along_hypotenuse(grad, input, result),
+        "other": lambda grad, other, result: _along_hypotenuse(grad, other, result),
     },
 )  # fmt: skip
 pointwise(
