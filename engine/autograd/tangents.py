@@ -26,7 +26,6 @@ from engine.tensor import Tensor
 
 Tangents = Sequence[Tensor | None]
 
-_CHECKS_PHASES = frozenset(("_linalg_svd",))
 _SELF_ADJOINT = frozenset(("sgn",))
 """Elementwise operations on complex numbers that are no functions of one complex variable, but symmetric as real ones."""
 
@@ -123,11 +122,11 @@ class Pushforward:
     def _of_weights(self) -> list[Tensor | None]:
         """What backward makes of gradients that require grad."""
         if self._gradients is None:
-            # Where they lie does not matter to what is linear in them; but some formulas take logarithms, others check them.
-            made = functions.zeros_like if self._op.name in _CHECKS_PHASES else functions.ones_like
+            # Where they lie does not matter to what is linear in them; but some formulas take logarithms.
             with enable_grad(), nullcontext() if self._recorded else without_hooks():
                 self._weights = [
-                    made(t, requires_grad=True) if t.dtype.category >= FLOAT else None for t in self._results
+                    functions.ones_like(t, requires_grad=True) if t.dtype.category >= FLOAT else None
+                    for t in self._results
                 ]
                 self._gradients = list(self._node.apply(list(self._weights)))
         return self._gradients

@@ -15,7 +15,7 @@ from engine import functions as F
 from engine.casts import cast, checked_number, number_array
 from engine.ops.memory import strides_for
 from engine.ops.places import APART, BOTH, FRESH, INDEX_DTYPES, OUT_DTYPE, added, checked, wrapped, written_at
-from engine.registry import GENERAL, op
+from engine.registry import GENERAL, LINEAR, op
 from engine.results import Result
 from engine.tensor import Tensor
 
@@ -149,6 +149,7 @@ op(
         "input": lambda grad: grad,
         "source": lambda grad, dim, index, source, alpha: _scaled_rows(grad, dim, index, source._sizes, alpha),
     },
+    tangent=LINEAR,
 )  # fmt: skip
 
 

@@ -108,6 +108,41 @@ def _check_gauge(left: Any, right: Any) -> None:
         )
 
 
+def _svd_tangent(
+    A_t: Any, U: Any, S: Any, Vh: Any, full_matrices: bool, compute_uv: bool
+) -> tuple[Any, Any, Any]:
+    """In the basis of the singular vectors: S has the real diagonal; its imaginary part turns U and V by half each, in
+    opposite directions. The further vectors of full matrices have no tangent of their own."""
+    k = S._sizes[-1]
+    left, right = U.narrow(-1, 0, k), Vh.narrow(-2, 0, k)
+    m, n = left._sizes[-2], right._sizes[-1]
+    inner = left.mH.matmul(A_t).matmul(right.mH)
+    diagonal = inner.diagonal(0, -2, -1)
+    of_s = F.real(diagonal)
+    moved = inner - F.diag_embed(of_s)
+    squares = S * S
+    gaps = squares.unsqueeze(-2) - squares.unsqueeze(-1) + F.diag_embed(F.ones_like(S))
+    of_u, of_v = _hermitian(moved * S.unsqueeze(-2)) / gaps, _hermitian(S.unsqueeze(-1) * moved) / gaps
+    if U.dtype.is_complex:
+        turned = F.diag_embed(F.imag(diagonal) / (2 * S)) * 1j
+        of_u, of_v = of_u + turned, of_v - turned
+    of_left, of_right = left.matmul(of_u), of_v.mH.matmul(right)
+    if m > n:
+        outside = A_t.matmul(right.mH) / S.unsqueeze(-2)
+        of_left = of_left + outside - left.matmul(left.mH.matmul(outside))
+    if m < n:
+        outside = left.mH.matmul(A_t) / S.unsqueeze(-1)
+        of_right = of_right + outside - outside.matmul(right.mH).matmul(right)
+    if full_matrices:
+        of_left = F.cat([of_left, F.zeros_like(U.narrow(-1, k, U._sizes[-1] - k))], -1)
+        of_right = F.cat([of_right, F.zeros_like(Vh.narrow(-2, k, Vh._sizes[-2] - k))], -2)
+    return of_left, of_s, of_right
+
+
+def _hermitian(x: Any) -> Any:
+    return x + x.mH
+
+
 op(
     "_linalg_svd(Tensor A, bool full_matrices=False, bool compute_uv=True) -> (U, S, Vh)", kind=GENERAL, kernel=_svd_kernel,
     family="linalg", forms="function", node="LinalgSvdBackward0", derivatives={
@@ -115,6 +150,7 @@ op(
             given_grads, U, S, Vh, full_matrices, compute_uv
         )
     },
+    tangent=_svd_tangent,
 )  # fmt: skip
 
 
