@@ -47,6 +47,7 @@ def vmap(
         if size == 0:
             return _empty(func, flat, dims, shape, out_dims, name, kwargs)
         versions: list[tuple[Tensor, int]] = []
+        examples: Examples = []
         state = get_rng_state() if randomness == "same" else None
 
         def run(index: int) -> Any:
@@ -54,6 +55,7 @@ def vmap(
                 set_rng_state(state)
             chosen = [t if dim is None else t.select(dim, index) for t, dim in zip(flat, dims, strict=True)]
             given = [(c, t, dim) for c, t, dim in zip(chosen, flat, dims, strict=True) if dim is not None]
+            examples.extend(given)
             with BatchWatch(given, randomness, lockstep):
                 result = func(*unflatten(chosen, shape), **kwargs)
             if index == 0:
@@ -64,7 +66,7 @@ def vmap(
         results = lockstep.results()
         for t, version in versions:  # what writes to all examples at once is one write
             t._counter.value = version
-        return _stacked(results, out_dims, name)
+        return _stacked(results, out_dims, name, examples)
 
     return made
 
@@ -77,7 +79,7 @@ def _empty(
         t if dim is None else functions.zeros(t._sizes[:dim] + t._sizes[dim % t.dim() + 1 :], dtype=t.dtype)
         for t, dim in zip(flat, dims, strict=True)
     ]
-    whole = _stacked([func(*unflatten(zeros, shape), **kwargs)] * 2, out_dims, name)
+    whole = _stacked([func(*unflatten(zeros, shape), **kwargs)] * 2, out_dims, name, [])
     places = spread(out_dims, flatten(whole)[1]) or [0]
     return unflatten(
         [
@@ -145,7 +147,11 @@ def _mapped(in_dims: Any, args: tuple[Any, ...], name: str) -> tuple[int, list[A
     return sizes[0], dims, flat, shape
 
 
-def _stacked(results: list[Any], out_dims: Any, name: str) -> Any:
+Examples = list[tuple[Tensor, Tensor, int]]
+"""Examples, what they are of, and the mapped dimension."""
+
+
+def _stacked(results: list[Any], out_dims: Any, name: str, examples: Examples) -> Any:
     rows = [flatten(result)[0] for result in results]
     shape = flatten(results[0])[1]
     dims = spread(out_dims, shape)
@@ -156,10 +162,11 @@ def _stacked(results: list[Any], out_dims: Any, name: str) -> Any:
             f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of `outputs`. "
             f"out_dims has structure {flatten(out_dims)[1]} but outputs has structure {shape}."
         )
-    return unflatten([_whole([row[k] for row in rows], dim, name) for k, dim in enumerate(dims)], shape)
+    wholes = [_whole([row[k] for row in rows], dim, name, examples) for k, dim in enumerate(dims)]
+    return unflatten(wholes, shape)
 
 
-def _whole(results: list[Any], dim: int | None, name: str) -> Any:
+def _whole(results: list[Any], dim: int | None, name: str, examples: Examples) -> Any:
     """One result of all examples; one that is the same object for all does not depend on the example."""
     first = results[0]
     same = all(result is first for result in results)
@@ -174,11 +181,17 @@ def _whole(results: list[Any], dim: int | None, name: str) -> Any:
             f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(first)}. Did you mean to set out_dims= to "
             "None for output?"
         )
+    given = next(((whole, at % whole.dim()) for example, whole, at in examples if example is first), None)
+    if (
+        given is not None and -given[0].dim() <= dim < given[0].dim()
+    ):  # examples as they are: what was mapped itself
+        whole, at = given
+        return whole if dim % whole.dim() == at else whole.movedim(at, dim)
     if same:
         return first.expand(len(results), *first._sizes).movedim(0, dim)
     shared = _view_of_all(results)
-    whole: Any = functions.stack(results, 0) if shared is None else shared
-    return whole.movedim(0, dim) if dim else whole
+    stacked: Any = functions.stack(results, 0) if shared is None else shared
+    return stacked.movedim(0, dim) if dim else stacked
 
 
 def _view_of_all(results: list[Tensor]) -> Tensor | None:

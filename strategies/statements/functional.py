@@ -251,10 +251,7 @@ def _pushed(drawing: Drawing) -> str:
 
 
 def _mapped(drawing: Drawing) -> str:
-    """vmap over the first or last dimension of a tensor, of a lambda or of its gradient.
-
-    What is mapped does not require grad: the engine maps by a loop, which has another history than one operation.
-    """
+    """vmap over the first or last dimension of a tensor, of a lambda or of its gradient."""
     choices, scope = drawing.choices, drawing.scope
     name = scope.tensor(
         choices,
@@ -274,7 +271,7 @@ def _mapped(drawing: Drawing) -> str:
     if choices.chance(12):
         options += f", out_dims={choices.pick(('1', '-1', '0', '3'))}"
     prefix = choices.pick(("torch.func.vmap", "torch.vmap"))
-    return f"{prefix}({text}{options})({name}{'.detach()' if t.requires_grad else ''})"
+    return f"{prefix}({text}{options})({name}{'.detach()' if t.requires_grad and choices.chance(30) else ''})"
 
 
 def _checked(drawing: Drawing) -> str:
