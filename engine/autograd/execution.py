@@ -290,7 +290,11 @@ def _validated(grad: Tensor, node: Node, nr: int, producer: str, index: int) -> 
             )
         grad = sum_to_size(grad, sizes)
     if dtype is not None and grad.dtype is not dtype:
-        if grad.dtype.is_complex and not dtype.is_complex:
+        leaf = node.variable if isinstance(node, AccumulateGrad) else None
+        chosen = (
+            leaf is not None and leaf.dtype.is_complex
+        )  # the dtype of the gradient, which a cast warns of
+        if grad.dtype.is_complex and not dtype.is_complex and not chosen:
             grad = grad.real
         if dtype.category < FLOAT:
             raise RuntimeError(

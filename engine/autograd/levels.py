@@ -236,9 +236,18 @@ class Level(Layer):
                 if inplace and _operation_of(made) is not history:
                     self._tell_saved(op, _operation_of(made), before[0])
                 for result, tangent in zip(results, tangents, strict=True):
+                    if inplace and self._is_left(op, before, result):
+                        tangent = self.tangent(result)
                     if tangent is not None:
                         self._attach(result, tangent, inplace)
             return made
+
+    def _is_left(self, op: Op, values: list[Any], result: Tensor) -> bool:
+        """Whether a tangent on the memory of what was written stays as that is now: nothing is added to it."""
+        present = self.tangent(result)
+        if op.name not in ("add", "sub") or present is None or present._storage is not result._storage:
+            return False
+        return all(self.tangent(t) is None for t in values[1:] if isinstance(t, Tensor))
 
     def _refuse(self, op: Op, inplace: bool) -> None:
         """Raise NotImplementedError for what torch does not differentiate forwards."""
