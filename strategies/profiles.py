@@ -40,7 +40,7 @@ _KINDS: Weights = (
     ("call", 88), ("operator", 30), ("create", 12), ("view", 24), ("getitem", 12), ("setitem", 14), ("flag", 12),
     ("backward", 20), ("grad", 8), ("clear", 16), ("mode", 8), ("loop", 4), ("hook", 10), ("numpy", 8), ("convert", 6),
     ("random", 6), ("inspect", 4), ("delete", 4), ("function", 4), ("node", 2), ("pass", 2), ("manager", 2),
-    ("unhook", 12), ("functional", 1), ("dual", 2), ("level", 0), ("sequence", 0),
+    ("unhook", 12), ("functional", 1), ("dual", 2), ("level", 0), ("sequence", 0), ("family", 0),
 )  # fmt: skip
 # About as the sums of their operations' weights (`strategies.catalogue.weights`), less what comes from other kinds of
 # statements: then operations of one class are met equally often whatever their family.
@@ -63,7 +63,7 @@ PROFILES: dict[str, Profile] = {
         DEFAULT,
         replace(
             DEFAULT, name="views",
-            kinds=_raised(_KINDS, view=52, getitem=28, setitem=32, call=40, numpy=16),
+            kinds=_raised(_KINDS, view=52, getitem=28, setitem=32, call=40, numpy=16, family=44),
             families=_raised(_FAMILIES, view=30, shape=12, indexing=14, pointwise=16),
             spelling=(("plain", 40), ("inplace", 35), ("out", 10), ("operator", 15)),
         ),

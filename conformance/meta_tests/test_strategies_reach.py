@@ -367,3 +367,20 @@ def test_blocks_of_dual_numbers_compute_with_them() -> None:
                 computed += len(statement.body) > 2 and bool(made)
     assert found > 40
     assert computed > found / 2
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\.set_\(\w", r"\.data = \w+\.detach\(\)", r"\.as_strided_\(", r"prelude\.double_\(", r"\.copy_\(\w\)",
+        r"with torch\.inference_mode\(\):\n +\w+ = \w+\.(view|narrow|unbind|t)\(", r"with torch\.no_grad\(\):\n +\w+\.mul_\(",
+        r"torch\.neg\(\w+, out=\w+\)", r"\(\w+ \* \w+\)\.sum\(\)\.backward\(\)",
+    ],
+)  # fmt: skip
+def test_families_on_the_same_memory_are_viewed_written_and_differentiated(pattern: str) -> None:
+    assert re.search(pattern, families_of_views())
+
+
+@functools.cache
+def families_of_views() -> str:
+    return "\n".join(draw_text(stream(f"family {i}"), PROFILES["views"]) for i in range(400))

@@ -213,7 +213,12 @@ class Level(Layer):
         if op.kind == COMPOSITE and out is None:
             if op.name in ("resize_", "resize_as_") and self.tangent(values[0]) is not None:
                 raise RuntimeError("cannot resize variables that has a forward grad")
-            return op.kernel(*values)
+            made = op.kernel(*values)
+            if op.name == "set_" and not _State.inference:  # torch notices afterwards
+                operands = values if len(values) == 2 else values[:1]  # of a part, torch takes the storage
+                if any(isinstance(t, Tensor) and self.tangent(t) is not None for t in operands):
+                    self._refuse(op, inplace)
+            return made
         tensors = _tensors(op, values)
         outs = [] if out is None else list(out) if isinstance(out, (tuple, list)) else [out]
         if _State.inference or not any(self.tangent(t) is not None for t in (*tensors, *outs)):

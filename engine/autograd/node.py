@@ -93,11 +93,16 @@ class Node:
         return re.sub(r"Backward0?(?=\d*$)", "", self.name())
 
     @property
-    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
-        """The nodes that receive this node's gradients. Of most that has no derivative, torch notes only those that there are."""
+    def noted_edges(self) -> list[Edge | None]:
+        """The edges that torch notes: of most that has no derivative, only those of what requires grad."""
         if type(self).__name__ == "NotImplemented" and not isinstance(self, UnknownDerivative):
-            return tuple(edge for edge in self.next_edges if edge is not None)
-        return tuple(edge if edge is not None else (None, 0) for edge in self.next_edges)
+            return [edge for edge in self.next_edges if edge is not None]
+        return self.next_edges
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """The nodes that receive this node's gradients."""
+        return tuple(edge if edge is not None else (None, 0) for edge in self.noted_edges)
 
     def apply(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
         """The gradients of the inputs, one per next edge, from those of the outputs."""
@@ -209,10 +214,7 @@ class CopySlices(Node):
     """
 
     def __init__(self, base: Tensor, view: Tensor, operation: Node) -> None:
-        edges = operation.next_edges
-        if type(operation).__name__ == "NotImplemented":  # which has edges for what requires grad alone
-            edges = [edge for edge in edges if edge is not None]
-        super().__init__([gradient_edge(base), *edges[1:]])
+        super().__init__([gradient_edge(base), *operation.noted_edges[1:]])
         self.operation: Node | None = operation
         self.base_layout = (base._sizes, base._strides, base._offset)
         self.view_layout = (view._sizes, view._strides, view._offset)

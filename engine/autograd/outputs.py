@@ -104,7 +104,7 @@ def _recorded(node: Node, t: Any, is_input: bool, is_dirty: bool, count: int, is
 
 
 def _check_writable(t: Any, count: int) -> None:
-    if t.is_leaf and t.requires_grad:
+    if t._grad_fn is None and t.requires_grad:
         raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
     if t._view is not None and count > 1:
         raise RuntimeError(

@@ -171,9 +171,11 @@ def _set_part(input: Tensor, source: Any, storage_offset: int, size: Shape, stri
     tensor = source if isinstance(source, Tensor) else None
     if tensor is not None and not tensor.is_contiguous():
         raise RuntimeError("passed in tensor to be used as storage must be contiguous")
-    storage = source if tensor is None else tensor._storage
+    storage, start = (source, 0) if tensor is None else (tensor._storage, tensor._offset)
     size = tuple(size)
-    return _set(input, storage, storage_offset, size, tuple(stride) or layout.contiguous_strides(size))
+    return _set(
+        input, storage, start + storage_offset, size, tuple(stride) or layout.contiguous_strides(size)
+    )
 
 
 def _set_storage(input: Tensor, source: Any) -> Tensor:

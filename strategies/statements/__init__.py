@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from strategies.drawing import Drawing, Expression, Line
 from strategies.scope import Unavailable
+from strategies.statements.aliases import draw_family
 from strategies.statements.arrays import draw_numpy
 from strategies.statements.blocks import draw_loop, draw_manager, draw_mode
 from strategies.statements.calls import call_of, draw_call, draw_entry, draw_operator
@@ -38,6 +39,7 @@ _BLOCKS = {
     "manager": draw_manager,
     "loop": draw_loop,
     "sequence": draw_sequence,
+    "family": draw_family,
 }
 _ATTEMPTS = 4
 

@@ -17,3 +17,5 @@ g = f.view(2, 1)
 with torch.no_grad():
     f.set_()
 g.sum().backward()
+h = torch.ones(4)[2:]
+h.set_(h, 0, (1,), (1,))
