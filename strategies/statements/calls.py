@@ -211,8 +211,8 @@ def _out(draft: Draft) -> Expression:
     ):
         raise Unavailable
     text = f"torch.{draft.entry.name}({arguments(draft)}"
-    if draft.entry.family == "random":
-        raise Unavailable
+    if draft.entry.family == "random" or any(parameter.name == "out" for parameter, _ in draft.texts):
+        raise Unavailable  # norm has `out` among its parameters
     try:
         value = eval(text + ")", draft.scope.names)
     except Exception:
