@@ -338,7 +338,7 @@ def _argsort_out(values: list[Any], outs: list[Tensor]) -> None:
 
 
 op(
-    "argsort(Tensor input, *, bool stable, int dim=-1, bool descending=False)",
+    "argsort(Tensor input, *, bool stable, int dim=-1, bool descending=False)", refuses_as="sort",
     kind=GENERAL, family="comparison", forms="function method out", exact=True,
     kernel=lambda input, stable, dim, descending: _sort(input, dim, descending, stable)[1], before_out=_argsort_out,
 )  # fmt: skip

@@ -5,3 +5,6 @@ torch.argsort(y, stable=True, out=x)
 with torch.no_grad():
     torch.argsort(y, stable=True, out=x)
 torch.argsort(y.detach(), stable=True, out=x)
+torch.argsort(y, stable=True, out=y)
+z = torch.tensor(1.0)
+torch.argsort(z, stable=True, out=y)
