@@ -166,9 +166,9 @@ def missing_version_bump(engine: Any) -> Iterator[Change]:
         finally:
             uncounted.pop()
 
-    def count(target: Any) -> None:
+    def count(target: Any, *operands: Any) -> None:
         if not (uncounted and uncounted[-1]):
-            bump(target)
+            bump(target, *operands)
 
     yield engine.call, "_run_inplace", run
     yield engine.call, "bump_version", count
