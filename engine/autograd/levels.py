@@ -329,15 +329,22 @@ class Level(Layer):
             functions.zeros_like(t) if recorded and wanted(t) and tangent is None else None
             for t, tangent in zip(operands, active, strict=True)
         ]
-        tangents, traces = push(active), push(idle)
+        tangents = push(active)
+        traced = any(t is not None for t in idle) and any(t is not None for t in active)
+        both = (
+            push([a if b is None else b for a, b in zip(active, idle, strict=True)]) if traced else tangents
+        )
+        traces = push(idle) if traced else [None] * len(results)
         made: list[Tensor | None] = []
-        for result, tangent, trace in zip(results, tangents, traces, strict=True):
+        for result, tangent, whole, trace in zip(results, tangents, both, traces, strict=True):
             if tangent is None and op.tangent is None and result.dtype.category >= FLOAT:
                 tangent = functions.zeros_like(result)
             if tangent is not None and trace is not None and trace.requires_grad:
-                tangent = functions.add(
-                    tangent, functions.where(trace.eq(0), trace, 0)
-                )  # zeros, even times infinity
+                if whole is not None and whole._array().tobytes() == tangent._array().tobytes():
+                    tangent = whole
+                else:  # zeros add nothing, not even times infinity, nor do they take a sign away
+                    zeros = trace if trace.dtype.is_complex else -trace.abs()
+                    tangent = functions.add(tangent, functions.where(trace.eq(0), zeros, -0.0))
             if (
                 tangent is not None
                 and op.tangent is None

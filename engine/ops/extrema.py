@@ -13,6 +13,7 @@ import numpy as np
 from engine import dtypes, layout
 from engine import functions as F
 from engine.call import refuse_grad_with_out
+from engine.casts import scalar_number
 from engine.dtypes import dtype
 from engine.ops.memory import strides_for
 from engine.ops.reducing import (
@@ -159,10 +160,13 @@ def at_indices(grad: Any, sizes: Any, dim: int, indices: Any, keepdim: bool = Tr
 
 
 def _max_like(name: str, ufunc: np.ufunc, pick: Any, other: str) -> None:
-    def full(input: Tensor) -> Any:
+    def full(input: Tensor, out: Tensor | None = None) -> Any:
         no_identity(name, input, None)
         _refuse_complex(input.dtype, f"{name}_all")
-        return _extreme(ufunc, input, None, False)
+        found = _extreme(ufunc, input, None, False)
+        if out is not None and dtypes.BOOL < input.dtype.category <= out.dtype.category:
+            scalar_number(found.values.item(), out.dtype)  # torch fills `out` with it, which has to hold it
+        return found
 
     def along(input: Tensor, dim: int, keepdim: bool) -> Any:
         axis = layout.wrap_dim(dim, len(input._sizes))
@@ -174,8 +178,8 @@ def _max_like(name: str, ufunc: np.ufunc, pick: Any, other: str) -> None:
 
     op(
         f"{name}(Tensor input)",
-        kind=GENERAL, kernel=full, family=_FAMILY, forms="function method out", exact=True, node=f"{name.capitalize()}Backward1",
-        derivatives={"input": evenly_distributed_formula}, tangent=evenly_read,
+        kind=GENERAL, kernel=full, family=_FAMILY, forms="function method out", exact=True, sees_out=True,
+        node=f"{name.capitalize()}Backward1", derivatives={"input": evenly_distributed_formula}, tangent=evenly_read,
     )  # fmt: skip
     op(
         f"{name}(Tensor input, Tensor other)",

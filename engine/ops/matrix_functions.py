@@ -42,12 +42,17 @@ def _pinv_kernel(A: Tensor, rcond: float) -> np.ndarray:
 
 
 def _pinv_gradient(grad: Any, A: Any, result: Any) -> Any:
-    """The adjoint of the differential for matrices of constant rank (Golub and Pereyra 1973)."""
+    """The adjoint of the differential for matrices of constant rank (Golub and Pereyra 1973), over the shorter side."""
     P, G = result, grad.mH
-    beside = G.matmul(P).matmul(P.mH)
-    above = P.mH.matmul(P).matmul(G)
-    total = beside - A.matmul(P).matmul(beside) + above - above.matmul(P).matmul(A)
-    return total - P.mH.matmul(grad).matmul(P.mH)
+    if A._sizes[-2] <= A._sizes[-1]:
+        turned = G.matmul(P)
+        beside = turned.matmul(P.mH)
+        rest = beside - A.matmul(P).matmul(beside)
+        return -P.matmul(turned).mH + rest + P.mH.matmul(P).matmul(G - turned.matmul(A))
+    turned = P.matmul(G)
+    above = P.mH.matmul(turned)
+    rest = (G - A.matmul(turned)).matmul(P).matmul(P.mH)
+    return -turned.matmul(P).mH + rest + above - above.matmul(P).matmul(A)
 
 
 _PINV: Op = op(
