@@ -196,6 +196,7 @@ op(
         "input": lambda grad, dim, index: grad.index_fill(dim, index, 0),
         "source": lambda grad, dim, index, source: _scaled_rows(grad, dim, index, source._sizes),
     },
+    tangent=LINEAR,
 )  # fmt: skip
 
 
