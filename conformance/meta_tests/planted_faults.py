@@ -127,6 +127,7 @@ class Fault:
             storage_key=None,
             undefined_mask=None,
             overwrite_bits=None,
+            lay_out=None,
         )
 
 

@@ -106,7 +106,12 @@ def test_different_faults_have_different_fingerprints():
 def test_a_fault_is_planted_and_taken_back(fault):
     engine = copy_of_engine("nothing")
     candidate = replace(
-        resolve("engine"), namespace=engine, storage_key=None, undefined_mask=None, overwrite_bits=None
+        resolve("engine"),
+        namespace=engine,
+        storage_key=None,
+        undefined_mask=None,
+        overwrite_bits=None,
+        lay_out=None,
     )
     candidate.__post_init__()
     found = Session(resolve("torch-cpu"), [candidate])
