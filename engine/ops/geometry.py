@@ -16,6 +16,7 @@ import numpy as np
 from engine import layout
 from engine.autograd.modes import is_grad_enabled, is_inference_mode_enabled
 from engine.autograd.node import UnknownDerivative
+from engine.dtypes import C_NAMES
 from engine.ops.memory import _as_strided, _as_strided_grad, strides_for
 from engine.ops.orders import matrix_transposed, transposed
 from engine.ops.views import Shape, _unsqueeze_some, composite, squeezed, unsqueezed
@@ -160,8 +161,7 @@ def _set(
 def _set_tensor(input: Tensor, source: Tensor) -> Tensor:
     """Show what another tensor shows. Raises RuntimeError for another dtype."""
     if source.dtype is not input.dtype:
-        names = {"bool": "bool", "int64": "long int", "int32": "int", "float32": "float", "float64": "double"}
-        got, own = (names.get(d.name, d.name) for d in (source.dtype, input.dtype))
+        got, own = C_NAMES[source.dtype], C_NAMES[input.dtype]
         raise RuntimeError(f"Could not set tensor of type {got} to a tensor of type {own}")
     return _set(input, source._storage, source._offset, source._sizes, source._strides, source)
 

@@ -1,0 +1,11 @@
+# set_ takes no tensor of another dtype, and a view no detach_: the texts name both types and a way out.
+a = torch.ones(2)
+a.set_(torch.ones(2, dtype=torch.complex64))
+a.set_(torch.ones(2, dtype=torch.float16))
+a.set_(torch.ones(2, dtype=torch.uint8))
+a.set_(torch.ones(2, dtype=torch.bool))
+a.set_(torch.ones(2, dtype=torch.int16))
+a.set_(torch.ones(2, dtype=torch.int8))
+a[:1].detach_()
+b = torch.ones(2, dtype=torch.int64)
+b.set_(a)
