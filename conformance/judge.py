@@ -225,6 +225,8 @@ def _compare(state: _State, statement: Any, got: Step, want: Step) -> None:
         return
     if state.random_differs is not None and any(map(opnames.draws_random, statement.calls)):
         state.mutes.append(_Mute(names, None, state.random_differs))
+    if any(map(opnames.reads_node, statement.calls)) and is_muted(state, statement.reads, "graph"):
+        state.mutes.append(_Mute(statement.writes, tiers.OF_NODES))
     context = _context(state, statement, got, want)
     differences = [] if state.stopped is not None else compare.compare_steps(got, want, context)
     _count_consequence(state, names, got, want)

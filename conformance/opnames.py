@@ -56,6 +56,11 @@ def is_autograd_grad(call: str) -> bool:
 
 
 @functools.cache
+def reads_node(call: str) -> bool:
+    """Whether an attribute is a node, or is read of one."""
+    return call in ("attr.grad_fn", "attr.next_functions")
+
+
 def is_transform(call: str) -> bool:
     """Takes a function: gives its derivative, or maps it."""
     return call in TAKES_FUNCTION

@@ -87,6 +87,8 @@ LAYOUT = frozenset({"strides", "offset", "contiguity", "aliasing"})
 INNER_GRAPH = "inner graph"
 # What is recorded of a tensor's history.
 GRAPH = frozenset({"grad_fn", "graph"})
+# What shows in a name that a node was read into.
+OF_NODES = GRAPH | {"type", "attribute"}
 # What the graph of the differing tensor explains.
 ABOUT_GRAPHS = GRAPH | {"requires_grad", "is_leaf"}
 # Differences of an exception or a warning alone: no later state depends on them.

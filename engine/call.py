@@ -209,7 +209,8 @@ def _run_into(op: Op, values: list[Any], out: Any) -> Any:
         return written
     made = (_run_composite_out if op.kind == COMPOSITE else _run_out)(op, values, tensors, out)
     if node is not None:
-        rebase_history(made, node)
+        for t in made if isinstance(made, tuple) else (made,):
+            rebase_history(t, node)
     return made
 
 

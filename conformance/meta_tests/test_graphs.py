@@ -170,7 +170,9 @@ def test_what_a_transform_records_is_incidental_there_and_in_what_is_computed_fr
 
     backend = candidate("another", autograd=SimpleNamespace(functional=SimpleNamespace(vjp=vjp)))
     text = (
-        LEAVES + "z = torch.autograd.functional.vjp(lambda a: a * y, x, y, True)\na = z[1].neg()\nb = a.neg()"
+        LEAVES
+        + "z = torch.autograd.functional.vjp(lambda a: a * y, x, y, True)\na = z[1].neg()\nb = a.neg()\n"
+        + "c = z[1].grad_fn\nd = c.next_functions\ne = d"
     )
     _, found = examined(text, backend)
     assert {(item.aspect, item.tier) for item in found} <= {
