@@ -24,9 +24,13 @@ def lockstep(run: Any, reference: Iterable[Step]) -> Iterator[Step]:
     """The steps of a run that, after each of them, takes the bits of the reference's step at the same place."""
     by_path = {step.path: step for step in reference}
     for step in run:
+        wanted = by_path.get(step.path)
+        if wanted is not None and step.names == wanted.names:
+            yield step._replace(names=wanted.names)  # whoever compares the two once more sees one object
+            continue
         yield step
-        if step.path in by_path:
-            follow(run, by_path[step.path])
+        if wanted is not None:
+            follow(run, wanted)
 
 
 def follow(run: Any, reference: Step) -> tuple[str, ...]:

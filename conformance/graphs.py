@@ -30,30 +30,31 @@ LEAF = "AccumulateGrad"
 
 def describe(root: Any, labels: Callable[[], Mapping[int, str]]) -> str:
     """The text of the graph that begins at a node. `labels()` gives the names of live tensors by their `id`."""
-    known: dict[int, tuple[Any, int]] = {}  # with the node, so that no other gets its id meanwhile
+    return _text(root, labels, {})
 
-    def text(node: Any) -> str:
-        met = known.get(id(node))
-        if met is not None:
-            return f"#{met[1]}"
-        edges = node.next_functions
-        if not edges:
-            variable = getattr(node, "variable", None)
-            label = None if variable is None else labels().get(id(variable))
-            if label is not None:
-                return label
-        if len(known) == MOST:
-            return "..."
-        known[id(node)] = node, len(known)
-        parts = []
-        for target, output in edges:
-            if target is None:
-                parts.append("None")
-            else:
-                parts.append(f"{text(target)}[{output}]" if output else text(target))
-        return f"{node.name().rpartition('::')[2]}({', '.join(parts)})"
 
-    return text(root)
+def _text(node: Any, labels: Callable[[], Mapping[int, str]], known: dict[int, tuple[Any, int]]) -> str:
+    """The text from a node on. `known`: those met so far, with themselves, so that no other gets their `id` meanwhile."""
+    met = known.get(id(node))
+    if met is not None:
+        return f"#{met[1]}"
+    edges = node.next_functions
+    if not edges:
+        variable = getattr(node, "variable", None)
+        label = None if variable is None else labels().get(id(variable))
+        if label is not None:
+            return label
+    if len(known) == MOST:
+        return "..."
+    known[id(node)] = node, len(known)
+    parts = []
+    for target, output in edges:
+        if target is None:
+            parts.append("None")
+        else:
+            part = _text(target, labels, known)
+            parts.append(f"{part}[{output}]" if output else part)
+    return f"{node.name().rpartition('::')[2]}({', '.join(parts)})"
 
 
 @dataclass

@@ -78,13 +78,11 @@ class Verdict:
 def statements_of(program: Any) -> list[Any]:
     """The statements in pre-order, so that `Statement.index` is the position."""
     flat: list[Any] = []
-
-    def walk(statements: Iterable[Any]) -> None:
-        for statement in statements:
-            flat.append(statement)
-            walk(statement.body)
-
-    walk(program.statements)
+    waiting = list(reversed(program.statements))
+    while waiting:
+        statement = waiting.pop()
+        flat.append(statement)
+        waiting.extend(reversed(statement.body))
     return flat
 
 

@@ -23,14 +23,27 @@ class _CharArrays(dict[int, Any]):
         return kind
 
 
+class _Blocks(dict[tuple[int, int], Any]):
+    """Address and number of bytes -> a ctypes array that reads there, kept because making it takes longer than reading."""
+
+    def __missing__(self, place: tuple[int, int]) -> Any:
+        if len(self) > 4096:
+            self.clear()
+        address, count = place
+        there = self[place] = _char_arrays[count].from_address(address)
+        return there
+
+
 _char_arrays = _CharArrays()
+_blocks = _Blocks()
 
 
 def block(start: int, extent: int, skip: int, count: int) -> bytes:
     """`count` bytes that follow the first `skip` of the `extent` bytes at `start`. Raises ValueError where they are not there."""
     if skip + count > extent:
         raise ValueError(f"{skip + count} bytes in a storage of {extent}")
-    return _char_arrays[count].from_address(start + skip).raw
+    there: bytes = _blocks[start + skip, count].raw
+    return there
 
 
 def view_memory(

@@ -42,7 +42,7 @@ _ITEM_SIZES = {
 }
 _ITEM_SIZES |= {"uint8": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
 _ATTRIBUTES = operator.attrgetter(
-    "dtype", "device", "shape", "grad_fn", "is_leaf", "retains_grad", "_version", "requires_grad"
+    "dtype", "is_cpu", "shape", "grad_fn", "is_leaf", "retains_grad", "_version", "requires_grad"
 )  # fmt: skip
 
 
@@ -120,6 +120,8 @@ class Observer:
         self._nodes: dict[str, _Node] = {}  # of the latest observation
         self._nodes_now: dict[str, _Node] = {}
         self._live: Mapping[str, Any] = {}
+        self._names: dict[int, str] | None = None  # of what is live by its `id`, once they are asked for
+        self._arrays = False  # whether there are NumPy arrays among what is live
         self._overlaps = False  # whether storages have been found to share memory
         self._extents: dict[int, int] = {}
         self._classes: dict[Any, int] = {}
@@ -142,12 +144,12 @@ class Observer:
         self._classes = {}
         self._extents = {}
         self._now, self._nodes_now = {}, {}
-        self._live = variables
+        self._live, self._names, self._arrays = variables, None, False
         facts, readers = {}, self._readers
         for name in names:
             value = variables[name]
             facts[name] = (readers.get(type(value)) or self._reader_of(value))(self, value, name, 0)
-        self._live = {}
+        self._live, self._names = {}, None
         return facts
 
     def _joined_facts(self, variables: Mapping[str, Any], names: list[str]) -> dict[str, Fact]:
@@ -159,7 +161,7 @@ class Observer:
 
     def _marked(self, variables: Mapping[str, Any], facts: dict[str, Fact]) -> dict[str, Fact]:
         """The facts, with those elements of arrays marked as undefined that are some in a tensor on the same memory."""
-        if self._undefined is None or not any(type(fact) is ArrayFact for fact in facts.values()):
+        if self._undefined is None or not self._arrays:
             return facts
         marked = [
             _undefined_bytes(variables[name], fact)
@@ -216,9 +218,9 @@ class Observer:
         if not self._fast:
             return self._tensor_by_attribute(t, key, depth)
         try:
-            its_dtype, device, its_shape, grad_fn, is_leaf, retains, version, requires_grad = _ATTRIBUTES(t)
+            its_dtype, is_cpu, its_shape, grad_fn, is_leaf, retains, version, requires_grad = _ATTRIBUTES(t)
             dtype, size = self._dtypes[its_dtype]
-            if self._devices[device] != "cpu":
+            if not is_cpu:
                 return self._tensor_by_attribute(t, key, depth)
             shape, count = self._shapes[its_shape]
             strides = t.stride()
@@ -233,7 +235,10 @@ class Observer:
             if count:
                 memory = t.untyped_storage()
                 start, extent = memory.data_ptr(), memory.nbytes()
-                storage = self._class(start, extent)
+                if self._spans:
+                    storage = self._class(start, extent)
+                else:
+                    storage = self._classes.setdefault(start, len(self._classes))
                 if self._may_be_lazy and (t.is_neg() or (its_dtype in self._complex and t.is_conj())):
                     values = self._values(t.detach().resolve_conj().resolve_neg())
                 elif contiguous:
@@ -243,13 +248,16 @@ class Observer:
             grad = t.grad if is_leaf or retains else None
             if grad is not None:
                 grad = None if depth >= MAX_DEPTH else self._tensor(grad, f"{key}.grad", depth + 1)
-            undefined = None if self._undefined is None else _mask_bytes(self._undefined(t))
+            mask = None if self._undefined is None else self._undefined(t)
+            undefined = None if mask is None else _mask_bytes(mask)
             node = _NO_NODE if grad_fn is None else self._node(grad_fn, key)
-            layout = (dtype, shape, strides, offset, contiguous, values)
-            flags = (requires_grad, is_leaf, node[1], retains, version - entry[1], storage, "cpu")
-            return _new_tuple(
-                TensorFact, (*layout, *flags, grad, undefined, node[2])
-            )  # half the time of TensorFact(...)
+            return _new_tuple(  # half the time of TensorFact(...)
+                TensorFact,
+                (
+                    dtype, shape, strides, offset, contiguous, values, requires_grad, is_leaf, node[1], retains,
+                    version - entry[1], storage, "cpu", grad, undefined, node[2],
+                ),
+            )  # fmt: skip
         except Exception:  # some attribute raised, or the library lacks one
             return self._tensor_by_attribute(t, key, depth)
 
@@ -296,7 +304,9 @@ class Observer:
 
     def _labels(self) -> dict[int, str]:
         """The names of what is live by its `id`, the first of several."""
-        return {id(self._live[name]): name for name in sorted(self._live, reverse=True)}
+        if self._names is None:
+            self._names = {id(self._live[name]): name for name in sorted(self._live, reverse=True)}
+        return self._names
 
     def _read(self, attribute: Callable[[], Any]) -> Any:
         try:
@@ -399,6 +409,7 @@ class Observer:
     # --- everything else ---
 
     def _array(self, array: np.ndarray[Any, Any], key: str, depth: int) -> Fact:
+        self._arrays = True
         if array.dtype.hasobject:
             return PlainFact("ndarray", _ADDRESS.sub("", repr(array)))
         dtype = self._array_dtypes.get(array.dtype)

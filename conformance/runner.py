@@ -137,7 +137,9 @@ class Run:
                 for name in self._unknown:
                     self.namespace.pop(name, None)
                 for index, path in _paths(statement, str(statement.index)):
-                    yield self._observed(index, path, None, (), reason)
+                    with self._capture:
+                        step = self._observed(index, path, skipped=reason)
+                    yield step
         return None
 
     def _statement(self, statement: Any, path: str) -> _Steps:
@@ -145,8 +147,8 @@ class Run:
             return (yield from self._with(statement, path))
         if statement.kind == "for":
             return (yield from self._for(statement, path))
-        error, categories = self._guarded(exec, statement.code, self.namespace)
-        yield self._observed(statement.index, path, error, categories)
+        error, step = self._executed(statement.index, path, exec, statement.code, self.namespace)
+        yield step
         return error
 
     def _body(self, statement: Any, path: str) -> _Steps:
@@ -166,9 +168,9 @@ class Run:
 
     def _with(self, statement: Any, path: str) -> _Steps:
         stack = contextlib.ExitStack()  # enters and leaves as the `with` statement does
-        error, categories = self._guarded(self._enter, stack, statement.code)
+        error, step = self._executed(statement.index, f"{path}.enter", self._enter, stack, statement.code)
         try:
-            yield self._observed(statement.index, f"{path}.enter", error, categories)
+            yield step
             if error is not None:
                 return error
             error = yield from self._body(statement, path)
@@ -176,8 +178,10 @@ class Run:
             stack.close()
             raise
         suppressed: list[Any] = []
-        own, categories = self._guarded(lambda: suppressed.append(stack.__exit__(*_exc_info(error))))
-        yield self._observed(statement.index, f"{path}.exit", own, categories)
+        own, step = self._executed(
+            statement.index, f"{path}.exit", lambda: suppressed.append(stack.__exit__(*_exc_info(error)))
+        )
+        yield step
         if own is not None:
             return own
         return None if suppressed == [True] else error
@@ -185,34 +189,36 @@ class Run:
     def _enter(self, stack: contextlib.ExitStack, code: Any) -> None:
         stack.enter_context(eval(code, self.namespace))
 
-    def _guarded(self, action: Any, *arguments: Any) -> tuple[BaseException | None, tuple[str, ...]]:
-        """Runs `action`; the exception it raised, and the categories of its warnings."""
+    def _executed(
+        self, index: int, path: str, action: Any, *arguments: Any
+    ) -> tuple[BaseException | None, Step]:
+        """Runs `action` and looks at what is there; the exception it raised, and the step."""
         error: BaseException | None = None
-        start = perf_counter()
         with self._capture as categories:
+            start = perf_counter()
             try:
                 action(*arguments)
             except Exception as caught:
                 # Its traceback holds the frames of the library, and with them tensors that the program has dropped.
                 error = caught.with_traceback(None)
                 error.__context__ = error.__cause__ = None
-        self.seconds["run"] += perf_counter() - start
-        return error, tuple(categories)
+            self.seconds["run"] += perf_counter() - start
+            return error, self._observed(index, path, error, tuple(categories))
 
     def _observed(
         self,
         index: int,
         path: str,
-        error: BaseException | None,
-        categories: tuple[str, ...],
+        error: BaseException | None = None,
+        categories: tuple[str, ...] = (),
         skipped: str | None = None,
     ) -> Step:
+        """What is there now. Warnings are captured still: a library may warn when it is read, and the program did not."""
         start = perf_counter()
         fact: Raised | None = None
         if error is not None:
             fact = raised(error, getattr(self.backend.namespace, "__name__", ""))
-        with self._capture:  # a library may warn when it is read; that is not the program's warning
-            names = self.observer.observe(self.variables())
+        names = self.observer.observe(self.variables())
         self.seconds["observe"] += perf_counter() - start
         return Step(index, path, fact, categories, names, skipped, self._unknown)
 
@@ -274,6 +280,6 @@ class _Capture:
 
 
 def _forget_shown_warnings() -> None:
-    """Python shows some warnings once a place; changing the filters makes it forget which it has shown."""
+    """Python shows some warnings once a place; it forgets which it has shown where the filters may have changed."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always")
+        pass
