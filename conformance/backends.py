@@ -12,6 +12,7 @@ needs them is asked for.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import warnings
@@ -63,7 +64,7 @@ class Backend:
     form: Any = None  # of `conformance.equivalences`: how programs are respelled before they run
     lazy: bool = True  # whether a tensor's values may have to be conjugated or negated when they are read
     tables: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # kept by its observers
-    _found: list[tuple[Callable[..., Any], Any]] = field(default_factory=list, repr=False)
+    _found: list[tuple[Any, Any, Any]] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         for hook in ("storage_key", "undefined_mask", "overwrite_bits", "lay_out"):
@@ -108,20 +109,24 @@ class Backend:
         """Brings what outlives a program into its initial state; names a library lacks are left out."""
         if self.settings is not None:
             self.settings()
-        torch = self.namespace
         self._found.clear()
-        self._set("is_grad_enabled", "set_grad_enabled", True)
-        self._set("get_default_dtype", "set_default_dtype", getattr(torch, "float32", None))
-        self._set("is_anomaly_enabled", "autograd.set_detect_anomaly", False)
+        for getter, setter, wanted in self._modes():
+            found = getter()
+            if found != wanted:
+                setter(wanted)
+            self._found.append((getter, setter, found))
         self._set_default_device()
         self._seed()
 
     def restore(self) -> None:
         """Puts back what `reset` found, where a program or `reset` changed it."""
         while self._found:
-            setter, value = self._found.pop()
-            with contextlib.suppress(Exception):
-                setter(value)
+            getter, setter, value = self._found.pop()
+            try:
+                if getter() != value:
+                    setter(value)
+            except Exception:
+                continue
 
     def leave_dual_level(self) -> None:
         """Closes the level of forward-mode differentiation that a program may have left open; harmless without one."""
@@ -129,26 +134,39 @@ class Backend:
         with contextlib.suppress(Exception):
             leave()
 
-    def _set(self, getter_name: str, setter_name: str, wanted: Any) -> None:
-        getter, setter = _lookup(self.namespace, getter_name), _lookup(self.namespace, setter_name)
-        if getter is None or setter is None or wanted is None:
-            return
-        found = getter()
-        if found != wanted:
-            setter(wanted)
-        self._found.append((lambda value: setter(value) if getter() != value else None, found))
+    def modes(self) -> list[tuple[str, str, Any]]:
+        """The names of what reads and of what sets each mode, and what it is when a program begins."""
+        return [
+            ("is_grad_enabled", "set_grad_enabled", True),
+            ("get_default_dtype", "set_default_dtype", getattr(self.namespace, "float32", None)),
+            ("is_anomaly_enabled", "autograd.set_detect_anomaly", False),
+        ]
+
+    def _modes(self) -> list[tuple[Any, Any, Any]]:
+        """The same with the functions, of those modes that the library has."""
+        known: tuple[Any, list[tuple[Any, Any, Any]]] | None = self.tables.get("modes")
+        if known is None or known[0] is not self.namespace:
+            find = functools.partial(_lookup, self.namespace)
+            modes = [(find(getter), find(setter), wanted) for getter, setter, wanted in self.modes()]
+            known = self.tables["modes"] = self.namespace, [mode for mode in modes if None not in mode]
+        return known[1]
 
     def _set_default_device(self) -> None:
         getter = getattr(self.namespace, "get_default_device", None)
         setter = getattr(self.namespace, "set_default_device", None)
-        if getter is None or setter is None:
+        wanted = self.device
+        # No program can change it, and torch takes long to tell it: what was the CPU stays that.
+        if getter is None or setter is None or self.tables.get("default device") == wanted == "cpu":
             return
-        found, wanted = getter(), self.device
+        found = getter()
+        self.tables["default device"] = _device_type(found)
         if _device_type(found) != wanted:
             # torch runs its dispatch through Python while any default device, even "cpu", is set: None unsets
             # it.
             setter(None if wanted == "cpu" else wanted)
-            self._found.append((lambda value: setter(None if _device_type(value) == "cpu" else value), found))
+            self._found.append(
+                (getter, lambda value: setter(None if _device_type(value) == "cpu" else value), found)
+            )
 
     def _seed(self) -> None:
         # torch.manual_seed also visits every accelerator, which takes 0.1 ms and, without one, queues a call

@@ -16,7 +16,7 @@ from typing import Any
 
 from conformance import listing
 from conformance.backends import Backend
-from conformance.session import Session, open_session
+from conformance.session import Session, open_session, settle
 from conformance.worker import draw_function
 from strategies.program import ProgramError
 
@@ -40,6 +40,7 @@ def measure(options: Namespace) -> Measured:
     """Draws, runs and compares `options.programs` programs; a block of another seed is a warm-up and does not count."""
     session = open_session(options.reference, [options.candidate])
     _load_late(session.reference)
+    settle()
     draw = draw_function(options.draw)
     found = Measured()
     compiled: list[Any] = []

@@ -323,8 +323,8 @@ def _bench(commands: argparse._SubParsersAction) -> None:
 example:
   python -m conformance bench --programs 1000
 
-In one process, without isolation. Each drawn program is followed by four other forms of it: other dtypes, data, signs, seeds
-and spellings, compared in full like any other. Bare torch runs the same compiled statements and observes nothing.""",
+In one process, without isolation. Each drawn program is followed by five other forms of it: other dtypes, data, signs, seeds,
+spellings and operations, compared in full like any other. Bare torch runs the same compiled statements and observes nothing.""",
     )
     _drawing(command, 500)
     command.add_argument("--candidate", default="engine", metavar="B", help="default: engine")

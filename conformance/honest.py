@@ -35,9 +35,8 @@ class _Perturbed(Backend):
 
 
 class _Threaded(Backend):
-    def reset(self) -> None:
-        super().reset()
-        self._set("get_num_threads", "set_num_threads", THREADS)
+    def modes(self) -> list[tuple[str, str, Any]]:
+        return [*super().modes(), ("get_num_threads", "set_num_threads", THREADS)]
 
 
 def perturbed_engine() -> Backend:

@@ -17,7 +17,7 @@ from typing import Any
 
 import threadpoolctl
 
-from conformance import exactness, opnames, records, reducer
+from conformance import compare, exactness, opnames, records, reducer
 from conformance.backends import Backend, BackendError, resolve
 from conformance.facts import Step
 from conformance.fingerprint import Attribution, cause_op, fingerprint
@@ -160,6 +160,7 @@ class Session:
         with Run(spelled, backend, plan=plan) as run:
             steps = tuple(lockstep(run, reference) if self.follow else run)
         self._spend_run("engine" if backend.name == "engine" else "candidates", run)
+        differs = len(steps) != len(reference) or not all(map(compare.same, steps, reference))
         verdict = judge(
             program,
             reference,
@@ -168,7 +169,7 @@ class Session:
             followed=self.follow,
             is_exact=exactness.is_exact,
             lacks=capabilities.lacks_aspect,
-            verdicts=self._verdicts(program, reference),
+            verdicts=self._verdicts(program, reference) if differs else None,
             timings=self.timings,
         )
         if backend.form is not None:  # whichever form is off, the backend differs from itself
@@ -365,11 +366,11 @@ def open_session(
     if "torch" in sys.modules:
         versions.setdefault("torch", str(sys.modules["torch"].__version__))
     session.ledger.versions.update(versions)
-    _settle()
+    settle()
     return session
 
 
-def _settle() -> None:
+def settle() -> None:
     """Set up this process for many short programs.
 
     NumPy's and SciPy's linear algebra get one thread, as torch has: the order of sums depends on their number, and to wake

@@ -66,9 +66,9 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
         recorded = False
     if recorded and any(_requires_grad(values[position]) for _, position in op.differentiable):
         node = op.node_class(values, inplace=inplace)
+    if kind == VIEW:
+        return _run_inplace_view(op, values, node) if inplace else _run_view(op, values, node)
     with np.errstate(all="ignore"):
-        if kind == VIEW:
-            return _run_inplace_view(op, values, node) if inplace else _run_view(op, values, node)
         if inplace:
             return _run_inplace(op, values, tensors, node)
         results = compute_results(op, values, tensors)

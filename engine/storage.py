@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ class Storage:
         self.owner = owner
         """Whatever else keeps the memory alive: a NumPy array that it belongs to. Such memory cannot be resized."""
         self.undefined: np.ndarray | None = None
-        self._address = -1  # of the buffer, once it is asked for: NumPy builds a dictionary to tell it
+        self._address = -1  # of the buffer, once it is asked for
         self.mirror: np.ndarray | None = None
         self.accurate = True
         """In wide mode, whether everything written here was computed in more than the nominal precision."""
@@ -51,7 +52,7 @@ class Storage:
         """The address of the first byte; 0 where there is none."""
         if self._address < 0:
             memory = self.buffer if self.mirror is None else self.mirror
-            self._address = memory.__array_interface__["data"][0] if memory.nbytes else 0
+            self._address = _address(memory) if memory.nbytes else 0
         return self._address
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Storage:
@@ -135,6 +136,13 @@ class Storage:
         if real is None:
             return Storage(bytes_, owner=self.owner)
         return carried(bytes_, d, self.owner)
+
+
+def _address(memory: Any) -> int:
+    """Where the bytes of an array begin; NumPy's own way to tell it builds a dictionary."""
+    if not memory.flags.writeable:
+        return int(memory.__array_interface__["data"][0])
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
 
 
 def carried(bytes_: np.ndarray, d: dtype, owner: Any) -> Storage:

@@ -1,9 +1,10 @@
-"""Other forms of a drawn program: other dtypes, other data, other seeds, the other spelling of each call.
+"""Other forms of a drawn program: other dtypes, other data, other seeds, the other spelling of each call, other operations.
 
-Drawing a program costs more than running it, so a campaign uses each in five forms. A form is derived from the text alone:
+Drawing a program costs more than running it, so a campaign uses each in six forms. A form is derived from the text alone:
 the default dtype and the named floating dtypes trade places with wider or narrower ones, and so do the integer ones; the
 elements of every literal are given in another order, so that rows stay rows and indices stay valid; floats change their
-sign; `torch.f(x, ...)` becomes `x.f(...)` and the other way round. It is a program like any other and judged like any
+sign; `torch.f(x, ...)` becomes `x.f(...)` and the other way round; operations trade places with others of the same
+arguments. It is a program like any other and judged like any
 other: what the other dtype is refused for raises.
 """
 
@@ -26,6 +27,15 @@ _ELEMENT = re.compile(r"[^\[\], ]+")
 _FUNCTION = r"torch\.(?P<function>\w+)\((?P<operand>[a-z]\d*)(?P<more>, |\))"
 _METHOD = r"(?P<tensor>[a-z]\d*)\.(?P<method>\w+)\((?P<end>\))?"
 _CALL = re.compile(rf"(?<![.\w])(?:{_FUNCTION}|{_METHOD})")
+_SIBLINGS = (
+    "sin cos", "tan atan", "sinh tanh", "exp expm1", "exp2 sigmoid", "log log1p", "log2 log10", "sqrt rsqrt", "erf erfc",
+    "floor ceil", "add sub", "minimum maximum", "fmin fmax", "eq ne", "lt gt", "le ge", "logical_and logical_or",
+    "bitwise_and bitwise_or", "atan2 hypot", "amax amin", "argmax argmin", "max min", "cumsum cumprod", "var std", "all any",
+    "triu tril", "hstack vstack", "cummax cummin", "logaddexp logaddexp2", "isinf isnan", "median nanmedian",
+    "var_mean std_mean", "rand randn",
+)  # fmt: skip
+_SIBLING = {a: b for pair in _SIBLINGS for a, b in (pair.split(), pair.split()[::-1])}
+_NAME = re.compile(rf"(?<![.\w])((?:torch|[a-z]\d*)\.)({'|'.join(sorted(_SIBLING, reverse=True))})(?=_?\()")
 _COMPLEX = re.compile(r"\dj\b|complex")
 _SEEDS = 1 << 31
 
@@ -35,8 +45,8 @@ class Form:
     """What one form changes.
 
     `swaps`: the dtypes that trade places. `default`: the default dtype, where it is another one. `turn`: the elements of
-    literals are given from that one on, negative ones in reverse. `signs`: floats in literals change their sign. `real`: only for
-    programs without complex numbers, which have no dtype for parts of 16 bits.
+    literals are given from that one on, negative ones in reverse. `signs`: floats in literals change their sign. `siblings`:
+    operations trade places. `real`: only for programs without complex numbers, which have no dtype for parts of 16 bits.
     """
 
     swaps: tuple[tuple[str, str], ...] = ()
@@ -44,6 +54,7 @@ class Form:
     turn: int = 0
     signs: bool = False
     spelling: bool = False
+    siblings: bool = False
     real: bool = False
 
 
@@ -52,6 +63,7 @@ FORMS = (
     Form(_INTEGERS, turn=1),
     Form(_SHORTER, "bfloat16", turn=2, spelling=True, real=True),
     Form(turn=-2, signs=True),
+    Form(turn=3, siblings=True),
 )
 """The forms beside the drawn one."""
 
@@ -63,6 +75,8 @@ def other_form(text: str, form: Form = FORMS[0]) -> str:
     seeds = 1 + FORMS.index(form)
     text = _SEED.sub(lambda found: f"{found[1]}({(int(found[2]) + seeds) % _SEEDS})", text)
     text = _DATA.sub(lambda found: _changed(found[0], form), text)
+    if form.siblings:
+        text = _NAME.sub(lambda found: found[1] + _SIBLING[found[2]], text)
     if form.spelling:
         lines = (line if "out=" in line else _CALL.sub(_respelled, line) for line in text.split("\n"))
         text = "\n".join(lines)

@@ -6,9 +6,10 @@ import numpy
 import pytest
 
 import engine
+from engine.registry import OPS, Op
 from strategies.program import Program, parse
 from strategies.programs import PROFILES, draw_block
-from strategies.variants import FORMS, Form, forms, other_form
+from strategies.variants import _SIBLINGS, FORMS, Form, forms, other_form
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_a_drawn_program_is_followed_by_its_other_forms(profile: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_other_forms_raise_seldom_more_often_and_differ_in_more_than_a_line(form: Form) -> None:
-    drawn = [text for text in draw_block(6, 0, "default", 320) if not text.startswith(_DEFAULT)][:80]
+    drawn = [text for text in draw_block(6, 0, "default", 400) if not text.startswith(_DEFAULT)][:80]
     drawn = [text for text in drawn if any(other_form(text, form) == one for one in forms(text))]
     other = [other_form(text, form) for text in drawn]
     most = (
@@ -60,7 +61,7 @@ def test_other_forms_raise_seldom_more_often_and_differ_in_more_than_a_line(form
     )  # NumPy has no bfloat16, and there is less linear algebra for 16-bit floats
     assert sum(map(_raising, other)) <= most * sum(map(_raising, drawn)) + 5
     lines = [text.split("\n")[bool(form.default) :] for text in other]
-    assert sum(text.split("\n") == changed for text, changed in zip(drawn, lines)) < len(drawn) // 8
+    assert sum(text.split("\n") == changed for text, changed in zip(drawn, lines)) < len(drawn) // 7
 
 
 _DEFAULT = "torch.set_default_dtype("
@@ -110,6 +111,34 @@ def test_a_line_has_this_form_with_short_floats(text: str, expected: str) -> Non
 )
 def test_a_line_has_this_form_with_other_signs(text: str, expected: str) -> None:
     assert other_form(text, FORMS[3]) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("y = torch.sin(x)", "y = torch.cos(x)"),
+        ("x.log1p_()", "x.log_()"),
+        ("y = torch.sum(x.exp())", "y = torch.sum(x.expm1())"),
+        ("y = torch.var_mean(x, 0)", "y = torch.std_mean(x, 0)"),
+        ("torch.maximum(x, y, out=z)", "torch.minimum(x, y, out=z)"),
+        ("n = np.sin(m)", "n = np.sin(m)"),
+        ("y = torch.fft.fft(x)", "y = torch.fft.fft(x)"),
+        ("y = torch.logspace(0, 1, 3)", "y = torch.logspace(0, 1, 3)"),
+        ("x = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])", "x = torch.tensor([4.0, 5.0, 1.0, 2.0, 3.0])"),
+    ],
+)
+def test_a_line_has_this_form_with_other_operations(text: str, expected: str) -> None:
+    assert other_form(text, FORMS[4]) == expected
+
+
+@pytest.mark.parametrize("pair", _SIBLINGS)
+def test_operations_that_trade_places_take_the_same_arguments(pair: str) -> None:
+    first, second = ([_interface(op) for op in OPS[name]] for name in pair.split())
+    assert first == second
+
+
+def _interface(op: Op) -> tuple[tuple[str, ...], frozenset[str], int]:
+    return tuple(map(str, op.signature.parameters)), op.forms, len(op.signature.outputs)
 
 
 def test_programs_with_complex_numbers_have_no_form_with_short_floats() -> None:
