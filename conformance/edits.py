@@ -46,7 +46,7 @@ def _score_of(text: str) -> tuple[int, int, int, int, int]:
         elif isinstance(node, ast.Call):
             operations += 2
             name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-            operations += (name not in SIMPLE) + (name not in SIMPLEST)
+            operations += (name not in SIMPLE) + (name not in SIMPLEST) - (name == "tensor")
             if isinstance(node.func, ast.Attribute) and not is_module(node.func.value):
                 operations -= 1  # the method itself, which is counted as an attribute
                 spelling += name != "backward"
@@ -95,8 +95,15 @@ def deletions(texts: Texts) -> Iterator[Texts]:
         size //= 2
 
 
+_PLAIN_MODES = {
+    "set_grad_enabled(False)": "no_grad()",
+    "set_grad_enabled(True)": "enable_grad()",
+    "inference_mode()": "no_grad()",
+}
+
+
 def blocks(texts: Texts) -> Iterator[Texts]:
-    """A block replaced by its body, or its body without one statement."""
+    """A block replaced by its body, or its body without one statement; other modes by the plain ones."""
     for position, text in enumerate(texts):
         statement = ast.parse(text).body[0]
         if not isinstance(statement, (ast.With, ast.For)):
@@ -106,10 +113,11 @@ def blocks(texts: Texts) -> Iterator[Texts]:
         yield before + body + after
         if isinstance(statement, ast.For):
             yield before + body * 2 + after
+        for mode, plain in _PLAIN_MODES.items():
+            if mode in text:
+                yield [*before, text.replace(mode, plain), *after]
         for bodies in _bodies(statement.body):
-            fewer = copy.copy(statement)
-            fewer.body = bodies
-            yield [*before, ast.unparse(fewer), *after]
+            yield [*before, ast.unparse(_with_body(statement, bodies)), *after]
 
 
 def _bodies(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
@@ -121,9 +129,7 @@ def _bodies(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
         if isinstance(inner, (ast.With, ast.For)):
             yield body[:position] + inner.body + body[position + 1 :]
             for bodies in _bodies(inner.body):
-                fewer = copy.copy(inner)
-                fewer.body = bodies
-                yield [*body[:position], fewer, *body[position + 1 :]]
+                yield [*body[:position], _with_body(inner, bodies), *body[position + 1 :]]
 
 
 class _Rename(ast.NodeTransformer):
@@ -139,8 +145,19 @@ def renamed(text: str, names: dict[str, str]) -> str:
     return ast.unparse(_Rename(names).visit(ast.parse(text)))
 
 
+def _renamed_once(text: str, name: str, other: str) -> Iterator[str]:
+    """The text with each of several uses of a name renamed by itself."""
+    tree = ast.parse(text)
+    uses = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == name]
+    for node in uses if len(uses) > 1 else ():
+        node.id = other
+        yield ast.unparse(tree)
+        node.id = name
+
+
 def substitutions(texts: Texts) -> Iterator[Texts]:
-    """An assignment dropped, the name it binds replaced in what follows by a name that stands before it."""
+    """An assignment dropped, the name it binds replaced in what follows by a name that stands before it; in a block by one
+    of those that it was made of."""
     earlier: list[str] = []
     for position, text in enumerate(texts):
         statement = ast.parse(text).body[0]
@@ -150,17 +167,51 @@ def substitutions(texts: Texts) -> Iterator[Texts]:
                 if other != targets[0]:
                     rest = [renamed(later, {targets[0]: other}) for later in texts[position + 1 :]]
                     yield texts[:position] + rest
+                    weighted = [
+                        one.replace(f"{other}.backward()", f"{other}.backward({other})") for one in rest
+                    ]
+                    if weighted != rest:  # of what is no longer a scalar
+                        yield texts[:position] + weighted
+        if isinstance(statement, (ast.With, ast.For)):
+            for shorter, name, other in _substituted_within(statement):
+                rest = [renamed(later, {name: other}) for later in texts[position + 1 :]]
+                yield [*texts[:position], ast.unparse(shorter), *rest]
         earlier.extend(name for name in targets if name not in earlier)
 
 
+def _substituted_within(block: ast.With | ast.For) -> Iterator[tuple[ast.stmt, str, str]]:
+    """The block without an assignment, the name that this binds, and the name that stands for it."""
+    for position, inner in enumerate(block.body):
+        before, after = block.body[:position], block.body[position + 1 :]
+        targets = bound_names(inner)
+        if isinstance(inner, ast.Assign) and len(targets) == 1 and len(block.body) > 1:
+            for other in names_in(inner.value):
+                yield _with_body(block, [*before, *_all_renamed(after, targets[0], other)]), targets[0], other
+        elif isinstance(inner, (ast.With, ast.For)):
+            for shorter, name, other in _substituted_within(inner):
+                yield _with_body(block, [*before, shorter, *_all_renamed(after, name, other)]), name, other
+
+
+def _all_renamed(statements: list[ast.stmt], name: str, other: str) -> list[ast.stmt]:
+    return [ast.parse(renamed(ast.unparse(one), {name: other})).body[0] for one in statements]
+
+
+def _with_body(block: ast.With | ast.For, body: list[ast.stmt]) -> ast.stmt:
+    changed = copy.copy(block)
+    changed.body = body
+    return changed
+
+
 def merged_names(texts: Texts) -> Iterator[Texts]:
-    """One use of a name replaced by an earlier name, so that a statement that binds the other becomes idle."""
+    """The uses of a name in a statement, or one of them, replaced by an earlier name, so that a statement that binds the
+    other becomes idle."""
     earlier: list[str] = []
     for position, text in enumerate(texts):
         used = [name for name in names_in(ast.parse(text)) if name in earlier]
         for name in dict.fromkeys(used):
             for other in earlier[: earlier.index(name)]:
-                yield [*texts[:position], renamed(text, {name: other}), *texts[position + 1 :]]
+                for changed in (renamed(text, {name: other}), *_renamed_once(text, name, other)):
+                    yield [*texts[:position], changed, *texts[position + 1 :]]
         earlier.extend(name for name in bound_names(ast.parse(text).body[0]) if name not in earlier)
 
 
@@ -260,6 +311,24 @@ def plain_histories(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
             own.append(([leaf, f"{target} = {first}", *rest], op))
     yield from reversed(plain)
     yield from reversed(own)
+
+
+def plain_functions(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
+    """What is differentiated or mapped as the negative or the exponential of one tensor that stands for all: a difference that
+    any function shows is not of this one."""
+    for text in texts:
+        tree = ast.parse(text)
+        bodies = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda) and node.args.args]
+        if not bodies or "hook" in text:
+            continue
+        given = dict.fromkeys(names_in(tree), "g")
+        for op in ("neg", "exp"):
+            for node in bodies:
+                node.args.args = node.args.args[:1]
+                node.body = ast.parse(f"torch.{op}({node.args.args[0].arg})", mode="eval").body
+                given.pop(node.args.args[0].arg, None)
+            for data in ("2.0", "[1.0, 2.0]"):
+                yield [f"g = torch.tensor({data})", renamed(ast.unparse(tree), given)], op
 
 
 def _gradients_read(statement: ast.stmt) -> list[str]:

@@ -15,6 +15,8 @@ from strategies.program.names import FREE_NAMES, MODULES
 # these is no fault of the operation that was replaced.
 UNARY, BINARY, UNARY_IN_PLACE, BINARY_IN_PLACE, VIEW = "neg", "add", "neg_", "add_", "transpose"
 SAVING = "exp"  # keeps something for backward, which those do not
+REPEATED = "broadcast_to"  # shows elements more than once
+ONCE = "once"  # of the prelude's functions whose gradients cannot be differentiated
 QUOTIENT = "div"  # what many others are made with, and of floats for integers
 SIMPLE = frozenset(
     {
@@ -310,6 +312,8 @@ def simpler_ops(node: ast.expr) -> Edit:
     """The simplest operation on the same operands: what still differs is no fault of the one replaced."""
     parts = _tensor_operands(node)
     name = _name(node) if isinstance(node, ast.Call) else ""
+    if name == VIEW and parts:
+        yield torch_call(UNARY, parts[0]), UNARY
     if not parts or name in SIMPLEST:
         return
     if name.endswith("_"):
@@ -322,12 +326,19 @@ def simpler_ops(node: ast.expr) -> Edit:
         for number in (part for part in _arguments(node) if isinstance(part, ast.Constant)):
             yield torch_call(BINARY, parts[0], number), BINARY
         yield torch_call("sum", parts[0]), "sum"
+    if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("prelude."):
+        simplest = ast.Attribute(ast.Name("prelude", ast.Load()), ONCE, ast.Load())
+        yield ast.Call(simplest, parts[:1], []), f"prelude.{ONCE}"
     if isinstance(node, (ast.Call, ast.BinOp, ast.Subscript)):
         yield torch_call(SAVING, parts[0]), SAVING
         yield torch_call(QUOTIENT, parts[0], parts[0]), QUOTIENT
     if isinstance(node, (ast.Call, ast.Subscript)) or getattr(node, "attr", "") in VIEW_ATTRIBUTES:
         for dims in ((0, 1), (0, 0)):
             yield torch_call(VIEW, parts[0], *map(ast.Constant, dims)), VIEW
+    if name in ("as_strided", "expand", "expand_as"):
+        yield torch_call(REPEATED, parts[0], ast.Tuple([ast.Constant(2)], ast.Load())), REPEATED
+    if isinstance(node, ast.Call) and name not in SIMPLE:
+        yield ast.Subscript(parts[0], ast.Constant(0), ast.Load()), "getitem"
     if isinstance(node, ast.Subscript):
         yield ast.Subscript(node.value, ast.Constant(0), node.ctx), None
         yield ast.Subscript(node.value, ast.Constant(Ellipsis), node.ctx), None

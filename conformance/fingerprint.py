@@ -3,11 +3,12 @@
 A fingerprint is taken from the reduced program, in which only what the difference needs is left: the candidate, the
 aspect (an accumulated gradient's aspects count as the result's, since `backward` and `autograd.grad` show the same
 derivative), which side raised what, and the set of operations, creation left out. Names, shapes, dtypes, values, the
-order of statements and spellings are not part of it. Whether there is more than one backward pass is: that tells a
-wrong derivative from a lost accumulation.
+order of statements and spellings are not part of it. Whether there is more than one backward pass is, and the options that
+a derivative still needs: they tell a wrong derivative from a lost accumulation or a batch that is none.
 
 Where the candidate raises and should not, or raises something else, its message says which check did it, whatever the
-operation: then the message takes the place of the operations.
+operation: then the message takes the place of the operations. Where it is the reference that raises, its message does so for
+the checks of autograd that all operations share: those of backward passes, views, leaves and inference tensors.
 """
 
 from __future__ import annotations
@@ -58,13 +59,21 @@ def _number(text: str) -> int:
 
 
 _WORD = re.compile(r"\w+")
+_NODE = re.compile(r"\w*Backward\d*")
+# Where the message of a backward pass goes on with what it met.
+_CASE = re.compile(r"[:.\[(]| but | - ")
+# Checks of autograd that every write, and whatever saves for backward, goes through.
+_SHARED = re.compile(
+    r"returns multiple views|created in (?:no_grad|inference) mode|created inside a custom Function|"
+    r"(?:a view of )?a leaf Variable that requires grad|Inference tensors cannot be saved|Inplace update to inference tensor"
+)
 
 
 def complaint(discrepancy: Any) -> str | None:
     """The candidate's message without sizes and numbers, where it raises what it should not; else None.
 
     A type of exception that is wrong, or an exception that should not be, is the fault of the check that speaks. A
-    check that is missing ("not raised") is the fault of the operation that should have it.
+    check that is missing is the fault of the operation that should have it, unless all share it (`unchecked`).
     """
     aspect, got, want = core_aspect(discrepancy.aspect), discrepancy.got, discrepancy.should_be
     if aspect == "raised":
@@ -73,6 +82,20 @@ def complaint(discrepancy: Any) -> str | None:
         want.partition(":")[2]
     ):
         return without_numbers(got)
+    return unchecked(discrepancy)
+
+
+def unchecked(discrepancy: Any) -> str | None:
+    """What the reference says, at a statement or when an attribute is read, that no candidate's check says; None for what is
+    the check of one operation."""
+    if core_aspect(discrepancy.aspect) not in ("not raised", "attribute"):
+        return None
+    shared = _SHARED.search(discrepancy.should_be)
+    if shared is not None:
+        return shared[0]
+    if core_aspect(discrepancy.aspect) == "not raised" and opnames.is_backward(discrepancy.op):
+        said = discrepancy.should_be.partition(": ")[2]
+        return without_numbers(_NODE.sub("#", _CASE.split(said)[0]))
     return None
 
 
@@ -108,6 +131,8 @@ def fingerprint(discrepancy: Any, calls: Iterable[str]) -> str:
     if is_unnoticed(discrepancy):
         relating = [call for call in calls if opnames.canonical_op(call) != discrepancy.op]
         cause = ("aliasing", "", *canonical_ops(relating))
+    elif said is not None and said == unchecked(discrepancy):
+        cause = ("unchecked", "", said)
     elif said is not None:
         cause = (core_aspect(discrepancy.aspect), direction(discrepancy), said)
     else:

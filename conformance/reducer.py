@@ -84,6 +84,12 @@ def _kinds(anchor: Any) -> set[tuple[str, str]]:
         kinds.add(("documented", "dtype"))
     elif aspect == "partial effect":  # of a fact that also differs where nothing raises
         kinds.add(("documented", core_aspect(direction(anchor))))
+    elif aspect == "aliasing":  # memory that is not the same has a count of its own
+        kinds.add(("documented", "version"))
+    elif aspect == "signed zero":
+        kinds.add(("documented", "values"))
+    elif aspect in ("is_leaf", "graph", "grad_fn"):  # a tensor with no history left
+        kinds.add(("documented", "requires_grad"))
     elif aspect == "attribute":
         kinds.update((item.tier, core_aspect(item.aspect)) for item in anchor.also)
     return kinds
@@ -132,6 +138,7 @@ class _Reducer:
             self.first_of(edits.hook_bodies)
             self.first_of(edits.prelude_writes)
             self.first_of(edits.plain_histories)
+            self.first_of(edits.plain_functions)
             self.first_of(edits.joined_statements)
             self.first_of(edits.expressions)
             self.first_of(edits.merged_names)

@@ -5,11 +5,13 @@ Used by the workers of a campaign, by the commands on single programs and by the
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import gc
 import platform
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
@@ -24,7 +26,7 @@ from conformance.fingerprint import Attribution, cause_op, fingerprint
 from conformance.follow import lockstep
 from conformance.judge import OUT_OF_MEMORY, Discrepancy, Verdict, dtypes_in, judge
 from conformance.ledger import Entry, Ledger
-from conformance.rerun import Reruns
+from conformance.rerun import MORE, Reruns
 from conformance.runner import Run
 from conformance.undefined import with_undefined
 from conformance.verdict import Verdicts
@@ -35,6 +37,16 @@ from strategies.program.vocabulary import family_of
 NONDETERMINISTIC = "nondeterministic: the reference itself shows something else when it runs again"
 NO_SUCH_FORM = "no statement has this form"
 KEPT_VERDICTS = 16  # programs whose reruns are kept
+OPTIONS = (
+    "inputs",
+    "create_graph",
+    "is_grads_batched",
+    "materialize_grads",
+    "strict",
+    "argnums",
+    "in_dims",
+    "out_dims",
+)
 MEMORY_TRIES = 30  # of the reducer where each trial fills the memory
 
 
@@ -89,7 +101,8 @@ class Session:
     timings: dict[str, float] = field(default_factory=dict)
     attribution: Attribution = field(default_factory=Attribution)
     findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
-    _known_verdicts: dict[str, Verdicts] = field(default_factory=dict)
+    _known_verdicts: dict[tuple[str, int], Verdicts] = field(default_factory=dict)
+    _more: int = MORE  # perturbed runs before a difference of values counts, beside a few
     skipped: list[str] = field(default_factory=list)  # candidates that are not to be had here, and why
 
     def spend(self, stage: str, seconds: float) -> None:
@@ -142,14 +155,25 @@ class Session:
 
     def _verdicts(self, program: Program, reference: tuple[Step, ...]) -> Verdicts:
         """Those of this program, with the reruns that were made for it."""
-        found = self._known_verdicts.pop(program.text, None)
+        key = program.text, self._more
+        found = self._known_verdicts.pop(key, None)
         if found is None:
             reruns = Reruns(program, reference, followed=self.follow)
-            found = Verdicts(reruns, Wider(program, reference, self.reference, followed=self.follow))
-        self._known_verdicts[program.text] = found
+            wider = Wider(program, reference, self.reference, followed=self.follow)
+            found = Verdicts(reruns, wider, self._more)
+        self._known_verdicts[key] = found
         while len(self._known_verdicts) > KEPT_VERDICTS:
             del self._known_verdicts[next(iter(self._known_verdicts))]
         return found
+
+    @contextlib.contextmanager
+    def few_runs(self) -> Iterator[None]:
+        """A block in which a few perturbed runs are enough for a difference of values."""
+        before, self._more = self._more, 0
+        try:
+            yield
+        finally:
+            self._more = before
 
     def _judge(self, program: Program, reference: tuple[Step, ...], backend: Backend) -> Verdict:
         capabilities = backend.capabilities
@@ -209,13 +233,7 @@ class Session:
         shown, shown_text = discrepancy, text
         if reducing and discrepancy.aspect not in ("crash", "hang"):
             start = perf_counter()
-            reduced = reducer.reduce(
-                text,
-                discrepancy,
-                lambda candidate: self.show(candidate, discrepancy.candidate),
-                max_tries=self.max_tries if discrepancy.aspect != "memory" else MEMORY_TRIES,
-                seconds=self.seconds,
-            )
+            reduced = self._reduced(text, discrepancy)
             self.spend("reduce", perf_counter() - start)
             shown, shown_text = reduced.discrepancy, reduced.text
         entry = self.ledger.explain(shown)
@@ -225,6 +243,23 @@ class Session:
         found, new = self._remember(Finding(number, shown_text, shown, op, entry.id if entry else None))
         self.attribution.store(discrepancy, calls, found)
         return found, new
+
+    def _reduced(self, text: str, discrepancy: Discrepancy) -> reducer.Reduced:
+        """The smallest program that shows it. What the few runs of each try say of values is asked for once more in the end; a
+        difference that rounding explains after all is reduced again with all runs."""
+
+        def find(candidate: str) -> list[Discrepancy]:
+            return self.show(candidate, discrepancy.candidate)
+
+        tries = self.max_tries if discrepancy.aspect != "memory" else MEMORY_TRIES
+        with self.few_runs():
+            reduced = reducer.reduce(text, discrepancy, find, max_tries=tries, seconds=self.seconds)
+        if reduced.discrepancy.numeric is None:
+            return reduced
+        for found in find(reduced.text):
+            if reducer.same_difference(found, reduced.discrepancy):
+                return replace(reduced, discrepancy=found)
+        return reducer.reduce(text, discrepancy, find, max_tries=tries, seconds=self.seconds)
 
     def _known(self, entry: Entry, text: str, discrepancy: Discrepancy) -> tuple[Finding, bool]:
         """The finding of a ledger entry: what its pinned program shows."""
@@ -331,7 +366,17 @@ def _always(calls: tuple[str, ...], dtype: str) -> bool:
 
 
 def calls_of(text: str) -> tuple[str, ...]:
-    return tuple(call for statement in parse(text).walk() for call in statement.calls)
+    """The operations of a reduced program, and the options that derivatives are left with. What its hooks do is left out: a
+    fault of that would show without them."""
+    tree = ast.parse(text)
+    options: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg in OPTIONS:
+            options.append(node.arg)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and "hook" in node.func.attr:
+            for body in (argument for argument in node.args if isinstance(argument, ast.Lambda)):
+                body.body = ast.Constant(None)
+    return (*(call for statement in parse(ast.unparse(tree)).walk() for call in statement.calls), *options)
 
 
 def families() -> dict[str, str]:

@@ -36,10 +36,12 @@ ROOM = 2.0**-8
 
 @dataclass
 class Verdicts:
-    """The verdicts on one program. `wider` gives what the reference has for a path and a name in wider dtypes, or None."""
+    """The verdicts on one program. `wider` gives what the reference has for a path and a name in wider dtypes, or None. `more`:
+    the perturbed runs before anything is reported, beside the few that any difference takes."""
 
     reruns: Reruns
     wider: Callable[[str, str], np.ndarray | None] = lambda path, name: None
+    more: int = MORE
     cache: dict[Any, tuple[str, Numeric]] = field(default_factory=dict)
 
     def disagree(self, path: str, name: str) -> bool:
@@ -61,8 +63,9 @@ class Verdicts:
         if self._agrees(question):
             return AGREE, question.number
         found = self._with(question, FEW)
-        if found[0] in (VALUES, REFERENCE) and not question.exact and self._truth(question) is not None:
-            found = self._with(question, FEW + MORE)
+        reported = found[0] in (VALUES, REFERENCE) and self.more
+        if reported and not question.exact and self._truth(question) is not None:
+            found = self._with(question, FEW + self.more)
         return found
 
     def _agrees(self, question: Question) -> bool:

@@ -1,23 +1,16 @@
 """Each of twelve faults planted in the engine is found by the default run, as one fingerprint, in few statements."""
 
-import functools
-import resource
-from collections import Counter
 from dataclasses import replace
-from itertools import islice
-from pathlib import Path
 
 import pytest
 
 from conformance.backends import resolve
-from conformance.campaign import Settings
 from conformance.ledger import load
-from conformance.meta_tests.planted_faults import FAULTS, copy_of_engine
-from conformance.runner import Run
-from conformance.session import Examined, Session
-from conformance.worker import limit_memory
-from strategies.program import ProgramError, parse
-from strategies.programs import draw_block
+from conformance.meta_tests.planted_faults import FAULTS
+from conformance.meta_tests.planted_runs import Planted, drawn
+from conformance.meta_tests.planting import backend_of, copy_of_engine
+from conformance.session import Session
+from strategies.program import parse
 
 STATEMENTS = 5
 ENOUGH = 25  # differences that are settled, of the hundreds that some faults show
@@ -39,46 +32,6 @@ SHOWN = {
 }
 
 
-@functools.cache
-def drawn():
-    """The programs of the default run, each with what torch shows: the reference runs once for all faults."""
-    settings, reference, found = Settings(records=Path()), resolve("torch-cpu"), {}
-    for block, size in settings.blocks():
-        for text in islice(draw_block(settings.seed, block, settings.profile, settings.block_size), size):
-            try:
-                program = parse(text)
-            except ProgramError:  # counted by the run, and no program
-                continue
-            with Run(program, reference) as run:
-                found[text] = program, tuple(run)
-    return found
-
-
-class Planted(Session):
-    """The session of a run whose engine has a fault. A statement at which the engine without it differs from torch, too,
-    is left out, so that these tests are about the faults alone."""
-
-    healthy = resolve("engine")
-
-    def examine(self, program, candidates=None):
-        known = drawn().get(program.text) if candidates is None else None
-        if known is None:
-            examined = super().examine(program, candidates)
-        else:
-            verdicts = (self._judge(program, known[1], one) for one in self.candidates)
-            examined = Examined(program, known[1], tuple(verdicts))
-        return self.without_known(examined) if examined.discrepancies else examined
-
-    def without_known(self, examined):
-        known = self._judge(examined.program, examined.reference, self.healthy).discrepancies
-        paths = {one.path for one in known}
-        kept = (
-            replace(one, discrepancies=tuple(item for item in one.discrepancies if item.path not in paths))
-            for one in examined.verdicts
-        )
-        return replace(examined, verdicts=tuple(kept))
-
-
 def session(fault):
     """The faulty engine goes by the engine's name, so that fingerprints can be compared between faults."""
     faulty = replace(FAULTS[fault](), name="engine")
@@ -87,9 +40,7 @@ def session(fault):
 
 def shown(fault):
     """The finding of the fault's own program."""
-    found = session(fault)
-    (discrepancy,) = found.show(SHOWN[fault], "engine")
-    return found.settle(SHOWN[fault], discrepancy)[0]
+    return session(fault).shown(SHOWN[fault])
 
 
 def test_there_are_twelve_faults():
@@ -105,15 +56,7 @@ def test_different_faults_have_different_fingerprints():
 @pytest.mark.parametrize("fault", SHOWN)
 def test_a_fault_is_planted_and_taken_back(fault):
     engine = copy_of_engine("nothing")
-    candidate = replace(
-        resolve("engine"),
-        namespace=engine,
-        storage_key=None,
-        undefined_mask=None,
-        overwrite_bits=None,
-        lay_out=None,
-    )
-    candidate.__post_init__()
+    candidate = backend_of(engine, "engine")
     found = Session(resolve("torch-cpu"), [candidate])
     assert not found.show(SHOWN[fault])
     with FAULTS[fault].planted(engine):
@@ -127,25 +70,11 @@ def test_the_engine_that_draws_has_no_fault(fault):
     assert not Session(resolve("torch-cpu"), [resolve("engine")]).show(SHOWN[fault])
 
 
-@pytest.fixture
-def limited_memory():
-    """What a run's processes may take: reducing tries programs that nobody drew."""
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    limit_memory(Settings(records=Path()).memory)
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, before)
-
-
 @pytest.mark.parametrize("fault", SHOWN)
 def test_the_default_run_finds_the_fault_as_one_fingerprint(fault, limited_memory):
-    found, shows = session(fault), Counter()
-    for text, (program, _) in drawn().items():
-        for discrepancy in found.examine(program).discrepancies:
-            shows[found.settle(text, discrepancy)[0].fingerprint] += 1
-        if shows.total() >= ENOUGH:
-            break
+    found = session(fault)
+    found.run(drawn("default"), ENOUGH)
     findings = list(found.findings.values())
-    texts = "\n\n".join(f"{one.discrepancy.aspect} of {one.op}:\n{one.text}" for one in findings)
-    assert len(findings) == 1, texts
-    assert len(list(parse(findings[0].text).walk())) <= STATEMENTS, texts
-    assert findings[0].fingerprint == shown(fault).fingerprint, texts
+    assert len(findings) == 1, found.described()
+    assert len(list(parse(findings[0].text).walk())) <= STATEMENTS, found.described()
+    assert findings[0].fingerprint == shown(fault).fingerprint, found.described()
