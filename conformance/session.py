@@ -239,9 +239,10 @@ class Session:
         entry = self.ledger.explain(shown)
         calls = calls_of(shown_text)
         number = fingerprint(shown, calls)
-        op = cause_op(shown, calls)
+        named = [call for call in calls if call not in OPTIONS]
+        op = cause_op(shown, named)
         found, new = self._remember(Finding(number, shown_text, shown, op, entry.id if entry else None))
-        self.attribution.store(discrepancy, calls, found)
+        self.attribution.store(discrepancy, named, found)
         return found, new
 
     def _reduced(self, text: str, discrepancy: Discrepancy) -> reducer.Reduced:
