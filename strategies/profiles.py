@@ -71,7 +71,7 @@ PROFILES: dict[str, Profile] = {
             DEFAULT, name="autograd",
             kinds=_raised(
                 _KINDS, flag=28, backward=32, grad=20, clear=12, mode=16, hook=16, create=10, function=24, node=16,
-                manager=12, functional=20, dual=12, level=2, sequence=68, **{"pass": 20},
+                manager=12, functional=32, dual=12, level=2, sequence=180, **{"pass": 48},
             ),
             gradient=98, forbidden=50,
         ),

@@ -43,6 +43,7 @@ _VIEWS = (
     "{t}.as_strided((2,), (0,))", "{t}.as_strided((2,), (1,))", "{t}[..., 0]",
 )  # fmt: skip
 _ROOTS = ("{t}.sum()", "({t} * {t}).sum()", "{t}.exp().sum()", "{t}.mean()", "({t} * 3).sum()")
+_UNUSED = ("materialize_grads=True", "allow_unused=True")
 _NODE_HOOKS = (
     "lambda go: (go[0] * 2,)",
     "lambda go: (go[0] + 1,)",
@@ -130,19 +131,22 @@ def _say(drawing: Drawing, template: str, name: str) -> None:
 
 
 def _differentiate(drawing: Drawing, name: str, leaf: str) -> None:
-    """A backward through a tensor, or the gradient of the leaf; or of any other tensor, which it may not depend on."""
+    """A backward through a tensor, or the gradient of the leaf; or of another one, which it may not depend on."""
     choices, scope = drawing.choices, drawing.scope
     root = choices.pick(_ROOTS).format(t=name)
     options = ["retain_graph=True"] if choices.chance(35) else []
     wanted = leaf
-    if choices.chance(35):
+    if choices.chance(40):
         wanted = choices.pick(scope.matching(lambda t: t.requires_grad) or [leaf])
-    if choices.chance(75):
+        if choices.chance(50):
+            wanted = drawing.define("torch.ones(2, requires_grad=True)")
+    if choices.chance(70):
         options += [f"inputs={wanted}"] if choices.chance(20) else []
         drawing.write(Line(f"{root}.backward({', '.join(options)})", kept=True))
         drawing.reached = drawing.reached or not drawing.raised
         return
     options += ["create_graph=True"] if choices.chance(40) else []
+    options += [choices.pick(_UNUSED)] if choices.chance(40) else []
     given = ", ".join([root, wanted, *options])
     drawing.write(Expression(f"torch.autograd.grad({given})"))
 
