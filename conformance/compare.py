@@ -215,7 +215,8 @@ class _Found:
             root = re.split(r"[.\[]", item.name, maxsplit=1)[0]
             written = self.context.can_write is None or root in self.context.can_write
             tier = INCIDENTAL if written else DOCUMENTED
-            tier = item.tier if item.tier == UNDECIDED else tier
+            # The words of an error in which the name could be read neither before nor after are no effect of the call.
+            tier = item.tier if item.tier == UNDECIDED or item.aspect == "error text" else tier
             text = f"{item.aspect}: "
             self.add("partial effect", item.name, text + item.got, text + item.should_be, item.numeric, tier)
 

@@ -278,6 +278,14 @@ def test_partial_effects_after_an_exception():
     assert aspects(got, want, can_write=frozenset("y")) == [("partial effect", "documented", "x")]
 
 
+def test_words_of_what_cannot_be_read_are_no_effect_of_what_raises():
+    got, want = (
+        step(Raised("RuntimeError", "no"), x=tensor(1.0, version=Raised("RuntimeError", f"Output of {name}")))
+        for name in ("Unbind", "UnbindBackward0")
+    )
+    assert aspects(got, want, can_write=frozenset("y")) == [("partial effect", "incidental", "x")]
+
+
 # --- Values ---------------------------------------------------------------------------------------------------------
 
 FORMATS = {

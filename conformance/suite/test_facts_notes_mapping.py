@@ -5,7 +5,7 @@ Pages named in docstrings are relative to https://docs.pytorch.org/docs/stable/.
 
 import pytest
 
-from conformance.suite.expectations import fact, holds, raising
+from conformance.suite.expectations import fact, holds, raising, release
 from conformance.suite.test_facts_notes_extending import _cube
 
 M = "x = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])\n"
@@ -199,9 +199,14 @@ def test_a_map_refuses_out(torch):
 def test_what_is_done_must_not_depend_on_mapped_values(torch):
     """23.2, func.ux_limitations.html#data-dependent-python-control-flow"""
     x = torch.tensor([1.0, -1.0])
+    where = (
+        "please file an issue at https://github.com/pytorch/pytorch/issues"
+        if release(torch) >= (2, 13)
+        else "please shout over at https://github.com/pytorch/functorch/issues/257"
+    )
     text = (
         "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that yet, "
-        "please file an issue at https://github.com/pytorch/pytorch/issues ."
+        f"{where} ."
     )
     with raising(RuntimeError, text):
         torch.func.vmap(lambda a: a if a > 0 else a * 0)(x)
