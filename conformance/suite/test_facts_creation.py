@@ -6,7 +6,7 @@ Pages named in docstrings are relative to https://docs.pytorch.org/docs/stable/.
 import numpy as np
 import pytest
 
-from conformance.suite.expectations import dtype_name, fact, holds
+from conformance.suite.expectations import dtype_name, fact, holds, release
 
 # --- 1.1: factories ---------------------------------------------------------------------------------------------------
 
@@ -45,6 +45,16 @@ def test_factories_fill_with_their_values(check, call):
 def test_arange_and_full_infer_an_integer_or_other_dtype_from_their_numbers(check, call, values, dtype):
     """1.1, generated/torch.arange.html, generated/torch.full.html"""
     holds(check(f"x = {call}").x, values, dtype)
+
+
+@fact("1.1", "arange")
+def test_a_step_that_is_no_integer_is_cut_to_one_among_integers_and_must_not_be_zero_then(torch):
+    """1.1, generated/torch.arange.html"""
+    holds(torch.arange(1, 5, 2.5, dtype=torch.int64), [1, 3], "int64")
+    if release(torch) < (2, 13):
+        pytest.skip("before 2.13 a step that is cut to 0 ends the process")
+    with pytest.raises(ValueError, match="step must be nonzero"):
+        torch.arange(1, 5, 0.5, dtype=torch.int64)
 
 
 @fact("1.1", "empty")

@@ -38,7 +38,9 @@ def _end(draft: Draft) -> str:
 
 
 def _step(draft: Draft) -> str:
-    return draft.choices.pick(("1", "2", "0.5", "-1" if draft.sloppy(50) else "1.5"))
+    # No fraction of one: among integers it is cut to 0, which before 2.13 ended the process
+    # (https://github.com/pytorch/pytorch/issues/175761).
+    return draft.choices.pick(("1", "2", "2.5", "-1" if draft.sloppy(50) else "1.5"))
 
 
 _range: Mapping[str, Argument] = {"start": _start, "end": _end, "step": _step}
