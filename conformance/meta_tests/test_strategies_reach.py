@@ -338,7 +338,7 @@ def test_the_exact_profile_calls_only_exact_operations() -> None:
 @functools.cache
 def differentiating() -> tuple[Program, ...]:
     """Programs of the autograd profile."""
-    return tuple(parse(draw_text(stream(f"derivatives {i}"), PROFILES["autograd"])) for i in range(400))
+    return tuple(parse(draw_text(stream(f"derivatives {i}"), PROFILES["autograd"])) for i in range(800))
 
 
 @pytest.mark.parametrize(
