@@ -60,7 +60,9 @@ def _ldexp(input: Tensor, other: Tensor) -> Result:
     if not _has_exponents(input, other):
         base = F.full((), 2.0, dtype=input.dtype) if input.dtype.category >= FLOAT else 2.0
         scaled = F.mul(input.detach(), F.pow(base, other.detach()))
-        return result_of(scaled, scaled._strides)
+        # PyTorch writes into a tensor of the first operand's shape, which is resized where that is another.
+        resized = scaled._sizes != input._sizes
+        return result_of(scaled, layout.contiguous_strides(scaled._sizes) if resized else scaled._strides)
     if other.dtype.category == BOOL:
         raise NotImplementedError("\"ldexp_cpu_exp\" not implemented for 'Bool'")
     shape = layout.broadcast_two(input._sizes, other._sizes)
