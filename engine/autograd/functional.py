@@ -135,16 +135,21 @@ def jacobian(
                 "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. Please "
                 "either set `strict=False` or `vectorize=False`."
             )
-        rows = tuple(_rows(i, out, inputs, create_graph, strict) for i, out in enumerate(outputs))
+        rows = tuple(_rows(i, out, inputs, create_graph, strict, vectorize) for i, out in enumerate(outputs))
         handed = tuple(_handed(row, several_inputs, create_graph) for row in rows)
     return handed if several_outputs else handed[0]
 
 
-def _rows(index: int, output: Tensor, inputs: Tensors, create_graph: bool, strict: bool) -> Tensors:
-    """The Jacobian of one output with respect to each input, one backward an element of the output."""
+def _rows(
+    index: int, output: Tensor, inputs: Tensors, create_graph: bool, strict: bool, vectorize: bool
+) -> Tensors:
+    """The Jacobian of one output with respect to each input, one backward an element of the output; only those of a batch are
+    given the gradient 1, which a complex element needs."""
     rows: list[list[Tensor]] = [[] for _ in inputs]
     for j in range(output.numel()):
-        found = _gradients((output.reshape(-1)[j],), inputs, None, create_graph, retain_graph=True)
+        element = output.reshape(-1)[j]
+        given_one = (functions.ones_like(element),) if vectorize else None
+        found = _gradients((element,), inputs, given_one, create_graph, retain_graph=True)
         for place, (given, t) in enumerate(zip(found, inputs, strict=True)):
             if given is None and strict:
                 raise RuntimeError(

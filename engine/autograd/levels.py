@@ -386,7 +386,7 @@ class Level(Layer):
         node = _operation_of(result)
         saved = node._saved if isinstance(node, BackwardCFunction) else getattr(node, "saved", None)
         for kept in (saved.values() if isinstance(saved, dict) else saved) or ():
-            if isinstance(kept, SavedTensor) and kept.is_output and kept.output_nr == result._output_nr:
+            if type(kept) is SavedTensor and kept.is_output and kept.output_nr == result._output_nr:
                 self._keep(kept.tensor, tangent)
 
 
