@@ -13,7 +13,7 @@ import numpy as np
 from engine import functions as F
 from engine import layout
 from engine.autograd.modes import is_inference_mode_enabled
-from engine.dtypes import dtype
+from engine.dtypes import FLOAT, dtype
 from engine.registry import COMPOSITE, GENERAL, VIEW, op
 from engine.results import Geometry, Result
 from engine.size import Size, contiguous_format
@@ -112,12 +112,22 @@ def _view_dtype(input: Tensor, dtype: Any) -> Tensor:
     In inference mode it is a tensor of that mode; outside, it is a normal one, even of an inference tensor.
     """
     sizes, strides, offset = _reread(input, dtype)
+    if dtype is not input.dtype and input.dtype.category >= FLOAT:
+        _lose_bits_of_nan(input)
     if input._inference or is_inference_mode_enabled():
         return Tensor._make(input._storage.holding(dtype), offset, sizes, strides, dtype)
     other = input._alias()
     other._sizes, other._strides, other._offset, other.dtype = sizes, strides, offset, dtype
     other._storage = input._storage.holding(dtype)
     return other
+
+
+def _lose_bits_of_nan(input: Tensor) -> None:
+    """IEEE 754 leaves open which sign and payload the NaN of an operation has, so another dtype may read anything there."""
+    nan = np.isnan(input._array())
+    if nan.any():
+        undefined = input._undefined_mask()
+        input._mark_undefined(nan if undefined is None else nan | undefined)
 
 
 def _reread(input: Tensor, dtype: Any) -> tuple[Shape, Shape, int]:
