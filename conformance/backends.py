@@ -125,7 +125,7 @@ class Backend:
             try:
                 if getter() != value:
                     setter(value)
-            except Exception:
+            except Exception:  # one mode that a library refuses to set keeps no other from being put back
                 continue
 
     def leave_dual_level(self) -> None:
