@@ -13,6 +13,7 @@ the checks of autograd that all operations share: those of backward passes, view
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from typing import Any
 
 from conformance import opnames
 from conformance.tiers import without_numbers
+from strategies.program import parse
 
 SPELLINGS = {
     "autograd.backward": "backward",
@@ -27,6 +29,31 @@ SPELLINGS = {
     "grad": "backward",
     "absolute": "abs",
 }
+# Of what is called in a reduced program: told apart by `fingerprint`, no operations to `cause_op`.
+OPTIONS = (
+    "inputs",
+    "create_graph",
+    "is_grads_batched",
+    "materialize_grads",
+    "strict",
+    "argnums",
+    "in_dims",
+    "out_dims",
+)
+
+
+def calls_of(text: str) -> tuple[str, ...]:
+    """The operations of a reduced program, and the options that derivatives are left with. What its hooks do is left out: a
+    fault of that would show without them."""
+    tree = ast.parse(text)
+    options: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg in OPTIONS:
+            options.append(node.arg)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and "hook" in node.func.attr:
+            for body in (argument for argument in node.args if isinstance(argument, ast.Lambda)):
+                body.body = ast.Constant(None)
+    return (*(call for statement in parse(ast.unparse(tree)).walk() for call in statement.calls), *options)
 
 
 def core_aspect(aspect: str) -> str:

@@ -5,7 +5,6 @@ Used by the workers of a campaign, by the commands on single programs and by the
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import gc
 import platform
@@ -22,7 +21,7 @@ import threadpoolctl
 from conformance import compare, exactness, opnames, records, reducer
 from conformance.backends import Backend, BackendError, resolve
 from conformance.facts import Step
-from conformance.fingerprint import Attribution, cause_op, fingerprint
+from conformance.fingerprint import OPTIONS, Attribution, calls_of, cause_op, fingerprint
 from conformance.follow import lockstep
 from conformance.judge import OUT_OF_MEMORY, Discrepancy, Verdict, dtypes_in, judge
 from conformance.ledger import Entry, Ledger
@@ -37,16 +36,6 @@ from strategies.program.vocabulary import family_of
 NONDETERMINISTIC = "nondeterministic: the reference itself shows something else when it runs again"
 NO_SUCH_FORM = "no statement has this form"
 KEPT_VERDICTS = 16  # programs whose reruns are kept
-OPTIONS = (
-    "inputs",
-    "create_graph",
-    "is_grads_batched",
-    "materialize_grads",
-    "strict",
-    "argnums",
-    "in_dims",
-    "out_dims",
-)
 MEMORY_TRIES = 30  # of the reducer where each trial fills the memory
 
 
@@ -364,20 +353,6 @@ def _own(found: Discrepancy) -> Discrepancy:
 
 def _always(calls: tuple[str, ...], dtype: str) -> bool:
     return True
-
-
-def calls_of(text: str) -> tuple[str, ...]:
-    """The operations of a reduced program, and the options that derivatives are left with. What its hooks do is left out: a
-    fault of that would show without them."""
-    tree = ast.parse(text)
-    options: list[str] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.keyword) and node.arg in OPTIONS:
-            options.append(node.arg)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and "hook" in node.func.attr:
-            for body in (argument for argument in node.args if isinstance(argument, ast.Lambda)):
-                body.body = ast.Constant(None)
-    return (*(call for statement in parse(ast.unparse(tree)).walk() for call in statement.calls), *options)
 
 
 def families() -> dict[str, str]:

@@ -7,9 +7,9 @@ from conformance import edits, reducer
 from conformance.backends import Backend
 from conformance.capabilities import Capabilities
 from conformance.expression_edits import statement_edits
-from conformance.fingerprint import Attribution, canonical_ops, cause_op, fingerprint, pre_key
+from conformance.fingerprint import Attribution, calls_of, canonical_ops, cause_op, fingerprint, pre_key
 from conformance.meta_tests import faulty_torch
-from conformance.session import Session, calls_of
+from conformance.session import Session
 from strategies.program import parse
 
 REFERENCE = Backend("torch-cpu", torch, torch.__version__, Capabilities(addressable=True))
