@@ -16,6 +16,7 @@ from typing import Any
 
 from conformance import listing
 from conformance.backends import Backend
+from conformance.ledger import load
 from conformance.session import Session, open_session, settle
 from conformance.worker import draw_function
 from strategies.program import ProgramError
@@ -38,7 +39,7 @@ class Measured:
 
 def measure(options: Namespace) -> Measured:
     """Draws, runs and compares `options.programs` programs; a block of another seed is a warm-up and does not count."""
-    session = open_session(options.reference, [options.candidate])
+    session = open_session(options.reference, [options.candidate], ledger=load())
     _load_late(session.reference)
     settle()
     draw = draw_function(options.draw)

@@ -66,13 +66,23 @@ class Moment:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Rerun:
+    """One rerun, by the path of each step: of the whole program, or as far as it was asked for."""
+
+    moments: Mapping[str, Moment]
+    whole: bool
+
+
 class Reruns:
-    """The reruns of one program, each made when it is first asked for."""
+    """The reruns of one program, each made when it is first asked for, as far as that statement. Most programs differ at one;
+    where a later one is asked for, the rerun is made again, of the whole program. `path`: that of a step."""
 
     def __init__(self, program: Any, reference: Sequence[Step], *, followed: bool) -> None:
         self.program, self.followed = program, followed
         self._steps = reference
-        self._runs: list[dict[str, Moment]] = []
+        self._wide: _Rerun | None = None
+        self._perturbed: list[_Rerun] = []
         self._spent = 0.0
 
     @functools.cached_property
@@ -86,26 +96,39 @@ class Reruns:
         return {one.index for one in self.program.walk() if any(map(opnames.is_backward, one.calls))}
 
     @functools.cached_property
-    def wide(self) -> dict[str, Moment]:
+    def _multiprecision(self) -> bool:
         facts = (fact for step in self.reference.values() for _, fact in tensor_facts(step.names))
         shapes = (fact.shape for fact in facts)
-        small = all(math.prod(shape) <= SMALL for shape in shapes if isinstance(shape, tuple))
-        return self._run(precision.wide(multiprecision=small, accuracy=carried()))
+        return all(math.prod(shape) <= SMALL for shape in shapes if isinstance(shape, tuple))
 
-    def perturbed(self, count: int) -> list[dict[str, Moment]]:
-        """The first `count` perturbed runs; fewer where they take too long."""
-        for seed in SEEDS[len(self._runs) : count]:
+    def wide(self, path: str) -> Moment | None:
+        if self._wide is None or not _reaches(self._wide, path):
+            mode = precision.wide(multiprecision=self._multiprecision, accuracy=carried())
+            self._wide = self._run(mode, path if self._wide is None else None)
+        return self._wide.moments.get(path)
+
+    def perturbed(self, path: str, count: int) -> list[Moment | None]:
+        """Of the first `count` perturbed runs; of fewer where they take too long."""
+        runs = self._perturbed
+        for position, seed in enumerate(SEEDS[:count]):
+            if position < len(runs) and _reaches(runs[position], path):
+                continue
             if self._spent > SECONDS:
+                del runs[position:]
                 break
-            self._runs.append(self._run(precision.perturbed(seed, carried())))
-        return self._runs[:count]
+            again = position < len(runs)
+            runs[position : position + 1] = [
+                self._run(precision.perturbed(seed, carried()), None if again else path)
+            ]
+        return [run.moments.get(path) for run in runs[:count]]
 
-    def all(self, count: int) -> list[dict[str, Moment]]:
-        return [self.wide, *self.perturbed(count)]
+    def all(self, path: str, count: int) -> list[Moment | None]:
+        return [self.wide(path), *self.perturbed(path, count)]
 
-    def _run(self, mode: precision.nominal) -> dict[str, Moment]:
+    def _run(self, mode: precision.nominal, last: str | None) -> _Rerun:
+        """A rerun up to the step of path `last`, of the whole program where that is None or not reached."""
         found: dict[str, Moment] = {}
-        left, start = False, perf_counter()
+        left, whole, start = False, True, perf_counter()
         with mode, np.errstate(all="ignore"), Run(self.program, _engine(), observer=_Watcher()) as run:
             for step in run:
                 here = precision.left_range()
@@ -115,11 +138,18 @@ class Reruns:
                 seen: Any = step.names
                 allowances = tuple(precision.allowances())
                 found[step.path] = Moment(raised, seen, left if cumulative else here, allowances)
+                if step.path == last:
+                    whole = False
+                    break
                 wanted = self.reference.get(step.path)
                 if self.followed and wanted is not None:
                     _follow(run.namespace, wanted.names)
         self._spent += perf_counter() - start
-        return found
+        return _Rerun(found, whole)
+
+
+def _reaches(run: _Rerun, path: str) -> bool:
+    return run.whole or path in run.moments
 
 
 @functools.cache

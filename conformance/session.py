@@ -90,8 +90,8 @@ class Session:
     timings: dict[str, float] = field(default_factory=dict)
     attribution: Attribution = field(default_factory=Attribution)
     findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
-    _known_verdicts: dict[tuple[str, int], Verdicts] = field(default_factory=dict)
-    _more: int = MORE  # perturbed runs before a difference of values counts, beside a few
+    _known_verdicts: dict[str, Verdicts] = field(default_factory=dict)
+    _few: bool = False  # whether a few perturbed runs are enough for a difference of values
     skipped: list[str] = field(default_factory=list)  # candidates that are not to be had here, and why
 
     def spend(self, stage: str, seconds: float) -> None:
@@ -144,13 +144,11 @@ class Session:
 
     def _verdicts(self, program: Program, reference: tuple[Step, ...]) -> Verdicts:
         """Those of this program, with the reruns that were made for it."""
-        key = program.text, self._more
-        found = self._known_verdicts.pop(key, None)
+        found = self._known_verdicts.pop(program.text, None)
         if found is None:
             reruns = Reruns(program, reference, followed=self.follow)
-            wider = Wider(program, reference, self.reference, followed=self.follow)
-            found = Verdicts(reruns, wider, self._more)
-        self._known_verdicts[key] = found
+            found = Verdicts(reruns, Wider(program, reference, self.reference, followed=self.follow))
+        self._known_verdicts[program.text] = found
         while len(self._known_verdicts) > KEPT_VERDICTS:
             del self._known_verdicts[next(iter(self._known_verdicts))]
         return found
@@ -158,11 +156,11 @@ class Session:
     @contextlib.contextmanager
     def few_runs(self) -> Iterator[None]:
         """A block in which a few perturbed runs are enough for a difference of values."""
-        before, self._more = self._more, 0
+        before, self._few = self._few, True
         try:
             yield
         finally:
-            self._more = before
+            self._few = before
 
     def _judge(self, program: Program, reference: tuple[Step, ...], backend: Backend) -> Verdict:
         capabilities = backend.capabilities
@@ -174,17 +172,24 @@ class Session:
             steps = tuple(lockstep(run, reference) if self.follow else run)
         self._spend_run("engine" if backend.name == "engine" else "candidates", run)
         differs = len(steps) != len(reference) or not all(map(compare.same, steps, reference))
-        verdict = judge(
-            program,
-            reference,
-            steps,
-            name=backend.name,
-            followed=self.follow,
-            is_exact=exactness.is_exact,
-            lacks=capabilities.lacks_aspect,
-            verdicts=self._verdicts(program, reference) if differs else None,
-            timings=self.timings,
-        )
+        verdicts = self._verdicts(program, reference) if differs else None
+
+        def judged(more: int) -> Verdict:
+            return judge(
+                program,
+                reference,
+                steps,
+                name=backend.name,
+                followed=self.follow,
+                is_exact=exactness.is_exact,
+                lacks=capabilities.lacks_aspect,
+                verdicts=None if verdicts is None else replace(verdicts, more=more),
+                timings=self.timings,
+            )
+
+        verdict = judged(0)
+        if not self._few and any(map(self._is_in_doubt, verdict.discrepancies)):
+            verdict = judged(MORE)
         if backend.form is not None:  # whichever form is off, the backend differs from itself
             verdict = replace(verdict, discrepancies=tuple(map(_own, verdict.discrepancies)))
         wanted = capabilities.incidental if self.incidental is None else self.incidental
@@ -194,6 +199,10 @@ class Session:
         if plan.reasons and len(plan.reasons) == len(program.statements):
             verdict = replace(verdict, skipped=next(iter(plan.reasons.values())))
         return verdict
+
+    def _is_in_doubt(self, found: Discrepancy) -> bool:
+        """Whether more perturbed runs may explain a difference of values, and the ledger does not already."""
+        return found.numeric is not None and self.ledger.explain(found) is None
 
     def _spend_run(self, stage: str, run: Run) -> None:
         self.spend(stage, run.seconds["run"])

@@ -46,7 +46,7 @@ class Verdicts:
 
     def disagree(self, path: str, name: str) -> bool:
         """Whether the runs disagree about the exception at a statement, or about a name's type, shape or text."""
-        moments = [run.get(path) for run in self.reruns.all(FEW)]
+        moments = self.reruns.all(path, FEW)
         if len({None if at is None else at.raised or "" for at in moments}) > 1:
             return True
         seen = [at.seen.get(name) for at in moments if at is not None]
@@ -54,7 +54,15 @@ class Verdicts:
 
     def weigh(self, question: Question) -> tuple[str, Numeric]:
         """The aspect ("" where both sides may be right) and the numbers that say so."""
-        key = (question.path, question.name, question.got, question.want, question.exact, question.inherits)
+        key = (
+            question.path,
+            question.name,
+            question.got,
+            question.want,
+            question.exact,
+            question.inherits,
+            self.more,
+        )
         if key not in self.cache:
             self.cache[key] = self._weighed(question)
         return self.cache[key]
@@ -75,22 +83,27 @@ class Verdicts:
         inexact = question.dtype in FORMATS or question.dtype in COMPONENTS
         if truth is None or question.exact or not inexact:
             return False
-        allowed = self.reruns.wide[question.path].allowed(truth.elements)  # type: ignore[arg-type]
+        allowed = self._allowed(question, truth)
         for count in (0, 1, 2, 4):
-            others = _elements([run.get(question.path) for run in self.reruns.perturbed(count)], question)
+            others = _elements(self.reruns.perturbed(question.path, count), question)
             if _Weighed(question, truth.elements, others, allowed).aspect(False) == AGREE:
                 return True
         return False
 
     def _truth(self, question: Question) -> Seen | None:
-        return _comparable(self.reruns.wide.get(question.path), question)
+        return _comparable(self.reruns.wide(question.path), question)
+
+    def _allowed(self, question: Question, truth: Seen) -> np.ndarray | None:
+        """What the elements of the truth may be off by, where a special function gave them."""
+        at = self.reruns.wide(question.path)
+        return None if at is None or truth.elements is None else at.allowed(truth.elements)
 
     def _with(self, question: Question, count: int) -> tuple[str, Numeric]:
         truth = self._truth(question)
         if truth is None:
             gone = not question.exact and self.disagree(question.path, question.name)
             return (UNDECIDED if gone else VALUES), replace(question.number, side="open")
-        moments = [run.get(question.path) for run in self.reruns.all(count)]
+        moments = self.reruns.all(question.path, count)
         if len(moments) <= FEW and not question.exact:  # they take too long
             return UNDECIDED, question.number
         others = _elements(moments[1:], question)
@@ -114,8 +127,7 @@ class Verdicts:
     def _floating(
         self, question: Question, truth: Seen, others: list[Any], left_range: bool
     ) -> tuple[str, Numeric]:
-        at = self.reruns.wide[question.path]
-        found = _Weighed(question, truth.elements, others, at.allowed(truth.elements))  # type: ignore[arg-type]
+        found = _Weighed(question, truth.elements, others, self._allowed(question, truth))
         aspect = found.aspect(left_range)
         if aspect in (AGREE, UNDECIDED):
             return aspect, question.number

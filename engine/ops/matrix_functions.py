@@ -69,21 +69,21 @@ def _pinverse(input: Tensor, rcond: float) -> Any:
 op("pinverse(Tensor input, float rcond=1e-15)", kind=COMPOSITE, kernel=_pinverse, family="linalg")
 
 
-def _exponential(matrix: np.ndarray, d: dtype) -> np.ndarray:
-    """The series of a power-of-two part of the matrix, squared as often as that was halved.
+def _exponential(matrices: np.ndarray, d: dtype) -> np.ndarray:
+    """The series of a power-of-two part of each matrix (k, n, n), squared as often as that was halved.
 
     In perturbed mode each product and sum rounds to a dtype, as in an implementation that has no more digits.
 
     Source: N. J. Higham, Functions of Matrices, section 10.3
     """
-    halvings = max(0, int(np.frexp(np.abs(matrix).sum(-1).max())[1]) + 1)
-    part = matrix * np.ldexp(np.longdouble(1), -halvings)
-    term = total = np.eye(len(matrix), dtype=matrix.dtype)
+    halvings = np.maximum(0, np.frexp(np.abs(matrices).sum(-1).max(-1))[1] + 1)[:, None, None]
+    part = matrices * np.ldexp(np.longdouble(1), -halvings)
+    term = total = np.broadcast_to(np.eye(matrices.shape[-1], dtype=matrices.dtype), matrices.shape)
     for k in range(1, _TERMS):
         term = stepped(term, d) @ stepped(part, d) / k
         total = stepped(total + term, d)
-    for _ in range(halvings):
-        total = stepped(total, d) @ stepped(total, d)
+    for done in range(halvings.max(initial=0)):
+        total = np.where(done < halvings, stepped(total, d) @ stepped(total, d), total)
     return total
 
 
@@ -99,9 +99,9 @@ def _matrix_exp(input: Tensor) -> Result:
         return Result(np.exp(array.astype(input.dtype.opmath)).astype(array.dtype))
     wide = array.astype(np.clongdouble if input.dtype.is_complex else np.longdouble)
     values = np.full_like(wide, np.nan)
-    for i in np.ndindex(*wide.shape[:-2]):
-        if np.isfinite(wide[i]).all():
-            values[i] = _exponential(wide[i], input.dtype) if wide[i].size else wide[i]
+    finite = np.isfinite(wide).all((-2, -1))
+    if wide.size and finite.any():
+        values[finite] = _exponential(wide[finite], input.dtype)
     made = values.astype(array.dtype)
     if input.dtype is float16:  # which the documentation does not list; torch returns infinities and NaN
         return Result(made, None, np.ones(made.shape, np.bool_))
