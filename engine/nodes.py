@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine import dtypes, functions
+from engine.autograd.modes import _State
 from engine.autograd.node import BACKWARD_TWICE, Node, gradient_edge
 from engine.autograd.saved import RawSavedTensor, SavedTensor, save
 from engine.registry import Op
@@ -121,7 +122,8 @@ class OpNode(Node):
                 known["given_grads"] = grads
             if "needs" in wants:
                 known["needs"] = tuple(self._wanted([name]) for name in inputs)
-            got = formula(*[known[want] for want in wants])
+            used, layer = [known[want] for want in wants], _State.forward
+            got = formula(*used) if layer is None else layer.each(formula, used)
             for name, gradient in zip(inputs, got if len(inputs) > 1 else (got,), strict=True):
                 start, count = self.spans[name]
                 if count is None:

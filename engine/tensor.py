@@ -371,7 +371,10 @@ class Tensor(Strided):
 
     def detach(self) -> Tensor:
         """The same memory and version counter, without history."""
-        return self._alias()
+        made: Tensor = self._alias()
+        if _State.forward is not None:
+            _State.forward.detached(self, made)
+        return made
 
     def detach_(self) -> Tensor:
         """Drop the history; in inference mode, do nothing. Raises RuntimeError for a view, whose history is its base's too."""

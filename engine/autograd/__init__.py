@@ -12,7 +12,6 @@ from typing import Any
 from engine import functions, signatures
 from engine.autograd import graph
 from engine.autograd.anomaly import detect_anomaly, set_detect_anomaly
-from engine.autograd.batched import batched_gradients
 from engine.autograd.execution import run_backward
 from engine.autograd.function import Function
 from engine.autograd.modes import (
@@ -119,11 +118,11 @@ def grad(
     grads = root_gradients(roots, given_gradients(grad_outputs, len(roots)), batched=is_grads_batched)
     keep = create_graph if retain_graph is None else retain_graph
 
-    def gradients(grads: Any, keep_graph: bool) -> list[Any]:
+    def gradients(grads: Any) -> list[Any]:
         edges = root_edges(roots, grads)
         targets = [input_edge(t) for t in wanted]
         found = run_backward(
-            edges, grads, keep_graph=keep_graph, create_graph=create_graph, inputs=targets, accumulate=False
+            edges, grads, keep_graph=keep, create_graph=create_graph, inputs=targets, accumulate=False
         )
         unused = next((index for index, g in enumerate(found) if g is None), None)
         if not allow_unused and unused is not None:
@@ -133,7 +132,12 @@ def grad(
             )
         return found
 
-    found = batched_gradients(gradients, grads, keep) if is_grads_batched else gradients(grads, keep)
+    if is_grads_batched:
+        from engine.autograd.batched import batched_gradients  # which needs the operations
+
+        found = batched_gradients(gradients, grads)
+    else:
+        found = gradients(grads)
     if materialize_grads:
         if any(g is None and not signatures.is_tensor(t) for g, t in zip(found, wanted, strict=True)):
             raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")

@@ -239,6 +239,8 @@ class Function:
                 bound.apply_defaults()
             args = bound.args[len(context) :]
         layer = _State.forward
+        if layer is not None and layer.by_rows:
+            return layer.apply(cls, args)
         if layer is not None and layer.transformed():
             if not separate:
                 raise RuntimeError(

@@ -9,6 +9,7 @@ Source: https://docs.pytorch.org/docs/stable/autograd.html#functional-higher-lev
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -135,21 +136,40 @@ def jacobian(
                 "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. Please "
                 "either set `strict=False` or `vectorize=False`."
             )
-        rows = tuple(_rows(i, out, inputs, create_graph, strict, vectorize) for i, out in enumerate(outputs))
+        if vectorize:
+            rows = _vectorized(outputs, inputs, create_graph)
+        else:
+            rows = tuple(_rows(i, out, inputs, create_graph, strict) for i, out in enumerate(outputs))
         handed = tuple(_handed(row, several_inputs, create_graph) for row in rows)
     return handed if several_outputs else handed[0]
 
 
-def _rows(
-    index: int, output: Tensor, inputs: Tensors, create_graph: bool, strict: bool, vectorize: bool
-) -> Tensors:
-    """The Jacobian of one output with respect to each input, one backward an element of the output; only those of a batch are
-    given the gradient 1, which a complex element needs."""
+def _vectorized(outputs: Tensors, inputs: Tensors, create_graph: bool) -> tuple[Tensors, ...]:
+    """The Jacobians of all outputs by one backward with a batch of gradients."""
+    sizes = [out.numel() for out in outputs]
+    basis = [
+        functions.zeros((sum(sizes), size), dtype=out.dtype) for out, size in zip(outputs, sizes, strict=True)
+    ]
+    for first, size, gradient in zip(itertools.accumulate(sizes, initial=0), sizes, basis, strict=False):
+        gradient.narrow(0, first, size).diagonal().fill_(1)
+    found = _gradients([out.reshape(-1) for out in outputs], inputs, tuple(basis), create_graph, batched=True)
+    wholes: list[Any] = [
+        functions.zeros_like(t).expand(sum(sizes), *t._sizes) if g is None else g
+        for g, t in zip(found, inputs, strict=True)
+    ]
+    parts = [whole.split(sizes) for whole in wholes]
+    return tuple(
+        tuple(part[k].view(out._sizes + t._sizes) for part, t in zip(parts, inputs, strict=True))
+        for k, out in enumerate(outputs)
+    )
+
+
+def _rows(index: int, output: Tensor, inputs: Tensors, create_graph: bool, strict: bool) -> Tensors:
+    """The Jacobian of one output with respect to each input, one backward an element of the output."""
     rows: list[list[Tensor]] = [[] for _ in inputs]
     for j in range(output.numel()):
         element = output.reshape(-1)[j]
-        given_one = (functions.ones_like(element),) if vectorize else None
-        found = _gradients((element,), inputs, given_one, create_graph, retain_graph=True)
+        found = _gradients((element,), inputs, None, create_graph, retain_graph=True)
         for place, (given, t) in enumerate(zip(found, inputs, strict=True)):
             if given is None and strict:
                 raise RuntimeError(
@@ -344,6 +364,7 @@ def _gradients(
     weights: Tensors | None,
     create_graph: bool,
     retain_graph: bool | None = None,
+    batched: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """`autograd.grad` of those outputs that require grad, None for each input that none of them depends on."""
     pairs = [
@@ -355,7 +376,7 @@ def _gradients(
         return (None,) * len(inputs)
     return grad(
         [out for out, _ in pairs], inputs, [weight for _, weight in pairs], allow_unused=True,
-        create_graph=create_graph, retain_graph=retain_graph,
+        create_graph=create_graph, retain_graph=retain_graph, is_grads_batched=batched,
     )  # fmt: skip
 
 

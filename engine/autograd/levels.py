@@ -16,6 +16,7 @@ https://docs.pytorch.org/tutorials/intermediate/forward_ad_usage.html
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine import functions, layout
@@ -73,6 +74,8 @@ class Layer:
 
     transforms = False
     """Whether it is that of a transform (`torch.func`), which asks more of a user's Function."""
+    by_rows = False
+    """Whether tensors stand for several, to each of which everything is done."""
 
     def __init__(self, below: Layer | None) -> None:
         self.below = below
@@ -97,10 +100,23 @@ class Layer:
         """The tangent that this layer knows of a tensor."""
         return None
 
+    def rows(self, tensor: Tensor) -> list[Tensor]:
+        """The tensors that one stands for."""
+        return [tensor]
+
+    def each(self, function: Callable[..., Any], args: Sequence[Any]) -> Any:
+        """Call a function of tensors, once for each row of them."""
+        return function(*args)
+
     def carry(self, source: Tensor, target: Tensor) -> None:
         """Give a tensor what is known here and below of another one that it stands for."""
         if self.below is not None:
             self.below.carry(source, target)
+
+    def detached(self, source: Tensor, made: Tensor) -> None:
+        """See which tensor shows the memory of another one."""
+        if self.below is not None:
+            self.below.detached(source, made)
 
     def notice(self, op: Op, tensors: list[Tensor], made: Any) -> None:
         """See what an operation made that did not come here."""

@@ -86,6 +86,8 @@ class Substitution:
             argument = self._arguments.get(id(edge[0].variable))
             return edge if argument is None else gradient_edge(argument)
         node = self._node(edge[0])
+        if node is edge[0]:
+            return edge  # the very edge, by which `_copied` knows that nothing has changed
         return None if node is None else (node, edge[1])
 
     def _node(self, start: Node) -> Node | None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from engine import functions
 from engine.autograd import grad as autograd_grad
+from engine.autograd.levels import at
 from engine.autograd.modes import enable_grad, is_grad_enabled
 from engine.autograd.saved import disable_saved_tensors_hooks
 from engine.func.leaves import Substitution, leaf_of
-from engine.func.trees import flatten, mapped, unflatten
-from engine.func.watching import Watch
+from engine.func.trees import Shape, flatten, mapped, unflatten
+from engine.func.watching import MappedBatch, Watch
 from engine.tensor import Tensor
 
 Function = Callable[..., Any]
@@ -100,20 +101,44 @@ def _vjp(func: Function, args: tuple[Any, ...], argnums: Any, has_aux: bool) -> 
                     "vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with dtype "
                     f"{out.dtype!r}"
                 )
+    pulled = _Pullback(outputs, shape, leaves, originals, flatten(chosen)[1], recorded)
+    return (result, pulled, mapped(substituted, aux)) if has_aux else (result, pulled)
 
-    def pulled(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
+
+class _Pullback:
+    """What `vjp` returns: gradients of the primals as a function of a cotangent."""
+
+    def __init__(
+        self, outputs: list[Tensor], shape: Shape, leaves: list[Tensor], originals: list[Tensor], inner: Shape,
+        recorded: bool,
+    ) -> None:  # fmt: skip
+        self._outputs, self._shape = outputs, shape
+        self._leaves, self._originals, self._inner = leaves, originals, inner
+        self._recorded = recorded
+
+    def __call__(self, cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         given, given_shape = flatten(cotangents)
-        if given_shape != shape:
+        if given_shape != self._shape:
             raise RuntimeError(
                 "Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
-                f"cotangents: {given_shape}, primal output: {shape}"
+                f"cotangents: {given_shape}, primal output: {self._shape}"
             )
         create_graph = is_grad_enabled() if create_graph is None else create_graph
-        found = _gradients(outputs, leaves, given, create_graph)
-        without = Substitution(leaves, originals, recorded)
-        return unflatten([without(g) for g in found], flatten(chosen)[1])
+        return unflatten(
+            self._without(_gradients(self._outputs, self._leaves, given, create_graph)), self._inner
+        )
 
-    return (result, pulled, mapped(substituted, aux)) if has_aux else (result, pulled)
+    def rows(self, cotangents: list[list[Tensor]]) -> list[list[Tensor]]:
+        """The gradients in a row, for each of several rows of cotangents, by one backward."""
+        batch = MappedBatch(len(cotangents))
+        given = [batch.together(column) for column in zip(*cotangents, strict=True)]
+        with at(batch):
+            found = _gradients(self._outputs, self._leaves, given, is_grad_enabled())
+        return [self._without(batch.row(found, k)) for k in range(batch.size)]
+
+    def _without(self, gradients: list[Tensor]) -> list[Tensor]:
+        substituted = Substitution(self._leaves, self._originals, self._recorded)
+        return [substituted(g) for g in gradients]
 
 
 def jacrev(
@@ -138,16 +163,22 @@ def jacrev(
         outputs, shape = flatten(output)
         require_real(output, "jacrev", "outputs")
         originals, inner = flatten(chosen_of(args, argnums))
-        rows: list[list[Tensor]] = []
-        for k, out in enumerate(outputs):
-            for j in range(out.numel()):
-                basis = [functions.zeros(other._sizes, dtype=other.dtype) for other in outputs]
-                basis[k].view(-1)[j] = 1
-                rows.append(flatten(pulled(unflatten(basis, shape)))[0])
         sizes = [out.numel() for out in outputs]
-        if not rows:  # no row, but with the history that one would have
-            zeros = [functions.zeros(out._sizes, dtype=out.dtype) for out in outputs]
-            rows.append(flatten(pulled(unflatten(zeros, shape)))[0])
+        bases = [
+            [functions.zeros(out._sizes, dtype=out.dtype) for out in outputs] for _ in range(sum(sizes) or 1)
+        ]  # of nothing no row, but with the history that one would have
+        places = [(k, j) for k, size in enumerate(sizes) for j in range(size)]
+        for basis, (k, j) in zip(bases, places, strict=False):
+            basis[k].view(-1)[j] = 1
+        step = chunk_size or len(bases)
+        if step == 1:  # which torch does not map
+            rows = [flatten(pulled(unflatten(basis, shape)))[0] for basis in bases]
+        else:
+            rows = [
+                row
+                for first in range(0, len(bases), step)
+                for row in pulled.rows(bases[first : first + step])
+            ]
         by_input = [
             functions.stack([row[i] for row in rows], 0)[: sum(sizes)].split(sizes)
             for i in range(len(originals))

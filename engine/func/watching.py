@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from engine.autograd.batched import Batch
 from engine.autograd.function import Function
 from engine.autograd.levels import Layer, at
 from engine.autograd.modes import _State
@@ -123,35 +124,8 @@ class BatchWatch(Watch):
         return made
 
     def _check(self, op: Op, tensors: list[Tensor], inplace: bool) -> None:
-        if op.family == "random" and self.randomness == "error":
-            raise RuntimeError(
-                "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
-                "randomness flags on vmap or perform the randomness operation out of vmap"
-            )
         mapped = any(map(self.knows, tensors))
-        if mapped and op.name == "item":
-            raise RuntimeError(
-                "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, "
-                "please try to rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch "
-                "internals, please file a bug report."
-            )
-        if mapped and op.name == "is_nonzero":
-            raise RuntimeError(
-                "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support "
-                "that yet, please file an issue at https://github.com/pytorch/pytorch/issues ."
-            )
-        if mapped and op.name in _DYNAMIC:
-            raise RuntimeError(
-                "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over "
-                f"aten::{op.name}. Please file an issue at https://github.com/pytorch/pytorch/issues if you need this feature."
-            )
-        if mapped and inplace and not self.knows(tensors[0]):
-            raise RuntimeError(
-                "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in "
-                "extra_args that has more elements than `self`. This happened due to `other` being vmapped over but `self` not "
-                "being vmapped over in a vmap. Please try to use out-of-place operators instead of inplace arithmetic. If said "
-                "operator is being called inside the PyTorch framework, please file a bug report instead."
-            )
+        refuse_in_map(op, self.randomness, mapped, mapped and inplace and not self.knows(tensors[0]))
 
     def _check_out(self, op: Op, tensors: list[Any]) -> None:
         if any(map(self.knows, tensors)):
@@ -161,6 +135,45 @@ class BatchWatch(Watch):
 
     def _is_within(self, op: Op, tensors: list[Tensor]) -> bool:
         return any(map(self.knows, tensors))
+
+
+def refuse_in_map(op: Op, randomness: str, mapped: bool, widens: bool) -> None:
+    """Raise RuntimeError for what a map cannot run. mapped: on what differs by example; widens: in place on what does not."""
+    if op.family == "random" and randomness == "error":
+        raise RuntimeError(
+            "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
+            "randomness flags on vmap or perform the randomness operation out of vmap"
+        )
+    if mapped and op.name == "item":
+        raise RuntimeError(
+            "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, "
+            "please try to rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch "
+            "internals, please file a bug report."
+        )
+    if mapped and op.name == "is_nonzero":
+        raise RuntimeError(
+            "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support "
+            "that yet, please file an issue at https://github.com/pytorch/pytorch/issues ."
+        )
+    if mapped and op.name in _DYNAMIC:
+        raise RuntimeError(
+            "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over "
+            f"aten::{op.name}. Please file an issue at https://github.com/pytorch/pytorch/issues if you need this feature."
+        )
+    if widens:
+        raise RuntimeError(
+            "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in "
+            "extra_args that has more elements than `self`. This happened due to `other` being vmapped over but `self` not "
+            "being vmapped over in a vmap. Please try to use out-of-place operators instead of inplace arithmetic. If said "
+            "operator is being called inside the PyTorch framework, please file a bug report instead."
+        )
+
+
+class MappedBatch(Batch):
+    """The rows of a Jacobian, which a map computes."""
+
+    def _check(self, op: Op, operands: list[Tensor], depends: bool, inplace: bool) -> None:
+        refuse_in_map(op, "error", depends, depends and inplace and not self.knows(operands[0]))
 
 
 _MORE = " For more details, please see https://pytorch.org/docs/main/notes/extending.func.html"
