@@ -410,4 +410,4 @@ def settle() -> None:
     threadpoolctl.threadpool_limits(1, "blas")
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000)
+    gc.set_threshold(50_000, 20, 50)
