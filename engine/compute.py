@@ -135,10 +135,11 @@ def _rounded_number(value: Any, d: dtypes.dtype) -> Any:
 
 
 def _unrounded_scalar(value: Any, converted: np.ndarray) -> np.ndarray:
-    """The second operand of a 16-bit float operation in float32 if it is a number or 0-d, else as converted."""
-    if isinstance(value, Tensor):
-        return converted if value._sizes else cast(value._array(), dtypes.float32, value.dtype)[0]
-    return number_array(value, dtypes.float32)
+    """The second operand of a 16-bit float operation in float32 if it is a number or has one element, else as converted."""
+    if not isinstance(value, Tensor):
+        return number_array(value, dtypes.float32)
+    one = layout.numel(value._sizes) == 1
+    return cast(value._array(), dtypes.float32, value.dtype)[0] if one else converted
 
 
 def _spread_undefined(op: Op, values: list[Any], tensors: list[Tensor], result: Result) -> Result:

@@ -204,7 +204,8 @@ def op(
     An expanded target makes `warns` warn and leaves its elements undefined.
     moves: results are elements of the first operand (or list of them), unchanged, so what is undefined in it stays traceable.
     stepwise: 16-bit floats reach the kernel as they are, so that it rounds after each step, as torch's does.
-    wide_scalar: a 0-d or number second operand of a 16-bit float operation is used unrounded, as torch's kernel does.
+    wide_scalar: a second operand that is a number or has one element is not rounded to a 16-bit float, as torch's kernel
+        does.
     bound_rule: the rule gets the values of all parameters, not only the operands.
     before_out: called with the bound values and the `out=` tensors; raises for dtypes that torch refuses there, or sets
         what the kernel is to do differently (in the list of values).

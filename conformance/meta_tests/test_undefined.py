@@ -22,6 +22,8 @@ def shown(text, **replaced):
         "x = torch.empty(3)\ny = x.view(1, 3)\nz = torch.stack([x, x])",
         "x = torch.empty(3, dtype=torch.int64)\na = x.numpy()\nb = a + 1",
         "with torch.no_grad():\n    x = torch.empty(2, 2)\n    y = [x, x]",
+        "x = torch.empty(2)\nx[torch.tensor([False, False])] = torch.zeros(0)",
+        "x = torch.empty(2, 2)\nx.abs_()\nx.tril_()\nx.nan_to_num_()\nx.conj_physical_()",
     ],
 )
 def test_memory_that_nothing_was_written_to_is_not_compared(text):

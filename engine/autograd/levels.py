@@ -391,6 +391,8 @@ class Level(Layer):
         present = self.tangent(result) if inplace else None
         if present is not None:
             present.copy_(tangent)
+            if tangent is not present and present._storage is result._storage:
+                result._mark_undefined(True)  # which of the two was written last is nowhere said
         else:
             self.give(result, tangent, written=inplace)
             present = self.tangent(result)

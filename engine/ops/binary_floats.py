@@ -58,11 +58,11 @@ def _ldexp_out(values: list[Any], outs: list[Any]) -> None:
 
 def _ldexp(input: Tensor, other: Tensor) -> Result:
     if not _has_exponents(input, other):
-        base = F.full((), 2.0, dtype=input.dtype) if input.dtype.category >= FLOAT else 2.0
+        # The power of a number, which float32 gets, is laid out in another way than that of a tensor.
+        of_number = input.dtype.category < FLOAT or input.dtype is dtypes.float32
+        base = 2.0 if of_number else F.full((), 2.0, dtype=input.dtype)
         scaled = F.mul(input.detach(), F.pow(base, other.detach()))
-        # PyTorch writes into a tensor of the first operand's shape, which is resized where that is another.
-        resized = scaled._sizes != input._sizes
-        return result_of(scaled, layout.contiguous_strides(scaled._sizes) if resized else scaled._strides)
+        return result_of(scaled, scaled._strides)
     if other.dtype.category == BOOL:
         raise NotImplementedError("\"ldexp_cpu_exp\" not implemented for 'Bool'")
     shape = layout.broadcast_two(input._sizes, other._sizes)

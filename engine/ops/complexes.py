@@ -66,12 +66,12 @@ op(
 )  # fmt: skip
 
 
-def _conjugate_in_place(input: Tensor) -> np.ndarray | None:
+def _conjugate_in_place(input: Tensor) -> Result | None:
     """Nothing is written to a real tensor, so its memory does not matter."""
     if input.dtype.category < COMPLEX:
         return None
     check_memory(MEMORY[POINTWISE], input, [], [])
-    return np.conjugate(input._array())
+    return Result(np.conjugate(input._array()), None, input._undefined_mask())
 
 
 op(
@@ -161,12 +161,12 @@ _ABS: dict[str, Any] = {
 pointwise("abs(Tensor input)", magnitude, to_real, forms="function method out", aliases=("absolute",), **_ABS)
 
 
-def _abs_(input: Tensor) -> np.ndarray:
+def _abs_(input: Tensor) -> Result:
     if input.dtype.category == COMPLEX:
         raise RuntimeError("In-place abs is not supported for complex tensors.")
     if input.dtype in BOOL_ONLY:
         raise NotImplementedError("\"abs_cpu\" not implemented for 'Bool'")
-    return np.abs(input._array())
+    return Result(np.abs(input._array()), None, input._undefined_mask())
 
 
 _ABS["memory"] = "internal partial"

@@ -127,10 +127,10 @@ def _triangle(name: str, cut: Callable[..., np.ndarray]) -> None:
     def in_place(input: Tensor, diagonal: int) -> Result:
         values = kernel(input, diagonal)
         # An element that lies in both triangles may or may not be zeroed last.
-        shared = (
-            None if layout.is_injective(input._sizes, input._strides) else np.ones(input._sizes, np.bool_)
-        )
-        return Result(values, None, shared)
+        if not layout.is_injective(input._sizes, input._strides):
+            return Result(values, None, np.ones(input._sizes, np.bool_))
+        mask = input._undefined_mask()
+        return Result(values, None, None if mask is None else cut(mask, diagonal))
 
     derivatives = {"input": lambda grad, diagonal: getattr(F, name)(grad, diagonal)}
     op(

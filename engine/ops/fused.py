@@ -9,7 +9,7 @@ import numpy as np
 from engine import dtypes
 from engine.dtypes import FLOAT
 from engine.ops.pointwise import SAME_OUT, F, as_scalar, conj, multiply_add, of, pointwise, promote
-from engine.registry import INEXACT, NUMERIC
+from engine.registry import INEXACT, LINEAR, NUMERIC
 
 # ----------------------------------------------------------------------------------------------------- addcmul, addcdiv
 
@@ -105,6 +105,12 @@ def _lerp_out(values: list[Any], outs: list[Any]) -> None:
         raise RuntimeError(SAME_OUT.format(out=outs[0].dtype.legacy, result=input.dtype.legacy))
 
 
+def _lerp_tangent(input: Any, input_t: Any, end: Any, end_t: Any, weight: Any, weight_t: Any) -> Any:
+    ends = [F.zeros_like(t) if t_t is None else t_t for t, t_t in ((input, input_t), (end, end_t))]
+    way = F.lerp(*ends, weight)
+    return way if weight_t is None else way + weight_t * (end - input)
+
+
 pointwise(
     "lerp(Tensor input, Tensor end, Tensor weight)", _lerp, _lerp_dtype, accepts=INEXACT, node="LerpBackward1",
     error_name="lerp_kernel_tensor", before_out=_lerp_out,
@@ -113,6 +119,7 @@ pointwise(
         "end": lambda grad, weight: grad * conj(weight),
         "weight": lambda grad, input, end: grad * conj(end - input),
     },
+    tangent=_lerp_tangent,
 )  # fmt: skip
 pointwise(
     "lerp(Tensor input, Tensor end, Number weight)", _lerp, _lerp_dtype, accepts=INEXACT, error_name="lerp_kernel_scalar",
@@ -120,4 +127,5 @@ pointwise(
         "input": lambda grad, weight: grad * (1 - conj(weight)),
         "end": lambda grad, weight: grad * conj(weight),
     },
+    tangent=LINEAR,
 )  # fmt: skip

@@ -175,7 +175,7 @@ def _index_put(
     found = tuple(a for a in _in_bounds(input, arrays, shape) if a is not None)
     result = input._array().copy()
     if 0 in target:  # nothing is written, so no index is out of bounds
-        return Result(result, strides_for(input, None))
+        return Result(result, strides_for(input, None), input._undefined_mask())
     moved = result.transpose(order)
     where: Any = (slice(None),) * start + found
     if accumulate:

@@ -280,7 +280,9 @@ def _nan_to_num_in_place(
     if input.dtype.category < FLOAT:
         return None
     check_memory(MEMORY[POINTWISE], input, [], [])
-    return _nan_to_num(input, nan, posinf, neginf)
+    result = _nan_to_num(input, nan, posinf, neginf)
+    result.undefined = input._undefined_mask()
+    return result
 
 
 _NAN_TO_NUM: dict[str, Any] = {

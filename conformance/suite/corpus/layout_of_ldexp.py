@@ -1,4 +1,4 @@
-# ldexp by floating exponents is written into a tensor of the first operand's shape, which is resized where it has to grow.
+# ldexp by floating exponents is a product with powers of two: of a number for float32, which are dense, else of a tensor.
 x = torch.tensor(1.0)
 y = torch.tensor([[1.0, 1.0], [1.0, 1.0]])
 z = torch.transpose(y, 0, 1)
@@ -6,3 +6,7 @@ a = torch.ldexp(x, z)
 b = torch.ldexp(z, x)
 c = torch.ldexp(y, z)
 d = torch.ldexp(y[:1], z)
+w = torch.tensor([1.0, 1.0], dtype=torch.float64)
+e = torch.ldexp(w, z)
+f = torch.ldexp(w.to(torch.float16), z)
+g = torch.ldexp(z, z.unsqueeze(0))
