@@ -39,6 +39,9 @@ class Verdicts(Protocol):
     def disagree(self, path: str, name: str) -> bool:
         """Whether it depends on rounding what a statement raises, or of which type and shape a name is."""
 
+    def met_undefined(self, path: str) -> bool:
+        """Whether a statement came to something that is left undefined."""
+
 
 class Difference(NamedTuple):
     """One aspect in which a candidate differs from the reference after one statement."""
@@ -167,10 +170,13 @@ class _Found:
             return False
         if item.tier == INCIDENTAL:  # nobody is alarmed by it
             return False
-        if NEVER_DATA.match(item.got) or NEVER_DATA.match(item.should_be) or self.exact():
+        if NEVER_DATA.match(item.got) or NEVER_DATA.match(item.should_be):
             return False
-        assert self.context.verdicts is not None
-        return self.context.verdicts.disagree(self.context.path, item.name)
+        verdicts, path = self.context.verdicts, self.context.path
+        assert verdicts is not None
+        if self.exact() and not verdicts.met_undefined(path):
+            return False
+        return verdicts.disagree(path, item.name)
 
     def inherits(self) -> bool:
         """Whether what the statement computes from differs already; never where the candidate follows."""

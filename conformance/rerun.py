@@ -50,13 +50,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A rerun after one statement. `left_range`: something overflowed or underflowed there. `allowances`: of a wide run, what
+    """A rerun after one statement. `left_range`: something overflowed or underflowed there. `met_undefined`: of a perturbed run,
+    something there was left undefined and got a value. `allowances`: of a wide run, what
     special functions gave there, and what each element of that may be off by."""
 
     raised: str | None
     seen: Mapping[str, Seen]
     left_range: bool
     allowances: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+    met_undefined: bool = False
 
     def allowed(self, elements: np.ndarray) -> np.ndarray | None:
         """What these elements may be off by, where a special function gave them."""
@@ -137,7 +139,8 @@ class Reruns:
                 raised = None if step.raised is None else step.raised.type
                 seen: Any = step.names
                 allowances = tuple(precision.allowances())
-                found[step.path] = Moment(raised, seen, left if cumulative else here, allowances)
+                met = precision.met_undefined()
+                found[step.path] = Moment(raised, seen, left if cumulative else here, allowances, met)
                 if step.path == last:
                     whole = False
                     break

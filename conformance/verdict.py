@@ -52,6 +52,10 @@ class Verdicts:
         seen = [at.seen.get(name) for at in moments if at is not None]
         return len({None if one is None else one.signature for one in seen}) > 1
 
+    def met_undefined(self, path: str) -> bool:
+        """Whether a statement came to something that is left undefined, so that no bits are prescribed of what it gives."""
+        return any(at is not None and at.met_undefined for at in self.reruns.perturbed(path, 1))
+
     def weigh(self, question: Question) -> tuple[str, Numeric]:
         """The aspect ("" where both sides may be right) and the numbers that say so."""
         key = (
@@ -68,6 +72,8 @@ class Verdicts:
         return self.cache[key]
 
     def _weighed(self, question: Question) -> tuple[str, Numeric]:
+        if question.exact and self.met_undefined(question.path):
+            question = replace(question, exact=False)
         if self._agrees(question):
             return AGREE, question.number
         found = self._with(question, FEW)

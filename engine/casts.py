@@ -9,7 +9,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.dtypes import dtype
-from engine.precision import converted
+from engine.precision import converted, undefined
 
 
 def number_array(value: Any, d: dtype) -> np.ndarray:
@@ -116,4 +116,5 @@ def cast(array: np.ndarray, target: dtype, source: dtype) -> tuple[np.ndarray, n
         held = (whole >= limits.min) & (whole < float(limits.max) + 1)
         if held.all():
             return array.astype(target.numpy), None
-        return np.where(held, array, 0).astype(target.numpy), ~held
+        anything = undefined(np.zeros(array.shape, target.numpy))
+        return np.where(held, np.where(held, array, 0).astype(target.numpy), anything), ~held

@@ -1,6 +1,7 @@
 """Perturbed mode: nominal precision, and a random error of one unit in the last place wherever a result was rounded.
 
-Whether it was rounded is found out by computing it in wide mode too: an exact result has the same value there.
+Whether it was rounded is found out by computing it in wide mode too: an exact result has the same value there. What torch leaves
+undefined is some small number, another one in each run, so that whatever depends on it differs between runs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from engine import dtypes
 from engine.allowances import number_of
 from engine.dtypes import COMPLEX, FLOAT, dtype
-from engine.precision import Accuracy, _Mode, _set, is_beyond, nominal
+from engine.precision import Accuracy, _Mode, _set, is_beyond, nominal, undefined
 from engine.registry import POINTWISE, Op
 from engine.results import Result
 from engine.storage import Storage
@@ -33,11 +34,14 @@ class Perturbed(nominal):
 
     def _enter(self) -> None:
         self._random = np.random.default_rng(self._seed)
-        _set(False, self._perturb, self._convert)
+        _set(False, self._perturb, self._convert, anything=self._anything)
 
     def _perturb(
         self, op: Op, values: list[Any], tensors: list[Tensor], results: tuple[Result, ...], compute: Any
     ) -> tuple[Result, ...]:
+        for r in results:
+            if r.undefined is not None and r.values.dtype == np.bool_:
+                r.values = np.where(r.undefined, undefined(np.zeros(r.values.shape, np.bool_)), r.values)
         if op.moves or op.family == "random" or not any(_rounds(r) for r in results):
             return results
         with warnings.catch_warnings():
@@ -82,6 +86,11 @@ class Perturbed(nominal):
         return self._off_by(
             1, converted, _parts(converted.astype(d.carrier)) != _parts(given.astype(d.carrier))
         )
+
+    def _anything(self, array: np.ndarray) -> None:
+        for part in (array.real, array.imag) if array.dtype.kind == "c" else (array,):
+            chosen = [0, 1] if part.dtype.kind == "b" else [0, 1, 7, 255 if part.dtype == np.uint8 else -1]
+            part[...] = self._random.choice(chosen + [math.nan] * (part.dtype.kind not in "biu"), part.shape)
 
     def _off_by(self, units: int, array: np.ndarray, where: np.ndarray) -> np.ndarray:
         """The elements (real and imaginary parts apart), those named by `where` off by up to so many units or not."""
@@ -359,7 +368,7 @@ def _grain(parts: np.ndarray) -> Any:
 
 def _in_carriers(op: Op, values: list[Any], tensors: list[Tensor], compute: Any) -> tuple[Result, ...]:
     """The results of the same operation in wide mode, from the same operands."""
-    before = (False, _Mode.hook, _Mode.convert)
+    before = (False, _Mode.hook, _Mode.convert, _Mode.multiprecision, _Mode.anything)
     try:
         _set(True, None, None)
         inexact = [t for t in tensors if t.dtype.category >= FLOAT]

@@ -13,7 +13,8 @@ they see the rounded values of a tensor, and what is written to them goes back t
 what is being tested and rounds alike beside every backend.
 
 *Perturbed*: as nominal, but what had to be rounded may be off by one unit in the last place, at random (Monte Carlo
-arithmetic; D. S. Parker, "Monte Carlo Arithmetic", UCLA CSD-970002). See `engine.perturbation`.
+arithmetic; D. S. Parker, "Monte Carlo Arithmetic", UCLA CSD-970002), and elements that torch leaves undefined are anything. See
+`engine.perturbation`.
 
 The modes meet the call path in one place: `compute_results` hands what it computed to `_Mode.hook` if there is one.
 """
@@ -42,6 +43,8 @@ class _Mode:
     """hook(op, values, tensors, results, compute) -> results"""
     convert: Callable[[np.ndarray, np.ndarray, dtype], np.ndarray] | None = None
     """convert(converted, given, dtype) -> elements as they come out of a conversion to a floating dtype"""
+    anything: Callable[[np.ndarray], None] | None = None
+    """Gives values to elements that torch leaves undefined; None: they are zero."""
     narrow = False
     """Whether the kernel that runs has computed in less than the carrier."""
     multiprecision = False
@@ -50,6 +53,8 @@ class _Mode:
     """The random numbers of perturbed mode, while the steps within a kernel round, too."""
     left_range = False
     """Whether a result has overflowed or underflowed; see `left_range`."""
+    met_undefined = False
+    """See `met_undefined`."""
     allowances: ClassVar[list[tuple[np.ndarray, np.ndarray]]] = []
     """See `allowances`."""
 
@@ -63,8 +68,9 @@ class nominal:
             _Mode.hook,
             _Mode.convert,
             _Mode.multiprecision,
+            _Mode.anything,
         )
-        _Mode.left_range = False
+        _Mode.left_range = _Mode.met_undefined = False
         _Mode.allowances = []
         self._enter()
 
@@ -110,9 +116,10 @@ def perturbed(seed: int, accuracy: Accuracy | None = None) -> nominal:
     return Perturbed(seed, accuracy or {})
 
 
-def _set(carriers: bool, hook: Any, convert: Any, multiprecision: bool = False) -> None:
+def _set(carriers: bool, hook: Any, convert: Any, multiprecision: bool = False, anything: Any = None) -> None:
     dtypes.carry(carriers)
     _Mode.hook, _Mode.convert, _Mode.narrow, _Mode.multiprecision = hook, convert, False, multiprecision
+    _Mode.anything = anything
 
 
 # ------------------------------------------------------------------------------------------------- what a comparison reads
@@ -140,6 +147,12 @@ def left_range() -> bool:
     """
     left, _Mode.left_range = _Mode.left_range, False
     return left
+
+
+def met_undefined() -> bool:
+    """Whether perturbed mode has given values to undefined elements since this was asked last or the mode was entered."""
+    met, _Mode.met_undefined = _Mode.met_undefined, False
+    return met
 
 
 def allowances() -> list[tuple[np.ndarray, np.ndarray]]:
@@ -242,6 +255,14 @@ def _higher(a: dtype, b: dtype) -> dtype:
 def converted(array: np.ndarray, given: np.ndarray, d: dtype) -> np.ndarray:
     """Elements of a dtype as they come out of a rounding of what was given, in the present mode."""
     return array if _Mode.convert is None else _Mode.convert(array, given, d)
+
+
+def undefined(array: np.ndarray) -> np.ndarray:
+    """Elements that torch leaves undefined, zero before, as the present mode has them."""
+    if _Mode.anything is not None and array.size:
+        _Mode.met_undefined = True
+        _Mode.anything(array)
+    return array
 
 
 def stepped(array: np.ndarray, d: dtype) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.dtypes import dtype
+from engine.precision import undefined
 
 
 class Storage:
@@ -66,13 +67,14 @@ class Storage:
         self.buffer, self._address = np.zeros(nbytes * self.scale, np.uint8), -1
         kept = min(old.nbytes, self.buffer.nbytes)
         self.buffer[:kept] = old[:kept]
+        undefined(self.buffer[kept:].view(np.bool_))  # bytes of 0 and 1 are elements of any dtype
         kept //= self.scale
         if self.mirror is not None:
             self.mirror = None
             self.mirrored()
-        undefined = np.ones(nbytes, np.bool_)
-        undefined[:kept] = False if self.undefined is None else self.undefined[:kept]
-        self.undefined = undefined if undefined.any() else None
+        marks = np.ones(nbytes, np.bool_)
+        marks[:kept] = False if self.undefined is None else self.undefined[:kept]
+        self.undefined = marks if marks.any() else None
 
     def copy(self) -> Storage:
         """A storage of the same bytes."""

@@ -313,8 +313,8 @@ def test_four_units_agree_and_five_are_weighed(dtype, value):
 class Answers:
     """Verdicts that are given beforehand, and what was asked."""
 
-    def __init__(self, aspect="", disagree=False):
-        self.aspect, self.answer, self.asked = aspect, disagree, []
+    def __init__(self, aspect="", disagree=False, undefined=False):
+        self.aspect, self.answer, self.asked, self.undefined = aspect, disagree, [], undefined
 
     def weigh(self, question):
         self.asked.append(question)
@@ -323,6 +323,9 @@ class Answers:
     def disagree(self, path, name):
         self.asked.append((path, name))
         return self.answer
+
+    def met_undefined(self, path):
+        return self.undefined
 
 
 def test_the_verdict_has_the_last_word_on_values():
@@ -361,6 +364,8 @@ def test_nobody_is_asked_about_the_shape_that_an_exact_statement_gives():
     options = {"is_exact": lambda calls, dtype: True, "followed": True, "verdicts": answers}
     assert aspects(step(x=other), step(x=want), **options) == [("shape", "documented", "x")]
     assert answers.asked == []
+    options["verdicts"] = Answers("values", True, undefined=True)
+    assert aspects(step(x=other), step(x=want), **options) == [("shape", "undecided", "x")]
 
 
 def test_nan_payloads_are_one_value_and_nan_is_no_number():

@@ -42,6 +42,21 @@ def test_it_does_round_at_random():
     assert bits[0] != bits[1] == bits[2]
 
 
+UNDEFINED = {
+    "a mask of fresh memory": "x = torch.empty_strided((1, 2), (3, 0))\ny = x[x > 0]",
+    "a mask of what no integer holds": "x = torch.arange(4.0)\ny = x[(x - 600).to(torch.uint8)]",
+    "places": "x = torch.tensor([nan, 1e30, 1.0])\ny = x[x.to(torch.int8).nonzero()]",
+    "a number": "x = torch.tensor([1e30]).to(torch.int64).sum().item()",
+}
+
+
+@pytest.mark.parametrize("follow", [True, False], ids=["following", "free"])
+@pytest.mark.parametrize("name", UNDEFINED)
+def test_what_depends_on_undefined_elements_shows_nothing(name, follow):
+    for other in (perturbed_engine(), resolve("engine")):
+        assert examined(UNDEFINED[name], other, follow).discrepancies == ()
+
+
 LARGE = {
     "sum": "x = torch.rand(300000)\ny = x.sum()",
     "sum of rows": "x = torch.rand(5, 70000)\ny = x.sum(1)",

@@ -361,3 +361,30 @@ def test_an_infinity_is_not_left_nor_reached() -> None:
     big = float(np.finfo(np.float32).max)
     assert (repeated(lambda: torch.tensor([big / 3]) * 3) <= big).all()
     assert (repeated(lambda: torch.tensor([math.inf, big]) * 1.5) == math.inf).all()
+
+
+UNDEFINED = {
+    "fresh memory": lambda: torch.empty(50),
+    "between elements": lambda: torch.empty_strided((2,), (50,)).as_strided((50,), (1,)),
+    "bfloat16": lambda: torch.empty(50, dtype=torch.bfloat16),
+    "complex": lambda: torch.view_as_real(torch.empty(25, dtype=torch.complex64)),
+    "bool": lambda: torch.empty(50, dtype=torch.bool),
+    "more memory": lambda: torch.zeros(1).resize_(50),
+    "an integer that does not hold it": lambda: torch.full((50,), 1e30).to(torch.uint8),
+    "a sign of NaN": lambda: torch.full((50,), math.nan).signbit(),
+}
+
+
+@pytest.mark.parametrize("name", UNDEFINED)
+def test_what_is_undefined_is_another_number_in_each_run(name: str) -> None:
+    with perturbed(0):
+        torch.ones(3)
+        assert not precision.met_undefined()
+        UNDEFINED[name]()
+        assert precision.met_undefined()
+        assert not precision.met_undefined()
+    runs = repeated(lambda: torch.nan_to_num(UNDEFINED[name]().to(torch.float32), 3.0), 4)
+    assert len({row.tobytes() for row in runs}) == 4
+    first, *_ = values(UNDEFINED[name]()).ravel()
+    with wide():
+        assert values(UNDEFINED[name]()).ravel()[0] == first

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import dtypes, layout
+from engine import dtypes, layout, precision
 from engine import functions as F
 from engine.autograd.modes import is_grad_enabled
 from engine.casts import checked_number, scalar_number
@@ -81,9 +81,12 @@ def blank(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None) ->
 
 
 def undefined(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None) -> Tensor:
-    """A tensor whose elements torch leaves undefined (the memory itself is zero)."""
+    """A tensor whose elements torch leaves undefined, as is what lies between them."""
     tensor = blank(sizes, d, strides)
-    tensor._mark_undefined(True)
+    storage = tensor._storage
+    if storage.nbytes():
+        precision.undefined(np.ndarray((storage.nbytes() // d.itemsize,), d.numpy, storage.buffer))
+        storage.undefined = np.ones(storage.nbytes(), np.bool_)
     return tensor
 
 
