@@ -53,7 +53,9 @@ def _apply_basic(
 ) -> tuple[Tensor, list[Tensor | None]]:
     """Select, slice and unsqueeze as the basic indices say; what remains are the tensor indices by dimension."""
     wanted = sum(_consumed(i) for i in items)
-    if wanted > len(x._sizes) and not (len(items) == 1 and isinstance(items[0], slice)):
+    # A single int or slice of a 0-dim tensor has an error of its own.
+    alone = len(items) == 1 and isinstance(items[0], (int, np.integer, slice))
+    if wanted > len(x._sizes) and not alone:
         raise IndexError(f"too many indices for tensor of dimension {len(x._sizes)}")
     dim = 0
     tensors: list[Tensor | None] = []
@@ -138,8 +140,6 @@ def _slice(x: Tensor, dim: int, item: slice) -> Tensor:
     start, stop, step = bounds
     if step is not None and step <= 0:
         raise ValueError("slice step cannot be zero" if step == 0 else "step must be greater than zero")
-    if not x._sizes:
-        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     return F._slice(x, dim, start, stop, 1 if step is None else step)
 
 
@@ -157,9 +157,6 @@ def _bound(value: Any) -> int:
 def getitem(x: Tensor, index: Any) -> Tensor:
     """`x[index]`: a view for ints, slices, `...` and None; a copy where a tensor, list or bool takes part."""
     items = _as_tuple(index)
-    first = items[0] if len(items) == 1 else None
-    if not x._sizes and isinstance(first, (int, np.integer)) and not isinstance(first, (bool, np.bool_)):
-        return _select(x, 0, int(first), x, 0)
     result, tensors = _apply_basic(x, items)
     if tensors:
         return F._index(result, tensors)

@@ -36,7 +36,7 @@ def _select(input: Tensor, dim: int, index: int) -> Geometry:
 def _slice(input: Tensor, dim: int, start: int | None, end: int | None, step: int) -> Geometry:
     sizes, strides = input._sizes, input._strides
     if not sizes:
-        raise RuntimeError("slice() cannot be applied to a 0-dim tensor.")
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     dim = layout.wrap_dim(dim, len(sizes))
     if step <= 0:
         raise RuntimeError("slice step must be positive")
