@@ -72,6 +72,8 @@ def bernoulli_tensor(target: Tensor, p: Tensor, source: Generator | None) -> Res
     """Ones with the probabilities `p`, which is read at the places that are filled."""
     if p._sizes != target._sizes:
         _check_expands(p, target)
+    if p._storage is target._storage:  # before the probabilities are looked at
+        check_memory(frozenset(("internal", "partial")), target, (p.detach().expand(target._sizes),), ())
     wanted = np.broadcast_to(p._array().astype(p.dtype.nominal, copy=False), target._sizes)
     if not target.is_contiguous():
         wanted = wanted.transpose(generator.fill_order(target._sizes, target._strides))

@@ -1,0 +1,11 @@
+# A tensor that is filled may hold its own probabilities only at the same places, as they are after they are expanded.
+x = torch.tensor([0.5])
+x.bernoulli_(x[0])
+x.bernoulli_(x[:1])
+y = torch.tensor([[0.5, 0.5], [0.5, 0.5]])
+y.bernoulli_(y.t())
+y.bernoulli_(y[0])
+torch.bernoulli(y, out=y.t())
+y[0].bernoulli_(y[0])
+z = torch.tensor([3.0, 0.5, 0.5])
+z[1:].bernoulli_(z[:2])
