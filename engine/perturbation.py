@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import dtypes
+from engine import dtypes, functions
 from engine.allowances import number_of
 from engine.dtypes import COMPLEX, FLOAT, dtype
 from engine.precision import Accuracy, _Mode, _set, is_beyond, nominal, undefined
@@ -34,7 +34,7 @@ class Perturbed(nominal):
 
     def _enter(self) -> None:
         self._random = np.random.default_rng(self._seed)
-        _set(False, self._perturb, self._convert, anything=self._anything)
+        _set(False, self._perturb, self._convert, random=self._random)
 
     def _perturb(
         self, op: Op, values: list[Any], tensors: list[Tensor], results: tuple[Result, ...], compute: Any
@@ -87,11 +87,6 @@ class Perturbed(nominal):
             1, converted, _parts(converted.astype(d.carrier)) != _parts(given.astype(d.carrier))
         )
 
-    def _anything(self, array: np.ndarray) -> None:
-        for part in (array.real, array.imag) if array.dtype.kind == "c" else (array,):
-            chosen = [0, 1] if part.dtype.kind == "b" else [0, 1, 7, 255 if part.dtype == np.uint8 else -1]
-            part[...] = self._random.choice(chosen + [math.nan] * (part.dtype.kind not in "biu"), part.shape)
-
     def _off_by(self, units: int, array: np.ndarray, where: np.ndarray) -> np.ndarray:
         """The elements (real and imaginary parts apart), those named by `where` off by up to so many units or not."""
         if not where.any():
@@ -132,6 +127,8 @@ class Perturbed(nominal):
     ) -> tuple[Result, ...]:
         """From operands of the highest precision that are off by one, and in steps that round; one of float32 beside float64
         is exact. A tensor that is an operand twice is off in two ways, as what is computed from it is."""
+        if op.name == "dist":
+            values, tensors = _subtracted(values)
         finest = min((dtypes.finfo(t.dtype).eps for t in tensors if t.dtype.category >= FLOAT), default=0.0)
         made: dict[int, Tensor] = {}
 
@@ -368,7 +365,7 @@ def _grain(parts: np.ndarray) -> Any:
 
 def _in_carriers(op: Op, values: list[Any], tensors: list[Tensor], compute: Any) -> tuple[Result, ...]:
     """The results of the same operation in wide mode, from the same operands."""
-    before = (False, _Mode.hook, _Mode.convert, _Mode.multiprecision, _Mode.anything)
+    before = (False, _Mode.hook, _Mode.convert, _Mode.multiprecision, _Mode.random)
     try:
         _set(True, None, None)
         inexact = [t for t in tensors if t.dtype.category >= FLOAT]
@@ -402,6 +399,17 @@ def _on_other_memory(
         made[id(t)] = other = Tensor._make(storage, t._offset, t._sizes, t._strides, t.dtype)
         other._requires_grad = t.requires_grad  # some kernels refuse by it
     return made
+
+
+def _subtracted(values: list[Any]) -> tuple[list[Any], list[Tensor]]:
+    """The call of `dist` for the difference of its operands and zeros: it is the difference that rounds."""
+    hook, _Mode.hook = _Mode.hook, None
+    try:
+        input, other = (t.detach() for t in values[:2])
+        tensors = [functions.sub(input, other), functions.zeros_like(input)]
+    finally:
+        _Mode.hook = hook
+    return [*tensors, *values[2:]], tensors
 
 
 def _exchanged(values: Any, other: Callable[[Tensor], Tensor]) -> Any:

@@ -22,6 +22,7 @@ The modes meet the call path in one place: `compute_results` hands what it compu
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -43,14 +44,14 @@ class _Mode:
     """hook(op, values, tensors, results, compute) -> results"""
     convert: Callable[[np.ndarray, np.ndarray, dtype], np.ndarray] | None = None
     """convert(converted, given, dtype) -> elements as they come out of a conversion to a floating dtype"""
-    anything: Callable[[np.ndarray], None] | None = None
-    """Gives values to elements that torch leaves undefined; None: they are zero."""
+    random: np.random.Generator | None = None
+    """The random numbers of perturbed mode."""
     narrow = False
     """Whether the kernel that runs has computed in less than the carrier."""
     multiprecision = False
     """Whether special functions of longdouble operands are computed by mpmath."""
     steps: np.random.Generator | None = None
-    """The random numbers of perturbed mode, while the steps within a kernel round, too."""
+    """The same, while the steps within a kernel round, too."""
     left_range = False
     """Whether a result has overflowed or underflowed; see `left_range`."""
     met_undefined = False
@@ -68,8 +69,9 @@ class nominal:
             _Mode.hook,
             _Mode.convert,
             _Mode.multiprecision,
-            _Mode.anything,
+            _Mode.random,
         )
+        self._told = (_Mode.left_range, _Mode.met_undefined, _Mode.allowances)
         _Mode.left_range = _Mode.met_undefined = False
         _Mode.allowances = []
         self._enter()
@@ -79,6 +81,8 @@ class nominal:
 
     def __exit__(self, *error: object) -> None:
         _set(*self._before)
+        if _Mode.hook is not None:  # within another mode, which has not been asked yet
+            _Mode.left_range, _Mode.met_undefined, _Mode.allowances = self._told
 
 
 class wide(nominal):
@@ -116,10 +120,10 @@ def perturbed(seed: int, accuracy: Accuracy | None = None) -> nominal:
     return Perturbed(seed, accuracy or {})
 
 
-def _set(carriers: bool, hook: Any, convert: Any, multiprecision: bool = False, anything: Any = None) -> None:
+def _set(carriers: bool, hook: Any, convert: Any, multiprecision: bool = False, random: Any = None) -> None:
     dtypes.carry(carriers)
     _Mode.hook, _Mode.convert, _Mode.narrow, _Mode.multiprecision = hook, convert, False, multiprecision
-    _Mode.anything = anything
+    _Mode.random = random
 
 
 # ------------------------------------------------------------------------------------------------- what a comparison reads
@@ -259,10 +263,23 @@ def converted(array: np.ndarray, given: np.ndarray, d: dtype) -> np.ndarray:
 
 def undefined(array: np.ndarray) -> np.ndarray:
     """Elements that torch leaves undefined, zero before, as the present mode has them."""
-    if _Mode.anything is not None and array.size:
-        _Mode.met_undefined = True
-        _Mode.anything(array)
+    if _Mode.random is None or not array.size:
+        return array
+    _Mode.met_undefined = True
+    for part in (array.real, array.imag) if array.dtype.kind == "c" else (array,):
+        chosen = [0, 1] if part.dtype.kind == "b" else [0, 1, 7, 255 if part.dtype == np.uint8 else -1]
+        part[...] = _Mode.random.choice(chosen + [math.nan] * (part.dtype.kind not in "biu"), part.shape)
     return array
+
+
+def twice(compute: Callable[[], Any]) -> tuple[Any, Any]:
+    """What a computation gives, and what it gives when it is done again: it rounds alike, as on a real machine."""
+    if _Mode.random is None:
+        return compute(), compute()
+    before = _Mode.random.bit_generator.state
+    first = compute()
+    _Mode.random.bit_generator.state = before
+    return first, compute()
 
 
 def stepped(array: np.ndarray, d: dtype) -> np.ndarray:

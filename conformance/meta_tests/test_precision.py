@@ -193,6 +193,15 @@ def test_wide_gradients(dtype: Any) -> None:
 
 
 @pytest.mark.skipif(not dtypes.LONGDOUBLE, reason="NumPy's longdouble is float64 here")
+def test_a_mode_within_another_leaves_to_it_what_it_is_asked_for() -> None:
+    with perturbed(0):
+        torch.full((3,), 1e30) * 1e30
+        torch.empty(3)
+        torch.linspace(0, 1, 5)
+        assert precision.left_range()
+        assert precision.met_undefined()
+
+
 def test_what_has_no_longdouble_says_so() -> None:
     with wide():
         x = torch.tensor([[2.0, 0.3], [0.7, 1.1]], dtype=torch.float64)
@@ -355,6 +364,21 @@ def test_perturbed_gradients() -> None:
     runs = repeated(gradient)
     assert (runs.std(0) > 0).all()
     assert (np.abs(runs - nominal) < 8 * np.spacing(nominal)).all()
+
+
+def test_what_is_done_again_rounds_alike() -> None:
+    x = torch.tensor([0.1, 0.7])
+    with perturbed(0):
+        first, again = precision.twice(lambda: torch.exp(x).softmax(0))
+        assert torch.equal(first, again)
+        assert not torch.equal(first, torch.exp(x).softmax(0))
+
+
+def test_a_difference_rounds_and_not_what_it_is_taken_of() -> None:
+    x, y = torch.tensor([1000.1, 0.7]), torch.tensor([1000.0, 0.7])
+    assert (repeated(lambda: torch.dist(x, x)) == 0).all()
+    spread = repeated(lambda: torch.dist(x, y)).std()
+    assert 0 < spread < 4 * np.spacing(np.float32(0.1))
 
 
 def test_an_infinity_is_not_left_nor_reached() -> None:

@@ -1,6 +1,7 @@
 """Verdicts: what rounding may do is no difference, and what it may not is one, with the side that is off."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -65,6 +66,17 @@ def test_eight_ulps_in_exp_are_found(dtype, follow):
     assert number.reference_ulp < 1
     assert number.spread_ulp < 2
     assert number.runs == 72
+
+
+@BOTH
+@pytest.mark.parametrize("mode", ["", ", fast_mode=True"], ids=["whole", "fast"])
+def test_a_check_of_gradients_that_is_wrong_is_found(mode, follow):
+    text = f"""
+x = torch.tensor([0.5, 1.5], dtype=torch.float64, requires_grad=True)
+y = torch.autograd.gradcheck(lambda u: u.exp() * u.sum(), (x,){mode})
+"""
+    other = candidate("faulty", autograd=SimpleNamespace(gradcheck=lambda *args, **kwargs: False))
+    assert shown(text, other, follow=follow) == [("values", "documented", "y")]
 
 
 def test_one_ulp_is_none():

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import dtypes, functions, promotion
+from engine import dtypes, functions, precision, promotion
 from engine.autograd import grad
 from engine.autograd.forward_ad import dual_level, make_dual, unpack_dual
 from engine.autograd.jacobians import Check, GradcheckError, as_tuple, differentiable
@@ -104,9 +104,8 @@ class FastCheck(Check):
     def _pulled(self, output: Tensor, v: Tensor) -> list[Tensor]:
         """v' J with respect to each input by backward, twice, which has to give the same."""
         inputs = self.differentiated
-        first, again = (
-            grad(output, inputs, v.reshape(output._sizes), retain_graph=True, allow_unused=True)
-            for _ in range(2)
+        first, again = precision.twice(
+            lambda: grad(output, inputs, v.reshape(output._sizes), retain_graph=True, allow_unused=True)
         )
         self.require_proper(first, again)
         return [
