@@ -39,7 +39,7 @@ def _index_select(input: Tensor, dim: int, index: Tensor) -> Any:
     if index.dtype not in INDEX_DTYPES:
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     places = index._array().reshape(-1).astype(np.int64, copy=False)
-    if dim == 1 or (input._sizes and not input.numel()):
+    if dim == 1 or (len(input._sizes) > 1 and not input.numel()):
         _in_data(places, input._sizes[dim])
     if not input._sizes:
         if len(places) != 1:
@@ -53,6 +53,8 @@ def _index_select(input: Tensor, dim: int, index: Tensor) -> Any:
 
 def _in_data(index: np.ndarray, size: int) -> None:
     """The check of the kernel that torch has for the second dimension, whose error is another."""
+    if index.size and not size:
+        raise RuntimeError("index_select(): self indexing axis dim should be positive")
     bad = index[(index < 0) | (index >= size)]
     if bad.size:
         raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad[0]} axis_dim={size}")
