@@ -242,18 +242,13 @@ class Check:
     def _tangents(self, made: Sequence[Tensor]) -> list[list[Tensor]]:
         """The Jacobians of all outputs with respect to each input by dual numbers."""
         jacobians = []
-        for x in self.differentiated:
+        for position, x in enumerate(self.differentiated):
             rows = [functions.zeros((x.numel(), out.numel()), dtype=out.dtype) for out in made]
             for index, place in enumerate(_places(x)):
                 with dual_level():
-                    duals = []
-                    for other in self.inputs:
-                        if signatures.is_tensor(other) and other.requires_grad:
-                            tangent = functions.zeros_like(other)
-                            if other is x:
-                                tangent.detach()[place] = 1.0
-                            other = make_dual(other.detach(), tangent)
-                        duals.append(other)
+                    tangent = functions.zeros_like(x)
+                    tangent.detach()[place] = 1.0
+                    duals = self._duals(position, tangent)
                     for row, out in zip(rows, as_tuple(self.func(*duals)), strict=True):
                         primal, found = unpack_dual(out)
                         if found is None:
@@ -263,6 +258,17 @@ class Check:
                         row[index] = found.detach().reshape(-1)
             jacobians.append(rows)
         return jacobians
+
+    def _duals(self, position: int, tangent: Tensor) -> list[Any]:
+        """The inputs, those that are differentiated as duals: the one at a position with a tangent, also where it is given
+        once more, the others with zeros."""
+        duals, count = [], 0
+        for x in self.inputs:
+            if signatures.is_tensor(x) and x.requires_grad:
+                own = tangent.reshape(x._sizes) if count == position else functions.zeros_like(x)
+                x, count = make_dual(x.detach(), own), count + 1
+            duals.append(x)
+        return duals
 
     # ------------------------------------------------------------------------------------------- gradients of zero, or none
 
