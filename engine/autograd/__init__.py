@@ -15,7 +15,7 @@ from engine.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from engine.autograd.execution import run_backward
 from engine.autograd.function import Function
 from engine.autograd.modes import (
-    _State,
+    in_transform,
     enable_grad,
     inference_mode,
     is_grad_enabled,
@@ -50,7 +50,7 @@ def backward(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.backward.html
     """
-    if _State.forward is not None and _State.forward.transformed():
+    if in_transform():
         raise RuntimeError(
             "backward() called inside a functorch transform. This is not supported, please use functorch.grad or functorch.vjp "
             "instead or call backward() outside of functorch transforms."

@@ -40,6 +40,11 @@ def is_inference_mode_enabled() -> bool:
     return _State.inference
 
 
+def in_transform() -> bool:
+    """Whether a transform (`torch.func`) is running."""
+    return _State.forward is not None and bool(_State.forward.transformed())
+
+
 class _Mode:
     """A context manager that decorates functions too: each call of one is made inside a mode of its own."""
 

@@ -13,7 +13,7 @@ from engine.autograd.modes import enable_grad, is_grad_enabled
 from engine.autograd.saved import disable_saved_tensors_hooks
 from engine.func.leaves import Substitution, leaf_of
 from engine.func.trees import Shape, flatten, mapped, unflatten
-from engine.func.watching import MappedBatch, Watch
+from engine.func.watching import Backward, MappedBatch, Watch
 from engine.tensor import Tensor
 
 Function = Callable[..., Any]
@@ -63,7 +63,9 @@ def grad_and_value(func: Function, argnums: int | tuple[int, ...] = 0, has_aux: 
                     "grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with "
                     f"{output.dim()} dims. Maybe you wanted to use the vjp or jacrev APIs instead?"
                 )
-            gradients = unflatten(_gradients([output], leaves, None, True), flatten(chosen)[1])
+            with at(Backward()):
+                found = _gradients([output], leaves, None, True)
+            gradients = unflatten(found, flatten(chosen)[1])
             substituted = Substitution(leaves, originals, recorded)
             gradients = mapped(substituted, gradients)
             output = substituted(output)

@@ -194,6 +194,15 @@ def check_rule(function: Any) -> None:
         )
 
 
+class Backward(Layer):
+    """Runs the backward pass of a transform."""
+
+    transforms = True
+
+    def __init__(self) -> None:
+        super().__init__(_State.forward)
+
+
 class Columns(Layer):
     """Runs what computes a Jacobian by columns, which torch does in a map over them."""
 

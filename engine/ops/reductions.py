@@ -12,7 +12,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.autograd.modes import _State
+from engine.autograd.modes import _State, in_transform
 from engine.dtypes import FLOAT, FLOATS, HALVES, dtype
 from engine.ops.memory import warn_of_lost_imaginary
 from engine.ops.pointwise import conj
@@ -235,10 +235,13 @@ def _stepwise_product(array: np.ndarray, axes: Any, keepdim: bool, target: dtype
 def _prod_grad(grad: Any, input: Any, result: Any) -> Any:
     if not input._sizes:
         return grad
+    safe = in_transform()  # where torch looks at no values
     zeros = int((input == 0).sum().item())
-    if zeros == 0:
+    if zeros == 0 and not safe:
         return grad * conj(result / input)
-    if zeros > 1 and not _State.grad:  # not so where the gradient is to be differentiated: it has slopes
+    if (
+        zeros > 1 and not _State.grad and not safe
+    ):  # not so where the gradient is to be differentiated: it has slopes
         return F.zeros_like(input)
     return _others_product(grad, input.contiguous().view(-1), 0).view(input._sizes)
 
@@ -247,7 +250,7 @@ def _prod_dim_grad(grad: Any, input: Any, result: Any, dim: int, keepdim: bool) 
     if not input._sizes:
         return grad
     grad, result = unreduced(grad, dim, keepdim, input._sizes), unreduced(result, dim, keepdim, input._sizes)
-    if not (input == 0).any().item():
+    if not in_transform() and not (input == 0).any().item():
         return grad * conj(result / input)
     return _others_product(grad, input, layout.wrap_dim(dim, len(input._sizes)))
 
