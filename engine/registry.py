@@ -115,8 +115,8 @@ class Op:
             self.tangent_wants = tuple(inspect.signature(self.tangent).parameters)
         uses: dict[str, set[int]] = {}
         order: list[str] = []
-        for key, formula in self.derivatives.items():
-            inputs = key if isinstance(key, tuple) else (key,)
+        for inputs, formula in sorted(self.derivatives.items(), key=_alphabetically):
+            inputs = inputs if isinstance(inputs, tuple) else (inputs,)
             # A parameter with a default is a constant of the formula, bound where it was written.
             wants = tuple(n for n, p in inspect.signature(formula).parameters.items() if p.default is p.empty)
             self.formulas.append((inputs, formula, wants))
@@ -131,8 +131,7 @@ class Op:
                 # torch saves an operand that a single derivative uses only where that derivative is wanted.
                 guard = next(iter(users)) if len(users) == 1 and len(self.formulas) > 1 else None
                 self.saved_inputs.append((want, names.index(want), guard))
-                # Changed tensors are complained of in alphabetical order, where torch's `input` is called `self`.
-                self.saved_inputs.sort(key=lambda entry: "self" if entry[0] == "input" else entry[0])
+                self.saved_inputs.sort(key=_alphabetically)  # changed tensors are complained of in that order
             elif want in outputs:
                 self.saved_outputs.append((want, outputs.index(want)))
             else:
@@ -142,6 +141,13 @@ class Op:
                         f"{self.signature.text}: a derivative uses {want!r}, which is nothing here"
                     )
                 self.facts.append((want, names.index(base), _FACTS[fact]))
+
+
+def _alphabetically(entry: tuple[Any, ...]) -> str:
+    """What of an operation's arguments torch evaluates in alphabetical order, where its `input` is called `self`. The order of
+    derivatives shows in the graphs that they leave."""
+    names = entry[0] if isinstance(entry[0], tuple) else (entry[0],)
+    return ", ".join("self" if name == "input" else name for name in names)
 
 
 OPS: dict[str, list[Op]] = {}

@@ -74,6 +74,13 @@ def _sigmoid_grad(grad: Any, result: Any) -> Any:
     return _fused(_SIGMOID_BACKWARD, grad, result)
 
 
+def _sigmoid_curvature(grad: Any, grad_output: Any, output: Any) -> Any:
+    slope = (
+        -2 * conj(output) + 1
+    )  # first, as torch's C++ evaluates operands from the right, which shows in graphs
+    return conj(grad) * grad_output * slope
+
+
 def _tanh_grad(grad: Any, result: Any) -> Any:
     return _fused(_TANH_BACKWARD, grad, result)
 
@@ -88,7 +95,7 @@ _SIGMOID_BACKWARD: Op = pointwise(
     lambda grad_output, output: grad_output * np.conjugate((1 - output) * output), forms="",
     derivatives={
         "grad_output": lambda grad, output: _fused(_SIGMOID_BACKWARD, grad, conj(output)),
-        "output": lambda grad, grad_output, output: conj(grad) * grad_output * (-2 * conj(output) + 1),
+        "output": _sigmoid_curvature,
     },
 )  # fmt: skip
 _TANH_BACKWARD: Op = pointwise(

@@ -27,6 +27,13 @@ def _number_over(value: Any, divisor: Any) -> Any:
     return F.full_like(divisor, value).div_(divisor)
 
 
+def _of_the_divisor(grad: Any, tensor1: Any, tensor2: Any, value: Any) -> Any:
+    square = (
+        tensor2 * tensor2
+    )  # first, as torch's C++ evaluates operands from the right, which shows in graphs
+    return -grad * conj(tensor1 * value / square)
+
+
 _ADDCMUL = {
     "input": lambda grad: grad,
     "tensor1": lambda grad, tensor2, value: grad * conj(tensor2 * value),
@@ -35,7 +42,7 @@ _ADDCMUL = {
 _ADDCDIV = {
     "input": lambda grad: grad,
     "tensor1": lambda grad, tensor2, value: grad * conj(_number_over(value, tensor2)),
-    "tensor2": lambda grad, tensor1, tensor2, value: -grad * conj(tensor1 * value / (tensor2 * tensor2)),
+    "tensor2": _of_the_divisor,
 }
 
 
