@@ -98,6 +98,8 @@ def _index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: An
     if not input._sizes:
         _bounded(places, 1)
         return Result(added(values.reshape(1), input.dtype, (places,), scaled.reshape(-1)).reshape(()))
+    if len(input._sizes) > 1 and not (values.size and scaled.size):
+        return Result(values.copy())
     if scatters:  # as torch does along the outer dimensions
         checked(places, input._sizes[dim], dim)
     at = _along(input._sizes, dim, _bounded(places, input._sizes[dim]))
@@ -175,10 +177,7 @@ def _index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Resul
     values = input._array().copy()
     flat = values.reshape(1) if not input._sizes else values
     if not flat.size:
-        if len(places) and not flat.shape[dim]:
-            raise RuntimeError(
-                f"setStorage: sizes {[1, *flat.shape[1:]]} are out of bounds for storage of size 0"
-            )
+        _check_no_elements(flat.shape, dim, places)
         return Result(values)
     bad = places[(places < 0) | (places >= flat.shape[dim])]
     if bad.size:
@@ -202,6 +201,12 @@ op(
 )  # fmt: skip
 
 
+def _check_no_elements(sizes: layout.Shape, dim: int, places: np.ndarray) -> None:
+    """Of a tensor without elements torch checks only that what it steps along is not what is empty."""
+    if len(places) and not sizes[dim]:
+        raise RuntimeError(f"setStorage: sizes {[1, *sizes[1:]]} are out of bounds for storage of size 0")
+
+
 def _index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Result:
     dim = layout.wrap_dim(dim, len(input._sizes))
     if index.dtype is not dtypes.int64:
@@ -219,6 +224,9 @@ def _index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Result:
     values = input._array().copy()
     flat = values.reshape(1) if not input._sizes else values
     places = index._array().reshape(-1)
+    if not flat.size:
+        _check_no_elements(flat.shape, dim, places)
+        return Result(values, strides_for(input, None))
     complaint = f"index {{index}} is out of bounds for dimension {dim} with size {{size}}"
     at = _along(flat.shape, dim, wrapped(places, flat.shape[dim], complaint))
     flat[at] = checked_number(value, input.dtype)
