@@ -112,13 +112,12 @@ class Op:
         )
         outputs = self.signature.outputs or ("result",)
         if callable(self.tangent):
-            self.tangent_wants = tuple(inspect.signature(self.tangent).parameters)
+            self.tangent_wants = _wants(self.tangent)
         uses: dict[str, set[int]] = {}
         order: list[str] = []
         for inputs, formula in sorted(self.derivatives.items(), key=_alphabetically):
             inputs = inputs if isinstance(inputs, tuple) else (inputs,)
-            # A parameter with a default is a constant of the formula, bound where it was written.
-            wants = tuple(n for n, p in inspect.signature(formula).parameters.items() if p.default is p.empty)
+            wants = _wants(formula)
             self.formulas.append((inputs, formula, wants))
             for want in wants:
                 uses.setdefault(want, set()).add(len(self.formulas) - 1)
@@ -148,6 +147,11 @@ def _alphabetically(entry: tuple[Any, ...]) -> str:
     derivatives shows in the graphs that they leave."""
     names = entry[0] if isinstance(entry[0], tuple) else (entry[0],)
     return ", ".join("self" if name == "input" else name for name in names)
+
+
+def _wants(formula: Formula) -> tuple[str, ...]:
+    """What a formula uses. A parameter with a default is a constant of the formula, bound where it was written."""
+    return tuple(n for n, p in inspect.signature(formula).parameters.items() if p.default is p.empty)
 
 
 OPS: dict[str, list[Op]] = {}

@@ -40,7 +40,7 @@ _NOT_YET = (
 )
 WITHOUT = frozenset(("igamma", "igammac", "index_reduce", "unique", "set_"))
 """Operations that torch cannot differentiate forwards though it can backwards (or does not differentiate)."""
-WITHOUT_ANY = frozenset(("nonzero_static",))
+WITHOUT_ANY = frozenset(("logit_backward", "nonzero_static"))
 """Operations of which torch does not even know that they have no derivative."""
 WITHOUT_IN_PLACE = frozenset(("acosh", "asinh", "atanh"))
 _COPIED = frozenset(("inner", "tensordot", "linalg_matrix_power", "linalg.matrix_power", "lu"))

@@ -10,6 +10,7 @@ Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#complex-autogra
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -99,8 +100,8 @@ class Pushforward:
     def _elementwise(self, tangents: Tangents) -> Tensor | None:
         result, node, edges = self._results[0], self._node, self._node.next_edges
         adjoint = result.dtype.is_complex and self._op.name in _SELF_ADJOINT
-        total: Tensor | None = None
-        for place, tangent in enumerate(tangents):
+        parts: list[Tensor] = []
+        for place, tangent in reversed(list(enumerate(tangents))):  # torch's C++ computes a sum from its end
             if tangent is None:
                 continue
             if tangent.dtype is not result.dtype and (
@@ -116,8 +117,8 @@ class Pushforward:
                 continue
             part = part if adjoint else _conjugate(part)
             part = functions.real(part) if part.dtype.is_complex and not result.dtype.is_complex else part
-            total = part if total is None else functions.add(total, part)
-        return total
+            parts.insert(0, part)
+        return functools.reduce(functions.add, parts) if parts else None
 
     def _of_weights(self) -> list[Tensor | None]:
         """What backward makes of gradients that require grad."""

@@ -6,6 +6,7 @@ https://docs.pytorch.org/docs/stable/generated/torch.div.html
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,10 @@ pointwise(
 def _product_tangent(input: Any, input_t: Any, other: Any, other_t: Any) -> Any:
     if other_t is None:
         return input_t * other
-    return other_t * input if input_t is None else other_t * input + input_t * other
+    if input_t is None:
+        return other_t * input
+    later = input_t * other  # torch's C++ computes a sum from its end
+    return other_t * input + later
 
 
 pointwise(
@@ -228,6 +232,13 @@ def _remainder(input: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.where((rest != 0) & ((other < 0) != (rest < 0)), rest + other, rest)
 
 
+def _remainder_tangent(input: Any, other: Any, input_t: Any, other_t: Any, mode: str) -> Any:
+    if other_t is None:
+        return input_t
+    taken = other_t * F.div(input, other, rounding_mode=mode)
+    return -taken if input_t is None else input_t - taken
+
+
 for _name, _kernel, _mode in (("fmod", _fmod, "trunc"), ("remainder", _remainder, "floor")):
     pointwise(
         f"{_name}(Tensor input, Tensor other)", _kernel, accepts=_ORDERED_NUMBERS, error_name=f"{_name}_cpu", exact=True,
@@ -236,6 +247,7 @@ for _name, _kernel, _mode in (("fmod", _fmod, "trunc"), ("remainder", _remainder
             "input": lambda grad: grad,
             "other": lambda grad, input, other, mode=_mode: -grad * F.div(input, other, rounding_mode=mode),
         },
+        tangent=functools.partial(_remainder_tangent, mode=_mode),
     )  # fmt: skip
     pointwise(
         f"{_name}(Tensor input, Operand other)", _kernel, accepts=_ORDERED_NUMBERS, error_name=f"{_name}_cpu", exact=True,

@@ -185,9 +185,12 @@ def _atan2_grad(grad: Any, input: Any, other: Any) -> Any:
 
 
 def _atan2_tangent(input: Any, other: Any, input_t: Any, other_t: Any) -> Any:
+    # In the order of torch's C++, which computes a sum and a quotient from their ends.
+    later = other.pow(2)
+    square = input.pow(2) + later
     upper = 0 if input_t is None else other * input_t
     lower = 0 if other_t is None else -input * other_t
-    return (lower + upper) / (input * input + other * other)
+    return (lower + upper) / square
 
 
 pointwise(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,33 @@ _ADDCMUL = {
     "tensor1": lambda grad, tensor2, value: grad * conj(tensor2 * value),
     "tensor2": lambda grad, tensor1, value: grad * conj(tensor1 * value),
 }
+
+
+def _addcmul_tangent(
+    input_t: Any, tensor1: Any, tensor1_t: Any, tensor2: Any, tensor2_t: Any, value: Any
+) -> Any:
+    second = (
+        None if tensor2_t is None else _scaled(tensor2_t * tensor1, value)
+    )  # torch's C++ computes a sum from its end
+    first = None if tensor1_t is None else _scaled(tensor1_t * tensor2, value)
+    return functools.reduce(F.add, [t for t in (input_t, first, second) if t is not None])
+
+
+def _scaled(tensor: Any, value: Any) -> Any:
+    return tensor if value == 1 else tensor * value
+
+
+def _addcdiv_tangent(
+    input_t: Any, tensor1: Any, tensor1_t: Any, tensor2: Any, tensor2_t: Any, value: Any
+) -> Any:
+    second = None if tensor2_t is None else _scaled(tensor2_t * (tensor1 / tensor2) / tensor2, value)
+    first = None if tensor1_t is None else _scaled(tensor1_t / tensor2, value)
+    present = [t for t in (input_t, first) if t is not None]
+    if not present:
+        return -second
+    return functools.reduce(F.add, present) if second is None else functools.reduce(F.add, present) - second
+
+
 _ADDCDIV = {
     "input": lambda grad: grad,
     "tensor1": lambda grad, tensor2, value: grad * conj(_number_over(value, tensor2)),
@@ -59,19 +87,19 @@ def _addcdiv_dtype(operands: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
     return promote(operands)
 
 
-for _name, _kernel, _rule, _derivatives, _accepts in (
-    ("addcmul", _addcmul, promote, _ADDCMUL, NUMERIC),
-    ("addcdiv", _addcdiv, _addcdiv_dtype, _ADDCDIV, INEXACT),
+for _name, _kernel, _rule, _derivatives, _accepts, _tangent in (
+    ("addcmul", _addcmul, promote, _ADDCMUL, NUMERIC, _addcmul_tangent),
+    ("addcdiv", _addcdiv, _addcdiv_dtype, _ADDCDIV, INEXACT, _addcdiv_tangent),
 ):
     pointwise(
         f"{_name}(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1)", _kernel, _rule,
-        derivatives=_derivatives, accepts=_accepts,
+        derivatives=_derivatives, accepts=_accepts, tangent=_tangent,
         error_name=f"{_name}_cpu_out",
     )  # fmt: skip
     pointwise(
         f"{_name}(Tensor input, Number value, Tensor tensor1, Tensor tensor2)",
         lambda input, value, tensor1, tensor2, kernel=_kernel: kernel(input, tensor1, tensor2, value),
-        _rule, warning=f"This overload of {_name} is deprecated", derivatives=_derivatives, accepts=_accepts,
+        _rule, warning=f"This overload of {_name} is deprecated", derivatives=_derivatives, accepts=_accepts, tangent=_tangent,
         error_name=f"{_name}_cpu_out",
     )  # fmt: skip
 
