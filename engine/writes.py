@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -109,6 +109,25 @@ def refuse_lost_gradient(name: str, tensors: Sequence[Tensor]) -> None:
     """Raise RuntimeError where an `out=` form would lose a gradient."""
     if _State.grad and any(t.requires_grad for t in tensors):
         raise RuntimeError(name + LOST_GRADIENT)
+
+
+def has_tangent(tensors: Iterable[Tensor]) -> bool:
+    """Whether forward mode differentiates one of these tensors."""
+    level = None if _State.inference else _State.forward
+    known = tuple(tensors)
+    while level is not None:
+        if any(level.tangent(t) is not None for t in known):
+            return True
+        level = level.below
+    return False
+
+
+def refuse_dual_out(name: str, out: Tensor) -> None:
+    """Raise where a factory would write over a tensor with a tangent, which it cannot make zero."""
+    if has_tangent([out]):
+        if name in ("empty", "randn"):  # which resize as one step of its own
+            raise RuntimeError("cannot resize variables that has a forward grad")
+        raise NotImplementedError(f"Trying to use forward AD with aten::{name} that does not support it.")
 
 
 def require_shape(target: Tensor, shape: layout.Shape) -> None:

@@ -18,6 +18,7 @@ class _State:
     evaluating: with anomaly detection, the node that is running. before_write: what is called with a tensor that is about to
     be written in place (`engine.autograd.mutation`). forward: what operations go through first (`forward_ad.Layer`): a level
     of forward-mode differentiation, or a transform. task: the backward pass that is running (`execution.GraphTask`).
+    keeps_inference: whether inference tensors may be saved (`engine.autograd.saved`).
     """
 
     grad = True
@@ -28,6 +29,7 @@ class _State:
     before_write: Any = None
     forward: Any = None
     task: Any = None
+    keeps_inference = False
 
 
 def is_grad_enabled() -> bool:
@@ -173,6 +175,14 @@ class inference_mode(_Mode):
     def __enter__(self) -> None:
         self._before = (_State.grad, _State.inference)
         _State.inference, _State.grad = self._mode, not self._mode
+
+
+class outside_inference(_Mode):
+    """Inference mode is off, grad mode as it is: what a transform does is not part of it."""
+
+    def __enter__(self) -> None:
+        self._before = (_State.grad, _State.inference)
+        _State.inference = False
 
 
 class set_multithreading_enabled(_Mode):

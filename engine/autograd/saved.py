@@ -37,18 +37,18 @@ class SavedTensor:
     __slots__ = ("counter", "had_history", "is_output", "of_view", "output_nr", "tensor", "version")
 
     def __init__(self, tensor: Tensor, node: Node | None = None) -> None:
-        _refuse_inference(tensor)
+        refuse_inference(tensor)
         self.is_output = node is not None
         self.of_view = _history_of_view(tensor, node)
         self.output_nr = tensor._output_nr
         self.counter = tensor._counter
-        self.version = tensor._version
+        self.version = None if self.counter is None else tensor._version
         self.tensor = tensor._alias() if self.is_output else tensor
         self.had_history = tensor._grad_fn is not None
 
     def unpack(self, node: Node) -> Tensor:
         """The tensor. Raises RuntimeError where an in-place operation has changed it since."""
-        if self.counter.value != self.version:
+        if self.counter is not None and self.counter.value != self.version:
             self._complain(node)
         detached = self.had_history and not self.is_output and self.tensor._grad_fn is None
         if detached and not node.is_function:  # which torch lets through
@@ -93,8 +93,9 @@ def _type_text(t: Tensor) -> str:
     return f"CPU{t.dtype.legacy}Type" if young else t.type()
 
 
-def _refuse_inference(tensor: Tensor) -> None:
-    if tensor._inference:
+def refuse_inference(tensor: Tensor) -> None:
+    """Raise RuntimeError for an inference tensor that a graph of the user's would keep."""
+    if tensor._inference and not _State.keeps_inference:
         raise RuntimeError(
             "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
             "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
@@ -127,7 +128,7 @@ class PackedTensor(SavedTensor):
     def __init__(
         self, tensor: Tensor, node: Node | None, hooks: tuple[PackHook, PackHook], *, detached: bool = False
     ) -> None:
-        _refuse_inference(tensor)
+        refuse_inference(tensor)
         pack, self._unpack = hooks
         self.of_view = _history_of_view(tensor, node)
         self.output_nr = tensor._output_nr
@@ -203,12 +204,23 @@ class RawSavedTensor:
 
 
 @contextlib.contextmanager
+def inference_tensors_kept() -> Iterator[None]:
+    """Inference tensors are saved as any other: the graph is not the user's."""
+    before, _State.keeps_inference = _State.keeps_inference, True
+    try:
+        yield
+    finally:
+        _State.keeps_inference = before
+
+
+@contextlib.contextmanager
 def without_hooks() -> Iterator[None]:
     """Tensors are kept as they are: what is saved here is no part of a graph."""
     held = _hooks[:]
     _hooks.clear()
     try:
-        yield
+        with inference_tensors_kept():
+            yield
     finally:
         _hooks[:] = held
 

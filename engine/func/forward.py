@@ -9,7 +9,8 @@ from typing import Any
 from engine import functions
 from engine.autograd.forward_ad import dual, enter_dual_level, exit_dual_level, unpack_dual
 from engine.autograd.levels import Level, at
-from engine.autograd.modes import _State
+from engine.autograd.modes import _State, outside_inference
+from engine.func.leaves import lifted
 from engine.func.reverse import chosen_of, jacrev, positions, require_real, require_tensors
 from engine.func.trees import flatten, mapped, unflatten
 from engine.func.watching import Columns, Watch
@@ -36,6 +37,7 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
     return _jvp(func, primals, tangents, None, strict, has_aux)
 
 
+@outside_inference()
 def _jvp(func: Function, primals: Any, tangents: Any, argnums: Any, strict: bool, has_aux: bool) -> Any:
     if not isinstance(primals, tuple):
         raise RuntimeError(
@@ -101,7 +103,7 @@ def _dual(tensor: Tensor, tangent: Tensor) -> Tensor:
     for name, given in (("primal", tensor), ("tangent", tangent)):
         if not (given.is_floating_point() or given.is_complex()):
             raise ValueError(f"Expected {name} to be floating point or complex, but got: {given.dtype!r}")
-    return dual(tensor, tangent)
+    return dual(lifted(tensor), tangent)
 
 
 def _unpacked(output: Tensor, strict: bool) -> tuple[Tensor, Tensor]:
@@ -125,6 +127,7 @@ def jacfwd(
     """
 
     @functools.wraps(func)
+    @outside_inference()
     def made(*args: Any) -> Any:
         require_real(args, "jacfwd", "inputs")
         originals, inner = flatten(args if argnums is None else chosen_of(args, argnums))

@@ -12,7 +12,7 @@ from typing import Any
 from engine.autograd.function import BackwardCFunction
 from engine.autograd.modes import _State
 from engine.autograd.node import AccumulateGrad, CopySlices, Edge, Node, gradient_edge
-from engine.autograd.saved import SavedTensor
+from engine.autograd.saved import SavedTensor, refuse_inference
 from engine.history import ViewInfo
 from engine.storage import VersionCounter
 from engine.tensor import Tensor
@@ -22,12 +22,19 @@ def leaf_of(argument: Any) -> Tensor:
     """A leaf on the memory of an argument, which requires grad; with its tangents. Raises for what has no gradients."""
     if not isinstance(argument, Tensor):
         raise ValueError(f"Thing passed to transform API must be Tensor, got {type(argument)}")
-    leaf = argument.detach()
-    if leaf._inference:  # within the transform it is a tensor like any other
-        leaf._inference, leaf._counter = False, VersionCounter()
+    leaf = lifted(argument.detach())
     if _State.forward is not None:
         _State.forward.carry(argument, leaf)
     return leaf.requires_grad_()
+
+
+def lifted(tensor: Tensor) -> Tensor:
+    """A tensor, for an inference tensor one on its memory which is none: within a transform all are alike."""
+    if not tensor._inference:
+        return tensor
+    made: Tensor = tensor._alias()
+    made._inference, made._counter = False, VersionCounter()
+    return made
 
 
 class Substitution:
@@ -116,6 +123,8 @@ class Substitution:
     def _copied(self, node: Node) -> Node | None:
         edges = [self._edge(edge) for edge in node.next_edges]
         if all(new is old for new, old in zip(edges, node.next_edges, strict=True)):
+            for kept in _saved_by(node):
+                _check(kept)
             return node  # made before the transform, or by what does not depend on its arguments
         if all(edge is None for edge in edges):
             return None
@@ -143,7 +152,24 @@ class Substitution:
     def _resaved(self, kept: Any) -> Any:
         if type(kept) is not SavedTensor or kept.is_output:
             return kept
+        _check(kept)
         other = copy.copy(kept)
         other.tensor = self._tensor(kept.tensor)
         other.had_history = other.tensor._grad_fn is not None
         return other
+
+
+def _saved_by(node: Node) -> list[Any]:
+    """What a node has saved of operands, in a row."""
+    if isinstance(node, BackwardCFunction):
+        return node._saved or []
+    found: list[Any] = []
+    for kept in (getattr(node, "saved", None) or {}).values():
+        found += kept if isinstance(kept, list) else [kept]
+    return found
+
+
+def _check(kept: Any) -> None:
+    """Raise RuntimeError for an inference tensor, which the history outside of the transform would keep."""
+    if type(kept) is SavedTensor:
+        refuse_inference(kept.tensor)

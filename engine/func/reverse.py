@@ -9,8 +9,8 @@ from typing import Any
 from engine import functions
 from engine.autograd import grad as autograd_grad
 from engine.autograd.levels import at
-from engine.autograd.modes import enable_grad, is_grad_enabled
-from engine.autograd.saved import disable_saved_tensors_hooks
+from engine.autograd.modes import enable_grad, is_grad_enabled, outside_inference
+from engine.autograd.saved import disable_saved_tensors_hooks, inference_tensors_kept
 from engine.func.leaves import Substitution, leaf_of
 from engine.func.trees import Shape, flatten, mapped, unflatten
 from engine.func.watching import Backward, MappedBatch, Watch
@@ -49,9 +49,9 @@ def grad_and_value(func: Function, argnums: int | tuple[int, ...] = 0, has_aux: 
     @functools.wraps(func)
     def made(*args: Any, **kwargs: Any) -> Any:
         recorded = is_grad_enabled()
-        with disable_saved_tensors_hooks(_NO_HOOKS), enable_grad():
+        with disable_saved_tensors_hooks(_NO_HOOKS), outside_inference(), enable_grad():
             arguments, chosen, leaves, originals = _on_leaves(args, argnums)
-            with Watch(leaves):
+            with Watch(leaves), inference_tensors_kept():
                 made_of_leaves = func(*arguments, **kwargs)
             output, aux = _with_aux(made_of_leaves, has_aux, "grad_and_value(f)(*args)")
             if not isinstance(output, Tensor):
@@ -88,9 +88,9 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
 
 def _vjp(func: Function, args: tuple[Any, ...], argnums: Any, has_aux: bool) -> Any:
     recorded = is_grad_enabled()
-    with disable_saved_tensors_hooks(_NO_HOOKS), enable_grad():
+    with disable_saved_tensors_hooks(_NO_HOOKS), outside_inference(), enable_grad():
         arguments, chosen, leaves, originals = _on_leaves(args, argnums)
-        with Watch(leaves):
+        with Watch(leaves), inference_tensors_kept():
             made = func(*arguments)
         output, aux = _with_aux(made, has_aux, "vjp(f, *primals)")
         outputs, shape = flatten(output)
@@ -159,6 +159,7 @@ def jacrev(
         raise ValueError("jacrev: `chunk_size` should be greater than 0.")
 
     @functools.wraps(func)
+    @outside_inference()
     def made(*args: Any) -> Any:
         require_real(args, "jacrev", "inputs")
         output, pulled, *aux = _vjp(func, args, argnums, has_aux)
@@ -263,10 +264,11 @@ def _gradients(
     ]
     if not pairs or not leaves:
         return [functions.zeros_like(leaf) for leaf in leaves]
-    found = autograd_grad(
-        [out for out, _ in pairs], leaves, [given for _, given in pairs], retain_graph=True,
-        create_graph=create_graph, allow_unused=True,
-    )  # fmt: skip
+    with outside_inference(), inference_tensors_kept():
+        found = autograd_grad(
+            [out for out, _ in pairs], leaves, [given for _, given in pairs], retain_graph=True,
+            create_graph=create_graph, allow_unused=True,
+        )  # fmt: skip
     return [functions.zeros_like(t) if g is None else g for g, t in zip(found, leaves, strict=True)]
 
 

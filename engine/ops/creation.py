@@ -23,7 +23,7 @@ from engine.results import Result
 from engine.size import require_cpu
 from engine.storage import Storage
 from engine.tensor import Tensor
-from engine.writes import bump_version, check_inplace, write
+from engine.writes import bump_version, check_inplace, refuse_dual_out, write
 
 OPTIONS = "dtype? dtype=None, layout? layout=None, device? device=None, bool? pin_memory=False, bool? requires_grad=False"
 """The keywords that every factory takes."""
@@ -176,6 +176,7 @@ def _check_out(name: str, out: Any, kwargs: dict[str, Any]) -> None:
             f"aten::{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad."
         )
+    refuse_dual_out(name, out)
     check_inplace(out, False)
 
 

@@ -62,9 +62,9 @@ def _addcdiv_tangent(
     second = None if tensor2_t is None else _scaled(tensor2_t * (tensor1 / tensor2) / tensor2, value)
     first = None if tensor1_t is None else _scaled(tensor1_t / tensor2, value)
     present = [t for t in (input_t, first) if t is not None]
-    if not present:
-        return -second
-    return functools.reduce(F.add, present) if second is None else functools.reduce(F.add, present) - second
+    if second is None:
+        return functools.reduce(F.add, present)
+    return functools.reduce(F.add, present) - second if present else -second
 
 
 _ADDCDIV = {

@@ -227,6 +227,18 @@ def _renorm_grad(grad: Any, input: Any, p: Any, dim: int, maxnorm: Any) -> Any:
     return F.where(norms > maxnorm, scaled.to(grad.dtype), grad)
 
 
+def _renorm_tangent(input: Any, input_t: Any, p: Any, dim: int, maxnorm: Any) -> Any:
+    """A slice that is not longer than it may be is left as it is, also where its norm is not a number."""
+    norms = _slice_norms(input, p, dim)
+    rest = tuple(i for i in range(input.dim()) if i != layout.wrap_dim(dim, input.dim()))
+    slope = _norm_grad(F.ones_like(norms), input, p, norms, rest, True)
+    along = slope.conj() * input_t
+    along = (F.real(along) if along.dtype.is_complex else along).sum(rest, True, dtype=norms.dtype)
+    inverse = (norms + _GUARD).reciprocal()
+    scaled = maxnorm * inverse * (input_t - input * (inverse * along))
+    return F.where(norms > maxnorm, scaled.to(input_t.dtype), input_t)
+
+
 op(
     "renorm(Tensor input, Number p, int dim, Number maxnorm)", kind=GENERAL, kernel=_renorm, family="reduction",
     forms="function method inplace-method out", memory="internal mixes-first",
@@ -234,4 +246,5 @@ op(
     derivatives={
         "input": lambda grad, input, p, dim, maxnorm: _renorm_grad(grad, input, p, dim, maxnorm)
     },
+    tangent=_renorm_tangent,
 )  # fmt: skip

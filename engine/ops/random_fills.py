@@ -136,6 +136,7 @@ _in_place(
 _in_place(
     "bernoulli_(Tensor input, Tensor p)", bernoulli_tensor, node="BernoulliBackward1", exact=True,
     derivatives={**FLAT, "p": lambda grad, p_sizes: grad.new_zeros(p_sizes)},
+    tangent=lambda input_t: None if input_t is None else F.zeros_like(input_t),
 )  # fmt: skip
 _in_place("bernoulli_(Tensor input, float p=0.5)", bernoulli_number, node="BernoulliBackward2", exact=True)
 _in_place(

@@ -13,7 +13,7 @@ from engine.ops.creation import finish_out
 from engine.registry import OPS, Op
 from engine.results import Result
 from engine.tensor import Tensor
-from engine.writes import bump_version, check_inplace, write
+from engine.writes import bump_version, check_inplace, has_tangent, refuse_dual_out, write
 
 INTO: dict[Op, Callable[..., None]] = {}
 """The `out=` forms: into(out, *values) resizes and fills. They fill what they are given, so that the dtype and the
@@ -69,7 +69,13 @@ def _run_into(record: Op, values: list[Any], out: Any, kwargs: dict[str, Any]) -
         )
     if out.requires_grad and name == "randn":  # which resizes as one step of its own
         raise RuntimeError("cannot resize variables that require grad")
+    if not operands:
+        refuse_dual_out(name, out)
     check_inplace(out, False)
     INTO[record](out, *values)
+    if operands and has_tangent((out, *operands)):  # which torch notices afterwards
+        raise NotImplementedError(
+            f"Trying to use forward AD with {name}_out that does not support it because it is an out= function"
+        )
     made = "requires_grad" in record.signature.positions
     return finish_out(out, kwargs.get("requires_grad", False)) if made else out

@@ -236,7 +236,8 @@ def _of_product(
         by.read(grad * others, dim, index),
         by.read(grad * result, dim, index) / source.masked_fill(zero, 1),
     )
-    if _State.grad and of_source.requires_grad and bool((zeros > 1).any()):
+    several = F.logical_and(zeros != 0, zeros != 1)  # which has a meaning for complex counts, too
+    if _State.grad and of_source.requires_grad and bool(several.any()):
         refused = of_source.detach()
         Error(by.second_order, [of_source]).add_output(refused)
         return of_input, refused

@@ -262,11 +262,14 @@ def _logcumsumexp_grad(grad: Any, input: Any, result: Any, dim: int) -> Any:
     return scaled(weight.masked_fill(~(grad > 0), lowest)) - scaled(weight.masked_fill(~(grad < 0), lowest))
 
 
-def _logcumsumexp_tangent(input: Any, input_t: Any, dim: int) -> Any:
-    if not input.numel():
-        return F.zeros_like(input)
-    shares = F.exp(input - F.amax(F.real(input), dim, True))
-    return F.cumsum(input_t * shares, dim) / F.cumsum(shares, dim)
+def _logcumsumexp_tangent(input: Any, input_t: Any, dim: int, result: Any) -> Any:
+    """The sum of the tangents so far, each by its share of the result at that place."""
+    if not input._sizes:
+        return input_t.clone()
+    parts, tangents, wholes = (F.movedim(t, dim, -1) for t in (input, input_t, result))
+    shares = F.exp(parts.unsqueeze(-2) - wholes.unsqueeze(-1))
+    total = (shares * tangents.unsqueeze(-2)).tril().sum(-1)
+    return (total / shares.tril().sum(-1)).movedim(-1, dim)  # by their sum, as the result was rounded
 
 
 op(
