@@ -71,8 +71,15 @@ def warn_of_lost_imaginary(source: Tensor, target: dtype) -> None:
 _WRITTEN = frozenset(("internal",))
 
 
+def _of_literal(number: complex | bool) -> dtype:
+    """A Python number keeps all its digits until it is in the tensor, whatever the default dtype is."""
+    if isinstance(number, float):
+        return dtypes.float64
+    return dtypes.complex128 if isinstance(number, complex) else dtypes.of_number(number)
+
+
 def _copy(input: Tensor, other: Any, non_blocking: bool) -> Result:
-    src = other if isinstance(other, Tensor) else F.tensor(other)
+    src = other if isinstance(other, Tensor) else F.tensor(other, dtype=_of_literal(other))
     if src._storage is not input._storage or src._layout != input._layout or src.dtype is not input.dtype:
         check_memory(_WRITTEN, input, (), ())
     shape = (
