@@ -1,0 +1,11 @@
+# A Python number keeps all its digits until it is in the tensor that it is copied into.
+x = torch.tensor([1, 2], dtype=torch.float64)
+x.copy_(0.001)
+y = torch.tensor([1, 2])
+y.copy_(16777217.0)
+z = torch.tensor([1, 2], dtype=torch.complex128)
+z.copy_(0.001j)
+z.copy_(0.001)
+torch.set_default_dtype(torch.float16)
+z.copy_(0.001j)
+x.copy_(0.001)
