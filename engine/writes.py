@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from engine.autograd.modes import _State
 from engine.autograd.node import CopySlices, Node
 from engine.casts import cast
 from engine.dtypes import dtype
+from engine.precision import _Mode, undefined
 from engine.registry import Op
 from engine.results import Result
 from engine.tensor import Tensor
@@ -86,17 +88,38 @@ def depending_on_order(
             target._sizes, target._strides
         )
     else:
-        across = [
-            t
-            for word, operands in (("mixes-first", first), ("mixes-others", others))
-            for t in operands
-            if t._storage is target._storage
-            and (word in rules or (t is not target and t._layout != target._layout))
-        ]
-        mixed = any(np.shares_memory(t._array(), target._array()) for t in across)
+        mixed = bool(_across(rules, target, first, others))
     if mixed or (result.values.size > 1 and not layout.is_injective(target._sizes, target._strides)):
         result.undefined = np.ones(result.values.shape, np.bool_)
     return result
+
+
+def _across(
+    rules: frozenset[str], target: Tensor, first: Sequence[Tensor], others: Sequence[Tensor]
+) -> list[Tensor]:
+    """The operands that a target lies across."""
+    return [
+        t
+        for word, operands in (("mixes-first", first), ("mixes-others", others))
+        for t in operands
+        if t._storage is target._storage
+        and (word in rules or (t is not target and t._layout != target._layout))
+        and np.shares_memory(t._array(), target._array())
+    ]
+
+
+def read_while_written(
+    rules: frozenset[str], values: list[Any], tensors: list[Tensor], target: Tensor, *, inplace: bool
+) -> tuple[list[Any], list[Tensor]]:
+    """The values and operands of a call that writes to a target. Operands that it lies across are anything, where the mode has
+    that; the target itself is read before each of its elements is written."""
+    if _Mode.random is None or not any(t._storage is target._storage for t in tensors[inplace:]):
+        return values, tensors
+    across = _across(rules, target, () if inplace else tensors[:1], tensors[1:])
+    made = {id(t): Tensor._fresh(undefined(np.zeros(t._sizes, t.dtype.numpy)), t.dtype) for t in across}
+    if inplace:
+        made[id(target)] = target
+    return [made.get(id(v), v) for v in values], [made.get(id(t), t) for t in tensors]
 
 
 LOST_GRADIENT = (

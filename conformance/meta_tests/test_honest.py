@@ -46,6 +46,7 @@ UNDEFINED = {
     "a mask of fresh memory": "x = torch.empty_strided((1, 2), (3, 0))\ny = x[x > 0]",
     "a mask of what no integer holds": "x = torch.arange(4.0)\ny = x[(x - 600).to(torch.uint8)]",
     "places": "x = torch.tensor([nan, 1e30, 1.0])\ny = x[x.to(torch.int8).nonzero()]",
+    "a divisor that is written": "a = torch.ones(4, 4, dtype=torch.int8).t()\na.fmod_(a[:1, :])",
     "a number": "x = torch.tensor([1e30]).to(torch.int64).sum().item()",
 }
 
