@@ -79,11 +79,13 @@ class OpNode(Node):
             return RawSavedTensor(self, "saved", want)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
-    def _wanted(self, names: Sequence[str]) -> bool:
+    def _wanted(self, names: Sequence[str], needed: set[int] | None = None) -> bool:
+        """Whether one of these operands has an edge, to a node among the needed if those are given."""
         for name in names:
             start, count = self.spans[name]
-            if any(self.next_edges[start + i] is not None for i in range(1 if count is None else count)):
-                return True
+            for edge in self.next_edges[start : start + (1 if count is None else count)]:
+                if edge is not None and (needed is None or id(edge[0]) in needed):
+                    return True
         return False
 
     def save_outputs(self, results: Sequence[Tensor]) -> None:
@@ -109,8 +111,10 @@ class OpNode(Node):
         if all(g is None for g in grads):  # what was saved is looked at all the same
             return out
         known["grad"] = grads[0]
+        task = _State.task
+        needed = task.needed if task is not None and task.node is self else None
         for inputs, formula, wants in self.op.formulas:
-            if not self._wanted(inputs):
+            if not self._wanted(inputs, needed):
                 continue
             if "grads" in wants or grads[0] is None:
                 known["grads"] = [
@@ -121,7 +125,7 @@ class OpNode(Node):
             if "given_grads" in wants:
                 known["given_grads"] = grads
             if "needs" in wants:
-                known["needs"] = tuple(self._wanted([name]) for name in inputs)
+                known["needs"] = tuple(self._wanted([name], needed) for name in inputs)
             used, layer = [known[want] for want in wants], _State.forward
             got = formula(*used) if layer is None else layer.each(formula, used)
             for name, gradient in zip(inputs, got if len(inputs) > 1 else (got,), strict=True):

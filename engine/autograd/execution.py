@@ -23,14 +23,15 @@ Buffer = list[Any]
 
 
 class GraphTask:
-    """One backward pass: what it reaches, and what of that runs."""
+    """One backward pass: what it reaches, what of that runs, and the node that runs now."""
 
-    __slots__ = ("__weakref__", "captured", "dependencies", "needed", "roots")
+    __slots__ = ("__weakref__", "captured", "dependencies", "needed", "node", "roots")
 
     def __init__(
         self, roots: Sequence[Edge], dependencies: dict[int, int], needed: set[int] | None, captured: Any
     ) -> None:
         self.roots, self.dependencies, self.needed, self.captured = roots, dependencies, needed, captured
+        self.node: Node | None = None
 
     def executes(self, node: Node) -> bool:
         """Whether the node gets a gradient. Raises RuntimeError for a leaf whose gradient was asked for."""
@@ -245,6 +246,7 @@ def _run_node(
         if node.variable._post_accumulate_hooks:
             node.run_leaf_hooks()
     else:
+        _State.task.node = node
         given = node.apply(buffer)
         for i, (edge, grad) in enumerate(zip(node.next_edges, given, strict=True)):
             wanted = needed is None or node.is_function or (edge is not None and id(edge[0]) in needed)

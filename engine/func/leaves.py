@@ -97,6 +97,13 @@ class Substitution:
             return edge  # the very edge, by which `_copied` knows that nothing has changed
         return None if node is None else (node, edge[1])
 
+    def _requires_grad(self, edge: Edge | None) -> bool:
+        """Whether an edge leads to the leaf of an argument that requires grad; of one that does only because its base does,
+        the gradient goes nowhere."""
+        leaf = edge[0].variable if edge is not None and isinstance(edge[0], AccumulateGrad) else None
+        argument = self._arguments.get(id(leaf))
+        return self._recorded and argument is not None and argument.requires_grad
+
     def _node(self, start: Node) -> Node | None:
         """The copy of a node, None where nothing that is left requires grad. Depth first, without recursion."""
         stack = [start]
@@ -126,7 +133,7 @@ class Substitution:
             for kept in _saved_by(node):
                 _check(kept)
             return node  # made before the transform, or by what does not depend on its arguments
-        if all(edge is None for edge in edges):
+        if all(edge is None for edge in edges) and not any(map(self._requires_grad, node.next_edges)):
             return None
         other = copy.copy(node)
         other.next_edges = edges

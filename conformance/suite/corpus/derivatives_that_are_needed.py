@@ -1,0 +1,10 @@
+# A backward with inputs evaluates of a node only the derivatives that lead to them, so that others may be missing.
+w = torch.tensor(1.5, requires_grad=True)
+x = torch.tensor(0.5, requires_grad=True)
+y = torch.igamma(w, x)
+y.backward(inputs=[y])
+y.backward(inputs=[x], retain_graph=True)
+z = torch.autograd.grad(y, [x], retain_graph=True)
+z = torch.autograd.grad(y, [w, x], retain_graph=True)
+y.backward(inputs=[x, y], retain_graph=True)
+y.backward()
