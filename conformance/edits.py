@@ -24,8 +24,7 @@ from conformance.expression_edits import (
     plain_tensors,
     statement_edits,
 )
-from conformance.opnames import canonical_op
-from strategies.program.prelude import IN_PLACE
+from strategies.program.prelude import IN_MODES
 
 Texts = list[str]
 
@@ -68,6 +67,8 @@ def _score_of(text: str) -> tuple[int, int, int, int, int]:
             cost += literal_cost(node.value)
         elif isinstance(node, ast.Name) and node.id == "prelude":
             operations += 2  # its functions are made of operations
+        elif isinstance(node, ast.Attribute) and node.attr in IN_MODES:
+            statements += 2  # a block, and what is in it
         elif isinstance(node, ast.Name) and node.id in ("nan", "inf"):
             cost += 5
         elif isinstance(node, ast.UnaryOp):
@@ -103,7 +104,8 @@ _PLAIN_MODES = {
 
 
 def blocks(texts: Texts) -> Iterator[Texts]:
-    """A block replaced by its body, or its body without one statement; other modes by the plain ones."""
+    """A block replaced by its body, or its body without one statement, or by one that nothing comes of; other modes by the
+    plain ones."""
     for position, text in enumerate(texts):
         statement = ast.parse(text).body[0]
         if not isinstance(statement, (ast.With, ast.For)):
@@ -118,6 +120,9 @@ def blocks(texts: Texts) -> Iterator[Texts]:
                 yield [*before, text.replace(mode, plain), *after]
         for bodies in _bodies(statement.body):
             yield [*before, ast.unparse(_with_body(statement, bodies)), *after]
+        made = [name for earlier in before for name in bound_names(ast.parse(earlier).body[0])]
+        idle = ast.parse(f"idle = {made[0] if made else 'torch.tensor(1.0)'}").body
+        yield [*before, ast.unparse(_with_body(statement, idle)), *after]
 
 
 def _bodies(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
@@ -135,6 +140,12 @@ def _bodies(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
 class _Rename(ast.NodeTransformer):
     def __init__(self, names: dict[str, str]) -> None:
         self.names = names
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.Lambda:
+        own = {parameter.arg for parameter in node.args.args}
+        others = {name: other for name, other in self.names.items() if name not in own}
+        node.body = _Rename(others).visit(node.body)
+        return node
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
         node.id = self.names.get(node.id, node.id)
@@ -265,70 +276,6 @@ def joined_statements(texts: Texts) -> Iterator[Texts]:
             if bound_names(ast.parse(texts[earlier]).body[0]) == [given]:
                 yield [*texts[:earlier], *texts[earlier + 1 : position], own, *texts[position + 1 :]]
         yield [*texts[:position], own, *texts[position + 1 :]]
-
-
-def hook_bodies(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
-    """What a hook does, on a tensor of its own: then the difference shows at the operation, not at the backward pass."""
-    for text in texts:
-        for node in ast.walk(ast.parse(text)):
-            body = node.body if isinstance(node, ast.Lambda) and len(node.args.args) == 1 else None
-            if isinstance(body, ast.Call) and isinstance(body.func, ast.Attribute):
-                names = {node.args.args[0].arg: "g"}  # type: ignore[attr-defined]
-                yield (
-                    ["g = torch.tensor(1.0)", renamed(ast.unparse(body), names)],
-                    canonical_op(body.func.attr),
-                )
-
-
-def prelude_writes(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
-    """What functions of the prelude write with, on a tensor of its own: then the difference shows at that operation."""
-    for node in ast.walk(ast.parse("\n".join(texts))):
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "prelude" and node.attr in IN_PLACE:
-            for number in ("1.0", "1"):
-                yield [f"g = torch.tensor({number})", "g.mul_(2)"], "mul_"
-            return
-
-
-def plain_histories(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
-    """All that leads to a tensor as the exponential of a leaf: a difference that any history shows is not of this one. Then
-    as the first operation that leads there, which may show it alone."""
-    leaf = "g = torch.tensor(1.0, requires_grad=True)"
-    plain: list[tuple[Texts, str | None]] = []
-    own: list[tuple[Texts, str | None]] = []
-    first, op = None, None
-    for position, text in enumerate(texts):
-        statement = ast.parse(text).body[0]
-        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
-            continue
-        target, rest = statement.targets[0].id, texts[position + 1 :]
-        used = names_in(statement.value)
-        if first is None and used:
-            first = renamed(ast.unparse(statement.value), dict.fromkeys(used, "g"))
-            called = statement.value.func if isinstance(statement.value, ast.Call) else None
-            op = canonical_op(called.attr) if isinstance(called, ast.Attribute) else None
-        plain.append(([leaf, f"{target} = torch.exp(g)", *rest], "exp"))
-        if first is not None:
-            own.append(([leaf, f"{target} = {first}", *rest], op))
-    yield from reversed(plain)
-    yield from reversed(own)
-
-
-def plain_functions(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
-    """What is differentiated or mapped as the negative or the exponential of one tensor that stands for all: a difference that
-    any function shows is not of this one."""
-    for text in texts:
-        tree = ast.parse(text)
-        bodies = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda) and node.args.args]
-        if not bodies or "hook" in text:
-            continue
-        given = dict.fromkeys(names_in(tree), "g")
-        for op in ("neg", "exp"):
-            for node in bodies:
-                node.args.args = node.args.args[:1]
-                node.body = ast.parse(f"torch.{op}({node.args.args[0].arg})", mode="eval").body
-                given.pop(node.args.args[0].arg, None)
-            for data in ("2.0", "[1.0, 2.0]"):
-                yield [f"g = torch.tensor({data})", renamed(ast.unparse(tree), given)], op
 
 
 def _gradients_read(statement: ast.stmt) -> list[str]:

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from conformance import edits
+from conformance import edits, opnames, plain_edits
 from conformance.expression_edits import is_module, names_in
 from conformance.fingerprint import SPELLINGS, complaint, core_aspect, direction
 from conformance.tiers import without_numbers
-from strategies.program.names import FREE_NAMES
 
 MAX_TRIES = 1500
 MAX_SECONDS = 60.0
@@ -90,6 +89,8 @@ def _kinds(anchor: Any) -> set[tuple[str, str]]:
         kinds.add(("documented", "values"))
     elif aspect in ("is_leaf", "graph", "grad_fn"):  # a tensor with no history left
         kinds.add(("documented", "requires_grad"))
+    elif anchor.aspect == "grad.values" or (aspect == "raised" and opnames.is_backward(anchor.op)):
+        kinds.add(("documented", "grad"))  # of a pass that goes where it should not
     elif aspect == "attribute":
         kinds.update((item.tier, core_aspect(item.aspect)) for item in anchor.also)
     return kinds
@@ -130,15 +131,15 @@ class _Reducer:
         while True:
             self.unnest()
             before = self.texts
+            for plain in plain_edits.WHOLE:
+                self.first_of(plain)
             self.first_of(edits.deletions)
             self.first_of(edits.blocks)
             self.first_of(edits.deletions)
             self.first_of(edits.substitutions)
             self.first_of(edits.alike_creations)
-            self.first_of(edits.hook_bodies)
-            self.first_of(edits.prelude_writes)
-            self.first_of(edits.plain_histories)
-            self.first_of(edits.plain_functions)
+            for plain in plain_edits.PARTS:
+                self.first_of(plain)
             self.first_of(edits.joined_statements)
             self.first_of(edits.expressions)
             self.first_of(edits.merged_names)
@@ -181,7 +182,7 @@ class _Reducer:
         names: dict[str, str] = {}
         for text in self.texts:
             for node in ast.walk(ast.parse(text)):
-                if isinstance(node, ast.Name) and node.id not in FREE_NAMES:
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                     names.setdefault(node.id, "")
         fresh = (letter + suffix for suffix in ("", "2", "3") for letter in "xyzabcdefghijklmnopqrstuvw")
         names = dict(zip(names, fresh))

@@ -217,6 +217,30 @@ def repeated_root_once(engine: Any) -> Iterator[Change]:
     yield from everywhere(engine, "run_backward", old, run_backward)
 
 
+@fault
+def inputs_ignored(engine: Any) -> Iterator[Change]:
+    """`backward` accumulates into all leaves, whichever `inputs` it is given."""
+    old = engine.autograd.backward
+
+    def backward(*given: Any, inputs: Any = None, **more: Any) -> None:
+        old(*given[:5], **more)
+
+    yield from everywhere(engine, "backward", old, backward)
+
+
+@fault
+def first_row_for_all(engine: Any) -> Iterator[Change]:
+    """`is_grads_batched` takes the first gradient of a batch for every one."""
+    batched = engine.autograd.batched
+    old = batched.batched_gradients
+
+    def batched_gradients(gradients: Any, grads: Any) -> Any:
+        alike = [g if g is None or not g.dim() else g[:1].expand(g.shape) for g in grads]
+        return old(gradients, alike)
+
+    yield batched, "batched_gradients", batched_gradients
+
+
 # --- Hooks ------------------------------------------------------------------------------------------------------------
 
 
@@ -277,6 +301,12 @@ def leaf_hook_too_early(engine: Any) -> Iterator[Change]:
     old_hooks = node.run_leaf_hooks
     yield node, "accumulate", accumulate
     yield node, "run_leaf_hooks", lambda self: None
+
+
+@fault
+def prehook_ignored(engine: Any) -> Iterator[Change]:
+    """`Node.register_prehook` registers nothing that is run."""
+    yield engine.autograd.execution, "_run_pre_hooks", lambda node, buffer: None
 
 
 # --- Higher order and functional --------------------------------------------------------------------------------------
@@ -381,6 +411,12 @@ def marked_differentiable(engine: Any) -> Iterator[Change]:
     yield engine.autograd.function.FunctionCtx, "mark_non_differentiable", lambda self, *args: None
 
 
+@fault
+def always_materialized(engine: Any) -> Iterator[Change]:
+    """`set_materialize_grads` has no effect."""
+    yield engine.autograd.function.FunctionCtx, "set_materialize_grads", lambda self, value: None
+
+
 # --- Grad modes -------------------------------------------------------------------------------------------------------
 
 
@@ -424,6 +460,15 @@ def decorator_ignored(engine: Any) -> Iterator[Change]:
         return function if type(self) is modes.no_grad else old(self, function)
 
     yield modes.no_grad, "__call__", call
+
+
+@fault
+def grad_mode_stays(engine: Any) -> Iterator[Change]:
+    """After a block of `no_grad`, grad mode stays off."""
+    modes = engine.autograd.modes
+    stays = type("no_grad", (modes.no_grad,), {"__exit__": lambda self, *error: None})
+    yield engine, "no_grad", stays
+    yield engine.autograd, "no_grad", stays
 
 
 # --- Graph ------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Each of thirty faults in autograd is found by the default run of the profile "autograd", as one fingerprint, in few
+"""Each of thirty-five faults in autograd is found by the default run of the profile "autograd", as one fingerprint, in few
 statements.
 
 All are planted in one copy of the engine, one after the other.
@@ -51,6 +51,11 @@ SHOWN = {
     "grad_in_new_memory": ("", LEAF + "x.backward()\nx.backward()"),
     "unused_allowed": (r"autograd\.grad\(", TWO + f"z = {GRAD}(x, y)"),
     "unmaterialized": ("materialize_grads", TWO + f"z = {GRAD}(x, y, materialize_grads=True)"),
+    "inputs_ignored": ("inputs=", TWO + "x.backward(inputs=y)"),
+    "first_row_for_all": (
+        "is_grads_batched",
+        LEAF + f"y = torch.tensor([1, 0])\nz = {GRAD}(x, x, y, is_grads_batched=True)",
+    ),
     "repeated_root_once": (r"(backward|grad)\(\[", LEAF + f"y = {GRAD}([x, x], x)"),
     # hooks
     "hooks_reversed": (
@@ -64,6 +69,10 @@ SHOWN = {
     "retained_grad_lost": (
         r"retain_grad\(",
         LEAF + "y = torch.neg(x)\ny.retain_grad()\ny.neg_()\ny.backward()",
+    ),
+    "prehook_ignored": (
+        "register_prehook",
+        LEAF + "y = torch.neg(x)\nz = y.grad_fn\nz.register_prehook(lambda go: (-go[0],))\ny.backward()",
     ),
     "leaf_hook_too_early": (
         "accumulate_grad_hook",
@@ -89,9 +98,11 @@ SHOWN = {
         LEAF + f"y = prelude.once(x)\nz = torch.exp(y)\na = {GRAD}(z, x, create_graph=True)",
     ),
     "dirty_uncounted": (r"prelude\.double_", "x = torch.tensor(1)\ny = prelude.double_(x)"),
+    "always_materialized": ("lazy_pair", LEAF + "y = prelude.lazy_pair(x)\nz = y[1]\nz.backward()"),
     "marked_differentiable": (r"prelude\.signs", LEAF + "y = prelude.signs(x)"),
     # grad modes
     "enabled_within_disabled": ("enable_grad|loud", LEAF + NO_GRAD + ENABLED + "y = torch.neg(x)"),
+    "grad_mode_stays": ("no_grad|quiet", LEAF + NO_GRAD + "y = x\nz = torch.neg(x)"),
     "inference_saved": (
         "inference_mode",
         LEAF + "with torch.inference_mode():\n    y = torch.neg(x)\nz = x * y",
@@ -129,9 +140,9 @@ def in_order(mentioned):
     return sorted(texts, key=lambda text: re.search(mentioned, text) is None)
 
 
-def test_there_are_thirty_faults():
+def test_there_are_thirty_five_faults():
     assert sorted(FAULTS) == sorted(SHOWN)
-    assert len(SHOWN) == 30
+    assert len(SHOWN) == 35
 
 
 def test_different_faults_have_different_fingerprints():

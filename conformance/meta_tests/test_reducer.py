@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from conformance import edits, reducer
+from conformance import edits, plain_edits, reducer
 from conformance.backends import Backend
 from conformance.capabilities import Capabilities
 from conformance.expression_edits import statement_edits
@@ -181,6 +181,7 @@ def test_blocks_are_unwrapped_and_thinned():
     found = list(edits.blocks([text]))
     assert ["a = 1", "for i in range(2):\n    b = 2\n    c = 3"] in found
     assert ["with torch.no_grad():\n    a = 1"] in found
+    assert ["with torch.no_grad():\n    idle = torch.tensor(1.0)"] in found
     assert ["with torch.no_grad():\n    a = 1\n    b = 2\n    c = 3"] in found
 
 
@@ -192,9 +193,39 @@ def test_a_history_becomes_an_exponential_or_its_own_first_operation():
         "z.sum().backward()",
     ]
     leaf = "g = torch.tensor(1.0, requires_grad=True)"
-    found = list(edits.plain_histories(texts))
+    found = list(plain_edits.plain_histories(texts))
     assert found[0] == ([leaf, "z = torch.exp(g)", "z.sum().backward()"], "exp")
     assert found[3] == ([leaf, "z = torch.mul(g, 2)", "z.sum().backward()"], "mul")
+
+
+def test_a_pass_is_tried_from_one_leaf_with_its_options():
+    leaf = "g = torch.tensor(1.0, requires_grad=True)"
+    texts = ["y = torch.autograd.grad(x.sum(), [x], z, allow_unused=True)"]
+    found = [text for text, _ in plain_edits.plain_passes(texts)]
+    assert found[0] == [leaf, "u = torch.autograd.grad(g, g, allow_unused=True)"]
+    assert [leaf, leaf.replace("g", "h", 1), "u = torch.autograd.grad(g, h, allow_unused=True)"] in found
+    vectorized = ["y = torch.autograd.functional.jacobian(lambda u: u.exp(), x, vectorize=True)"]
+    batch = "u = torch.autograd.grad(g, g, torch.tensor([1.0, 2.0]), is_grads_batched=True)"
+    assert ([leaf, batch], "grad") in list(plain_edits.plain_passes(vectorized))
+
+
+def test_a_hook_of_any_node_is_tried_on_a_plain_one():
+    texts = ["n = torch.autograd.graph.get_gradient_edge(x).node", "n.register_prehook(lambda go: None)"]
+    (((*_, hook, end), _),) = plain_edits.plain_nodes(texts)
+    assert (hook, end) == ("n.register_prehook(lambda go: None)", "h.backward()")
+    assert not list(plain_edits.plain_nodes(["x.register_hook(lambda g: g)"]))
+
+
+def test_a_decorated_function_becomes_a_block_which_is_simpler():
+    texts = ["y = prelude.quiet(x)"]
+    ((block, op),) = plain_edits.plain_modes(texts)
+    assert (block, op) == (["with torch.no_grad():\n    y = torch.neg(x)"], "neg")
+    assert edits.score(block) < edits.score(texts)
+
+
+def test_a_renamed_variable_is_not_the_parameter_of_a_function():
+    text = "y = x.register_hook(lambda x: x * z)"
+    assert edits.renamed(text, {"x": "a", "z": "b"}) == "y = a.register_hook(lambda x: x * b)"
 
 
 def test_unnesting_keeps_the_meaning():

@@ -21,6 +21,8 @@ NAMES = frozenset(
 )
 IN_PLACE = frozenset(("double_", "undeclared_double_", "dirty_copy"))
 """Those that write to what they are given."""
+IN_MODES = {"quiet": "no_grad", "loud": "enable_grad", "frozen": "inference_mode"}
+"""Those that a mode decorates."""
 
 
 def make(torch: Any) -> dict[str, Any]:
