@@ -120,6 +120,8 @@ class _State:
     joined: Links = field(default_factory=Links)
     current: tuple[Any, Step | None, Step | None] | None = None  # the step that is being compared
     mutes: list[_Mute] = field(default_factory=list)
+    # What lies in memory in another way than the reference has it; with the aspect that says so.
+    laid_out: list[tuple[str, _Mute]] = field(default_factory=list)
     found: list[Discrepancy] = field(default_factory=list)
     consequences: list[int] = field(default_factory=list)
     history: list[tuple[Any, Step | None, Step | None]] = field(default_factory=list)
@@ -225,6 +227,11 @@ def _compare(state: _State, statement: Any, got: Step, want: Step) -> None:
         state.mutes.append(_Mute(names, None, state.random_differs))
     if any(map(opnames.reads_node, statement.calls)) and is_muted(state, statement.reads, "graph"):
         state.mutes.append(_Mute(statement.writes, tiers.OF_NODES))
+    if state.laid_out and _writes_memory(statement):
+        random = any(map(opnames.draws_random, statement.calls))  # numbers are drawn in the order of memory
+        for aspect, mute in state.laid_out:
+            if (aspect == "aliasing" or random) and state.links.joined(names, mute.names):
+                state.mutes.append(mute)
     context = _context(state, statement, got, want)
     differences = [] if state.stopped is not None else compare.compare_steps(got, want, context)
     _count_consequence(state, names, got, want)
@@ -290,6 +297,10 @@ def _may_write(statement: Any) -> bool:
     if statement.kind in ("augassign", "setitem", "setattr") or "out=" in statement.text:
         return True
     return any(map(opnames.writes_operand, statement.calls))
+
+
+def _writes_memory(statement: Any) -> bool:
+    return _may_write(statement) and not any(map(opnames.is_backward, statement.calls))
 
 
 def is_muted(state: _State, names: Iterable[str], aspect: str) -> bool:
@@ -400,6 +411,7 @@ def _mute_after(state: _State, difference: Difference, statement: Any, position:
         return
     if difference.tier == tiers.INCIDENTAL and base in tiers.LAYOUT:
         state.mutes.append(_Mute(roots, tiers.LAYOUT, position))
+        state.laid_out.append((base, _Mute(roots, None, position)))
     elif difference.tier == tiers.INCIDENTAL and base in tiers.GRAPH:
         # Where a transform recorded something else, other leaves may be behind whatever is computed from its result.
         aspects = tiers.GRAPH if transform else frozenset({"grad_fn"}) & {base}

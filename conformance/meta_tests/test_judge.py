@@ -176,6 +176,19 @@ m = torch.max(h)
     ]
 
 
+def test_writing_through_memory_that_results_share_or_not_is_no_difference():
+    text = """
+x = torch.ones(2, requires_grad=True)
+y = torch.ones(2)
+g = torch.autograd.grad(x, x, y)[0]
+g.neg_()
+"""
+    autograd = Namespace(grad=lambda *args: tuple(g.clone() for g in torch.autograd.grad(*args)))
+    autograd.__dict__["__name__"] = "torch.autograd"
+    found = verdict(text.strip(), candidate("copies", autograd=autograd)).discrepancies
+    assert [(item.aspect, item.tier) for item in found] == [("aliasing", "incidental")]
+
+
 def test_followed_operands_are_equal_so_rounding_does_not_add_up():
     text = "x = torch.tensor([2.0, 3.0])\ny = torch.log(x)\nz = y * 2\nw = z - 1"
     found = verdict(text, faulty_torch.log_rounded)
