@@ -17,7 +17,7 @@ from engine.casts import cast
 from engine.ops.memory import strides_for
 from engine.ops.views import Shape, composite, wrap_dims
 from engine.promotion import can_cast, result_dtype
-from engine.registry import GENERAL, op
+from engine.registry import GENERAL, LINEAR, op
 from engine.results import Result
 from engine.size import contiguous_format
 from engine.tensor import Tensor
@@ -237,7 +237,7 @@ def _tile(input: Tensor, dims: Shape) -> Tensor:
 op(
     "repeat(Tensor input, int[] repeats)",
     kind=GENERAL, kernel=_repeat, family="shape", forms="method", exact=True, moves=True,
-    derivatives={"input": _repeat_grad},
+    derivatives={"input": _repeat_grad}, tangent=LINEAR,
 )  # fmt: skip
 composite("tile(Tensor input, int[] dims)", _tile)
 
