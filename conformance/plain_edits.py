@@ -17,6 +17,7 @@ from conformance.opnames import canonical_op, is_backward
 from strategies.program.prelude import IN_MODES, IN_PLACE
 
 LEAF = "g = torch.tensor(1.0, requires_grad=True)"
+MODES = tuple(f"torch.{mode}" for mode in ("set_grad_enabled", *IN_MODES.values()))
 
 
 def hook_bodies(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
@@ -116,6 +117,17 @@ def plain_nodes(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
             )
 
 
+def plain_blocks(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
+    """A block in a mode with nothing in it, and an operation after it: a difference that is there is not of what was done in
+    the block, nor of what the mode was before."""
+    for node in ast.walk(ast.parse("\n".join(texts))):
+        mode = ast.unparse(node.items[0].context_expr) if isinstance(node, ast.With) else ""
+        for plain in dict.fromkeys(
+            [mode.replace("(True)", "(False)"), mode] if mode.startswith(MODES) else []
+        ):
+            yield [LEAF, f"with {plain}:\n    idle = g", "u = torch.neg(g)"], "neg"
+
+
 def plain_modes(texts: Texts) -> Iterator[tuple[Texts, str | None]]:
     """A function that a mode decorates, as a block in that mode."""
     for position, text in enumerate(texts):
@@ -132,5 +144,5 @@ def _calls(texts: Texts) -> list[ast.Call]:
 
 
 # What stands for a whole program, which is tried first: where it holds, little is left to do.
-WHOLE = (plain_nodes, plain_passes)
+WHOLE = (plain_nodes, plain_passes, plain_blocks)
 PARTS = (hook_bodies, prelude_writes, plain_modes, plain_histories, plain_functions)

@@ -223,6 +223,14 @@ def test_a_decorated_function_becomes_a_block_which_is_simpler():
     assert edits.score(block) < edits.score(texts)
 
 
+def test_a_block_in_a_mode_is_tried_with_nothing_in_it():
+    texts = ["with torch.no_grad():\n    with torch.set_grad_enabled(True):\n        y = x.exp()"]
+    found = [statements[1].split(":")[0] for statements, _ in plain_edits.plain_blocks(texts)]
+    modes = ("no_grad()", "set_grad_enabled(False)", "set_grad_enabled(True)")
+    assert found == [f"with torch.{mode}" for mode in modes]
+    assert not list(plain_edits.plain_blocks(["with torch.autograd.detect_anomaly():\n    y = x.exp()"]))
+
+
 def test_a_renamed_variable_is_not_the_parameter_of_a_function():
     text = "y = x.register_hook(lambda x: x * z)"
     assert edits.renamed(text, {"x": "a", "z": "b"}) == "y = a.register_hook(lambda x: x * b)"
