@@ -170,6 +170,8 @@ def _solve_ex(A: Tensor, B: Tensor, left: bool, check_errors: bool) -> tuple[Res
     if check_errors:
         fail(info, "torch.linalg.solve_ex", lambda _: _NO_SOLUTION)
     undefined = of_failed(_unsolved(matrices, info), values)
+    if not np.isfinite(values).all():  # what is NaN and what infinite depends on the steps, too
+        undefined = ~np.isfinite(values) | (False if undefined is None else undefined)
     if vector:
         values = values[..., 0]
         undefined = None if undefined is None else undefined[..., 0]
