@@ -22,7 +22,9 @@ class Storage:
     Where NumPy or a view as another dtype has to see nominal bytes, they are kept in a `mirror`.
     """
 
-    __slots__ = ("_address", "_seen", "accurate", "buffer", "mirror", "owner", "real", "scale", "undefined")
+    __slots__ = (
+        "_address", "_seen", "accurate", "buffer", "mirror", "owner", "real", "reread", "scale", "undefined",
+    )  # fmt: skip
 
     def __init__(self, buffer: np.ndarray, owner: Any = None, of: dtype | None = None) -> None:
         self.buffer = buffer
@@ -33,6 +35,8 @@ class Storage:
         self.mirror: np.ndarray | None = None
         self.accurate = True
         """In wide mode, whether everything written here was computed in more than the nominal precision."""
+        self.reread = False
+        """Whether a view of another dtype reads these bytes."""
         self.scale = 1
         self.real: dtype | None = None
         if of is not None and of.numpy is not of.nominal:

@@ -188,6 +188,8 @@ def write(target: Tensor, result: Result) -> None:
     if result.narrow:
         storage.accurate = False
     undefined = result.undefined if lost is None else lost
+    if storage.reread and target.dtype.category >= dtypes.FLOAT and (nan := np.isnan(values)).any():
+        undefined = nan if undefined is None else undefined | nan  # whose bits are open, as in a view
     if undefined is not None or storage.undefined is not None:
         target._mark_undefined(False if undefined is None else undefined)
 

@@ -112,8 +112,10 @@ def _view_dtype(input: Tensor, dtype: Any) -> Tensor:
     In inference mode it is a tensor of that mode; outside, it is a normal one, even of an inference tensor.
     """
     sizes, strides, offset = _reread(input, dtype)
-    if dtype is not input.dtype and input.dtype.category >= FLOAT:
-        _lose_bits_of_nan(input)
+    if dtype is not input.dtype:
+        input._storage.reread = True
+        if input.dtype.category >= FLOAT:
+            _lose_bits_of_nan(input)
     if input._inference or is_inference_mode_enabled():
         return Tensor._make(input._storage.holding(dtype), offset, sizes, strides, dtype)
     other = input._alias()

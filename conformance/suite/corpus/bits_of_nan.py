@@ -8,3 +8,7 @@ c = b.view(torch.float32)
 d = torch.tensor([nan, 2.0])
 e = d.view(torch.uint8)
 f = e[4:]
+g = torch.tensor([inf, 2.0], dtype=torch.bfloat16)
+h = g.view(torch.int32)
+g -= g.var(True)
+i = h + 1
