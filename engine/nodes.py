@@ -102,6 +102,9 @@ class OpNode(Node):
     def apply(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
         if self.saved is None:
             raise RuntimeError(BACKWARD_TWICE)
+        if self.op.node_name == "NotImplemented":  # refuses whatever is asked of it, and looks at nothing
+            for _, formula, wants in self.op.formulas:
+                formula(*(None for _ in wants))
         out: list[Tensor | None] = [None] * len(self.next_edges)
         known = dict(self.context)
         for want, saved in self.saved.items():
@@ -112,9 +115,7 @@ class OpNode(Node):
             return out
         known["grad"] = grads[0]
         task = _State.task
-        # A node whose derivatives are all missing complains of them whatever is asked of it.
-        asked = task is not None and task.node is self and self.op.node_name != "NotImplemented"
-        needed = task.needed if task is not None and asked else None
+        needed = task.needed if task is not None and task.node is self else None
         for inputs, formula, wants in self.op.formulas:
             if not self._wanted(inputs, needed):
                 continue

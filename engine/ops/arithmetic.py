@@ -255,7 +255,7 @@ for _name, _kernel, _mode in (("fmod", _fmod, "trunc"), ("remainder", _remainder
     )  # fmt: skip
 
 
-def _no_remainder_of_number(grad: Any) -> Any:
+def _no_remainder_of_number(grad: Any, other: Any) -> Any:
     raise RuntimeError("derivative for aten::remainder is not implemented")
 
 
