@@ -34,7 +34,6 @@ WITHOUT = {
 }  # fmt: skip
 # Derivatives of torch's that are not those of the function; the engine's are torch's.
 WRONG = {
-    "as_strided_scatter": "the gradient of what is scattered over is that of the whole, not of what is left of it",
     "cholesky_inverse": "the half of the factor that is not read has a gradient, too",
     "cholesky_solve": "the half of the factor that is not read has a gradient, too",
     "normal": "what is drawn is taken for constant",

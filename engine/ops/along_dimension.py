@@ -208,19 +208,19 @@ def _check_no_elements(sizes: layout.Shape, dim: int, places: np.ndarray) -> Non
 
 
 def _index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Result:
-    dim = layout.wrap_dim(dim, len(input._sizes))
-    if index.dtype is not dtypes.int64:
-        raise IndexError("index_fill_(): Expected dtype int64 for index.")
-    if len(index._sizes) > 1:
-        raise IndexError("Index has to be a vector/scalar")
     if isinstance(value, Tensor):
         if value._sizes:
             raise RuntimeError(
                 f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {len(value._sizes)} dimension(s)."
             )
         value = value.item()
+    if index.dtype is not dtypes.int64:
+        raise IndexError("index_fill_(): Expected dtype int64 for index.")
     if isinstance(value, complex) and not input.dtype.is_complex:
         raise RuntimeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
+    dim = layout.wrap_dim(dim, len(input._sizes))
+    if len(index._sizes) > 1:
+        raise RuntimeError("Index has to be a vector/scalar")
     values = input._array().copy()
     flat = values.reshape(1) if not input._sizes else values
     places = index._array().reshape(-1)

@@ -129,6 +129,51 @@ op(
     kind=MUTATION, kernel=_fill, family="view", forms="function method inplace", exact=True, node="FillBackward2",
     derivatives={"input": lambda grad: F.zeros_like(grad)},
 )  # fmt: skip
+
+
+def _filled(input: Tensor, value: Any) -> Result:
+    made = _fill(input, value)
+    filler, lost = (made.values, made.undefined) if isinstance(made, Result) else (made, None)
+    return Result(np.full(input._sizes, filler, input.dtype.numpy), strides_for(input, None), lost)
+
+
+op(
+    "fill(Tensor input, Tensor value)",
+    kind=GENERAL, kernel=_filled, family="view", forms="function", exact=True, node="FillBackward1",
+    derivatives={"input": lambda grad: F.zeros_like(grad), "value": lambda grad: grad.sum()},
+)  # fmt: skip
+op(
+    "fill(Tensor input, Number value)",
+    kind=GENERAL, kernel=_filled, family="view", forms="function", exact=True, node="FillBackward0",
+    derivatives={"input": lambda grad: F.zeros_like(grad)},
+)  # fmt: skip
+
+
+def _fill_diagonal(input: Tensor, fill_value: Any, wrap: bool) -> Tensor:
+    """Where `wrap` is set, a tall matrix has another diagonal below each row that is left out.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.fill_diagonal_.html
+    """
+    sizes, step = input._sizes, sum(input._strides)
+    if len(sizes) < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if len(sizes) > 2 and len(set(sizes)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    height, width = sizes[:2]
+    count = min(height, width)
+    F.as_strided(input, (count,), (step,), input._offset).fill_(fill_value)
+    if wrap and len(sizes) == 2 and height > width + 1:
+        below = -(-layout.numel(sizes) // (width + 1)) - count
+        F.as_strided(input, (below,), (step,), input._offset + input._strides[0] * (width + 1)).fill_(
+            fill_value
+        )
+    return input
+
+
+op(
+    "fill_diagonal_(Tensor input, Number fill_value, bool wrap=False)", kind=COMPOSITE, kernel=_fill_diagonal,
+    family="view", forms="method", exact=True,
+)  # fmt: skip
 op(
     "zero_(Tensor input)",
     kind=MUTATION, kernel=lambda input: _fill(input, 0), family="view", forms="function method inplace", exact=True,

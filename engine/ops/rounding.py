@@ -115,13 +115,6 @@ def _clamp_dtype(name: str, bool_alone: bool = False) -> Any:
 
     def rule(values: list[Any]) -> tuple[dtypes.dtype, dtypes.dtype]:
         operands = [v for v in values if v is not None]
-        if name == "clamp_scalar_cpu" and any(
-            is_tensor(x) and (x._sizes or x.requires_grad) for x in operands[1:]
-        ):
-            got = ", ".join(type(x).__name__ for x in operands[1:])
-            raise TypeError(f"clamp() received an invalid combination of arguments - got ({got})")
-        if len(operands) == 1:
-            raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
         if any(of(x).category == COMPLEX for x in operands):
             if of(operands[0]).category == COMPLEX or len(operands) == 3 or name.startswith("clamp_m"):
                 raise NotImplementedError(_CLAMP_COMPLEX)
@@ -136,6 +129,19 @@ def _clamp_dtype(name: str, bool_alone: bool = False) -> Any:
         return d, d
 
     return rule
+
+
+def _check_bounds(values: list[Any]) -> None:
+    """Raise for bounds of which some are numbers and some tensors, for none, and for tensors beside complex ones."""
+    input, *bounds = (v for v in values if v is not None)
+    wide = any(is_tensor(x) and (x._sizes or x.requires_grad) for x in bounds)  # what is no number for torch
+    if wide and not all(map(is_tensor, bounds)):
+        got = ", ".join(type(x).__name__ for x in bounds)
+        raise TypeError(f"clamp() received an invalid combination of arguments - got ({got})")
+    if not bounds:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if input.dtype.category == COMPLEX:
+        raise NotImplementedError(_CLAMP_COMPLEX)
 
 
 def _inside(grad: Any, input: Any, min: Any, max: Any) -> Any:
@@ -175,13 +181,13 @@ def _clamp_tangent(input: Any, input_t: Any, min: Any, min_t: Any, max: Any, max
 pointwise(
     "clamp(Tensor input, Tensor? min=None, Tensor? max=None)", _clamp, _clamp_dtype("clamp_cpu", bool_alone=True),
     bound_rule=True,
-    accepts=REAL, error_name="clamp_cpu",
+    accepts=REAL, error_name="clamp_cpu", check=_check_bounds,
     forms=EVERY, exact=True, aliases=("clip",), derivatives={"input": _inside, ("min", "max"): _bounds_grad},
     tangent=_clamp_tangent,
 )  # fmt: skip
 pointwise(
     "clamp(Tensor input, Operand? min=None, Operand? max=None)", _clamp, _clamp_dtype("clamp_scalar_cpu"), bound_rule=True,
-    accepts=REAL, error_name="clamp_scalar_cpu", out_dtype_error=SAME_OUT,
+    accepts=REAL, error_name="clamp_scalar_cpu", out_dtype_error=SAME_OUT, check=_check_bounds,
     forms=EVERY, exact=True, aliases=("clip",), node="ClampBackward1", derivatives={"input": _inside},
 )  # fmt: skip
 

@@ -57,8 +57,10 @@ def _replaced(input: Tensor, src: Tensor, geometry: Callable[..., Geometry], *wh
 
 def _register(
     signature: str, geometry: Callable[..., Geometry], input: Any, src: Any, *, forms: str = "function method",
-    check: Callable[..., None] | None = None,
+    check: Callable[..., None] | None = None, before: Callable[[list[Any]], None] | None = None,
 ) -> None:  # fmt: skip
+    """check: called with input and source once the copy is written; before: with all values, before anything else."""
+
     def kernel(input: Tensor, src: Tensor, *where: Any) -> Result:
         result = _replaced(input, src, geometry, *where)
         if check is not None:
@@ -67,12 +69,13 @@ def _register(
 
     op(
         signature, kind=GENERAL, family="indexing", exact=True, forms=forms, kernel=kernel,
-        derivatives={"input": input, "src": src}, tangent=LINEAR, memory="internal partial others",
+        derivatives={"input": input, "src": src}, tangent=LINEAR, memory="internal partial others", check=before,
         out_dtype_error="Expected out tensor to have dtype {c_result}, but got {c_out} instead",
     )  # fmt: skip
 
 
-def _row_major_if_recorded(input: Tensor, src: Tensor) -> None:
+def _row_major_if_recorded(values: list[Any]) -> None:
+    input = values[0]
     if input.requires_grad and not input.is_contiguous():
         raise RuntimeError("as_strided_scatter is currently only supported for contiguous inputs")
 
@@ -99,20 +102,20 @@ _register(
 )  # fmt: skip
 
 
-def _strided_gradient(grad: Any, size: Any, stride: Any, storage_offset: Any) -> Any:
-    """torch's formula, which gives the input what belongs to the part that replaced it, and nothing else.
-
-    The review of https://github.com/pytorch/pytorch/pull/77128 doubts it; no page of the documentation speaks of it.
-    """
-    part = grad.contiguous().as_strided(size, stride, storage_offset)
-    return F.zeros(grad._sizes, dtype=grad.dtype).as_strided_scatter(part, size, stride, storage_offset)
+def _within(input_layout: Any, storage_offset: int | None) -> int:
+    """Where the part begins in a row-major gradient of the input."""
+    return 0 if storage_offset is None else storage_offset - input_layout[2]
 
 
 _register(
     "as_strided_scatter(Tensor input, Tensor src, int[] size, int[] stride, int? storage_offset=None)", _as_strided,
-    _strided_gradient,
-    lambda grad, size, stride, storage_offset: grad.contiguous().as_strided(size, stride, storage_offset),
-    check=_row_major_if_recorded,
+    lambda grad, src_sizes, src_dtype, size, stride, storage_offset, input_layout: grad.contiguous().as_strided_scatter(
+        F.zeros(src_sizes, dtype=src_dtype), size, stride, _within(input_layout, storage_offset)
+    ),
+    lambda grad, size, stride, storage_offset, input_layout: (
+        grad.contiguous().as_strided(size, stride, _within(input_layout, storage_offset))
+    ),
+    before=_row_major_if_recorded,
 )  # fmt: skip
 
 

@@ -88,6 +88,7 @@ _MIXING = frozenset(
         "vstack",
         "result_type",
         "where",
+        "fill",
         "fill_",
         "type_as",
         "ldexp",

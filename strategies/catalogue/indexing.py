@@ -178,7 +178,8 @@ ROWS: dict[str, Mapping[str, Argument]] = {
     "copy_": {
         "src": lambda d: d.partner() if fits_into(_last(d), d.shape) else d.operand(d.shape),
     },
-    "fill_": {"value": lambda d: d.number() if d.choices.chance(80) else d.operand(())},
+    "fill": {"value": lambda d: d.number() if d.choices.chance(80) else d.operand(())},
+    "fill_diagonal": {"input": rank(2, 3), "fill_value": lambda d: d.number()},
     "select_scatter": {"input": _some, "src": _part(_selected), **_planned("dim", "index")},
     "slice_scatter": {"input": _some, "src": _part(_sliced), **_planned("dim", "start", "end", "step")},
     "diagonal_scatter": {"input": rank(2, 3), "src": _part(_on_diagonal), **_planned("offset", "dim1", "dim2")},

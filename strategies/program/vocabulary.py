@@ -123,9 +123,10 @@ INDEXING = Names(
     methods="copy fill",  # of arrays
     in_place="""
         masked_fill masked_scatter scatter scatter_add put index_add index_copy index_fill copy
-        scatter_reduce index_reduce
+        scatter_reduce index_reduce fill_diagonal
     """,
     in_place_both="index_put fill zero",
+    functions="fill",
 )
 
 VIEW = Names(
@@ -314,7 +315,7 @@ KEYWORDS = frozenset(
     tensor tensors tensor1 tensor2 data x a exponent end start step steps base min max value values
     alpha beta out dtype device layout requires_grad memory_format non_blocking copy generator
     size shape stride storage_offset dim dims dim0 dim1 axis axis0 axis1 keepdim keepdims source destination order
-    dimension offset length index indices src mask accumulate reduce fill_value
+    dimension offset length index indices src mask accumulate reduce fill_value wrap
     split_size_or_sections split_size split_sizes check_errors chunks sections indices_or_sections shifts repeats output_size
     k n m N diagonal descending stable largest sorted return_inverse return_counts minlength weights
     ord p q correction unbiased ddof rtol atol equal_nan rounding_mode decimals lambd upper

@@ -1,0 +1,10 @@
+# What is looked at first: bounds before memory and shapes, the value before the index, the index's dtype before the dimension.
+x = torch.zeros(1).expand(3)
+i = torch.tensor([0])
+a = x.clamp_()
+a = x.clamp_(0, torch.zeros(3))
+a = (x + 0j).clamp_(torch.zeros(2))
+b = x.clone().index_fill_(5, i, torch.zeros(2))
+b = x.clone().index_fill_(5, i.float(), 1j)
+b = x.clone().index_fill_(0, torch.zeros(1, 1, dtype=torch.int64), 1.0)
+b = x.clone().index_fill(5, torch.zeros(1, 1, dtype=torch.int64), 1.0)
