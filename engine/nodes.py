@@ -108,9 +108,6 @@ class OpNode(Node):
         out: list[Tensor | None] = [None] * len(self.next_edges)
         known = dict(self.context)
         for want, saved in self.saved.items():
-            if self.op.node_name == "NotImplemented":  # it complains before it looks at what was saved
-                known[want] = None
-                continue
             known[want] = (
                 [_unpacked(s, self) for s in saved] if isinstance(saved, list) else _unpacked(saved, self)
             )
