@@ -50,6 +50,7 @@ class Discrepancy:
     ops: tuple[
         str, ...
     ] = ()  # every operation that the differing name may depend on, for telling causes apart
+    past: tuple[str, ...] = ()  # the statements that the differing name may depend on
     graphs: tuple[str, str | None, str | None] | None = (
         None  # of what tensor, the candidate's, the reference's
     )
@@ -388,6 +389,7 @@ def _record(
             primary.numeric,
             also,
             ops=tuple(ops),
+            past=tuple(dict.fromkeys(one.head for one in past)),
             graphs=pictured(primary, statement, got, want),
         )
     )

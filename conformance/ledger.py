@@ -14,7 +14,7 @@
     '''
     [entry.match]                             # optional: regular expressions that must be found in these fields
     got = "nan"                               # of the discrepancy: got, should_be, statement_text, name, tier, dtypes,
-                                              # ops (all that the differing name depends on), side
+                                              # ops (all that the differing name depends on), past (those statements), side
 
 An entry whose program no longer shows the difference fails the suite, so that it gets deleted.
 """
@@ -35,7 +35,7 @@ from conformance.tiers import TIERS
 DIRECTORY = Path(__file__).parent / "ledger"
 VERDICTS = ("bug", "documented", "unspecified", "device")
 REQUIRED = ("id", "reason", "citation", "verdict", "candidate", "aspect", "op", "program")
-MATCHED = ("got", "should_be", "statement_text", "name", "tier", "dtypes", "ops", "side")
+MATCHED = ("got", "should_be", "statement_text", "name", "tier", "dtypes", "ops", "past", "side")
 
 
 class LedgerError(ValueError):

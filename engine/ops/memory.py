@@ -227,8 +227,11 @@ def as_strided_backward(grad: Tensor, base: Any, view: Any) -> Tensor:
     )
     flat = F.zeros((length,), dtype=grad.dtype)
     places = F.arange(length)
-    shown = places.as_strided(view_sizes, view_strides, view_offset - low).reshape(-1)
-    flat = flat.index_add(0, shown, grad.reshape(-1))
+    if layout.is_injective(view_sizes, view_strides):
+        flat.as_strided(view_sizes, view_strides, view_offset - low).copy_(grad)
+    else:
+        shown = places.as_strided(view_sizes, view_strides, view_offset - low).reshape(-1)
+        flat = flat.index_add(0, shown, grad.reshape(-1))
     if layout.has_internal_overlap(sizes, strides) or not layout.is_injective(sizes, strides):
         mine = places.as_strided(sizes, strides, offset - low).reshape(-1)
         count = F.zeros((length,), dtype=grad.dtype).index_add(0, mine, F.ones_like(mine, dtype=grad.dtype))
