@@ -29,6 +29,7 @@ from engine.ops.reducing import (
     unreduced,
     working,
 )  # fmt: skip
+from engine.promotion import can_cast
 from engine.registry import COMPOSITE, GENERAL, Op, op
 from engine.results import Result
 from engine.tensor import Tensor
@@ -159,6 +160,15 @@ def at_indices(grad: Any, sizes: Any, dim: int, indices: Any, keepdim: bool = Tr
     return F.zeros(sizes, dtype=grad.dtype).scatter(dim, indices, grad)
 
 
+def _castable_out(values: list[Any], outs: list[Tensor]) -> None:
+    """Raise RuntimeError for an `out=` of a lower category, before it is resized."""
+    if not can_cast(values[0].dtype, outs[0].dtype):
+        raise RuntimeError(
+            "Expected canCast( typeMetaToScalarType(self.dtype()), typeMetaToScalarType(out.dtype())) to be true, but got "
+            "false.  (Could this error message be improved?  If so, please report an enhancement request to PyTorch.)"
+        )
+
+
 def _max_like(name: str, ufunc: np.ufunc, pick: Any, other: str) -> None:
     def full(input: Tensor, out: Tensor | None = None) -> Any:
         no_identity(name, input, None)
@@ -179,7 +189,7 @@ def _max_like(name: str, ufunc: np.ufunc, pick: Any, other: str) -> None:
     op(
         f"{name}(Tensor input)",
         kind=GENERAL, kernel=full, family=_FAMILY, forms="function method out", exact=True, sees_out=True,
-        node=f"{name.capitalize()}Backward1", derivatives={"input": evenly_distributed_formula}, tangent=evenly_read,
+        before_out=_castable_out, node=f"{name.capitalize()}Backward1", derivatives={"input": evenly_distributed_formula}, tangent=evenly_read,
     )  # fmt: skip
     op(
         f"{name}(Tensor input, Tensor other)",
