@@ -110,6 +110,7 @@ class Backend:
         if self.settings is not None:
             self.settings()
         self._found.clear()
+        self._leave_inference_mode()
         for getter, setter, wanted in self._modes():
             found = getter()
             if found != wanted:
@@ -127,6 +128,14 @@ class Backend:
                     setter(value)
             except Exception:  # one mode that a library refuses to set keeps no other from being put back
                 continue
+
+    def _leave_inference_mode(self) -> None:
+        """Ends what a library did not end itself with the block of a program before: that has no setter, only managers."""
+        enabled = getattr(self.namespace, "is_inference_mode_enabled", None)
+        if enabled is not None and enabled():
+            manager = self.namespace.inference_mode(False)
+            manager.__enter__()
+            self.tables.setdefault("left inference mode", []).append(manager)
 
     def leave_dual_level(self) -> None:
         """Closes the level of forward-mode differentiation that a program may have left open; harmless without one."""

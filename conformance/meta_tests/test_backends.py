@@ -84,6 +84,29 @@ def test_reset_and_restore_of_torch():
         torch.set_default_dtype(torch.float32)
 
 
+def test_an_inference_mode_that_stays_is_left_before_the_next_program(module):
+    class Staying:
+        enabled = False
+
+        def __init__(self, mode=True):
+            self.mode = mode
+
+        def __enter__(self):
+            Staying.enabled = self.mode
+
+        def __exit__(self, *exc):
+            pass
+
+    module.namespace.inference_mode = Staying
+    module.namespace.is_inference_mode_enabled = lambda: Staying.enabled
+    backend = resolve("third_party:namespace")
+    with Staying():
+        pass
+    assert Staying.enabled
+    backend.reset()
+    assert not Staying.enabled
+
+
 def test_reset_is_tolerant_of_what_a_library_lacks(module):
     backend = resolve("third_party:namespace")
     backend.reset()
