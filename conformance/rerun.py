@@ -51,8 +51,8 @@ class Seen:
 @dataclass(frozen=True, slots=True)
 class Moment:
     """A rerun after one statement. `left_range`: something overflowed or underflowed there. `met_undefined`: of a perturbed run,
-    something there was left undefined and got a value. `allowances`: of a wide run, what
-    special functions gave there, and what each element of that may be off by."""
+    something there was left undefined and got a value. `allowances`: of a wide run, what special functions gave there, and what
+    each element of that may be off by."""
 
     raised: str | None
     seen: Mapping[str, Seen]
