@@ -189,7 +189,8 @@ def _max_like(name: str, ufunc: np.ufunc, pick: Any, other: str) -> None:
     op(
         f"{name}(Tensor input)",
         kind=GENERAL, kernel=full, family=_FAMILY, forms="function method out", exact=True, sees_out=True,
-        before_out=_castable_out, node=f"{name.capitalize()}Backward1", derivatives={"input": evenly_distributed_formula}, tangent=evenly_read,
+        before_out=_castable_out, node=f"{name.capitalize()}Backward1", derivatives={"input": evenly_distributed_formula},
+        tangent=evenly_read,
     )  # fmt: skip
     op(
         f"{name}(Tensor input, Tensor other)",
