@@ -190,6 +190,10 @@ class Tensor(Strided):
     @property
     def grad(self) -> Tensor | None:
         """The accumulated gradient. Reading that of a non-leaf which retains none warns."""
+        self._warn_of_no_grad()
+        return self._grad
+
+    def _warn_of_no_grad(self) -> None:
         if self._grad is None and not self._retains and self._grad_fn is not None:
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
@@ -197,9 +201,8 @@ class Tensor(Strided):
                 "Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure "
                 "you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -246,6 +249,7 @@ class Tensor(Strided):
     def grad_dtype(self, value: dtype | None) -> None:
         if value is not None and not isinstance(value, dtype):
             raise RuntimeError(f"grad_dtype must be a torch.dtype or None, but got {type(value).__name__}")
+        self._warn_of_no_grad()
         if not self.is_leaf:
             raise RuntimeError("grad_dtype can only be set on leaf tensors.")
         if value is not None and self._grad is not None and self._grad.dtype is not value:

@@ -24,7 +24,7 @@ from engine.autograd.function import BackwardCFunction
 from engine.autograd.jvp import give_tangents
 from engine.autograd.modes import _State, no_grad
 from engine.autograd.node import CopySlices, Node
-from engine.autograd.saved import SavedTensor, without_hooks
+from engine.autograd.saved import PackedTensor, SavedTensor, without_hooks
 from engine.autograd.tangents import Pushforward, row
 from engine.call import _tensors, refuse_grad_with_out, run
 from engine.dtypes import FLOAT
@@ -385,7 +385,7 @@ class Level(Layer):
         for want, position, _ in op.saved_inputs if tangent is not None else ():
             kept = node.saved.get(want)
             if position == 0 and isinstance(kept, SavedTensor):
-                self._keep(kept.tensor, tangent)  # type: ignore[arg-type]
+                self._give_saved(kept, tangent)  # type: ignore[arg-type]
 
     def _attach(self, result: Tensor, tangent: Tensor, inplace: bool) -> None:
         present = self.tangent(result) if inplace else None
@@ -404,8 +404,14 @@ class Level(Layer):
         node = _operation_of(result)
         saved = node._saved if isinstance(node, BackwardCFunction) else getattr(node, "saved", None)
         for kept in (saved.values() if isinstance(saved, dict) else saved) or ():
-            if type(kept) is SavedTensor and kept.is_output and kept.output_nr == result._output_nr:
-                self._keep(kept.tensor, tangent)
+            if isinstance(kept, SavedTensor) and kept.is_output and kept.output_nr == result._output_nr:
+                self._give_saved(kept, tangent)
+
+    def _give_saved(self, kept: SavedTensor, tangent: Tensor) -> None:
+        if isinstance(kept, PackedTensor):
+            kept.give(self, tangent)
+        else:
+            self._keep(kept.tensor, tangent)
 
 
 def _operation_of(tensor: Tensor) -> Any:

@@ -15,6 +15,7 @@ from engine.autograd.modes import _State, no_grad
 from engine.autograd.node import Node, accumulator
 
 if TYPE_CHECKING:
+    from engine.autograd.levels import Level
     from engine.tensor import Tensor
 
 _HINT = (
@@ -123,13 +124,15 @@ class PackedTensor(SavedTensor):
     Versions are not looked at: what is unpacked need not be the tensor that was saved.
     """
 
-    __slots__ = ("_accumulator", "_grad_fn", "_is_leaf", "_packed", "_requires_grad", "_unpack")
+    __slots__ = ("_accumulator", "_grad_fn", "_is_leaf", "_packed", "_requires_grad", "_tangents", "_unpack")
 
     def __init__(
         self, tensor: Tensor, node: Node | None, hooks: tuple[PackHook, PackHook], *, detached: bool = False
     ) -> None:
         refuse_inference(tensor)
         pack, self._unpack = hooks
+        self.is_output = node is not None
+        self._tangents: list[tuple[Level, Tensor]] = []
         self.of_view = _history_of_view(tensor, node)
         self.output_nr = tensor._output_nr
         self._is_leaf, self._requires_grad = tensor.is_leaf, tensor.requires_grad
@@ -161,7 +164,13 @@ class PackedTensor(SavedTensor):
             tensor._grad_fn, tensor._output_nr = history, self.output_nr
         else:
             tensor._share_accumulator(self._accumulator)
+        for level, tangent in self._tangents:
+            level._keep(tensor, tangent)
         return tensor
+
+    def give(self, level: Level, tangent: Tensor) -> None:
+        """Keep the tangent that an output has; a hook unpacks what has none."""
+        self._tangents.append((level, tangent))
 
 
 def save(tensor: Tensor, node: Node | None = None) -> SavedTensor:

@@ -71,6 +71,11 @@ def warn_of_lost_imaginary(source: Tensor, target: dtype) -> None:
 _WRITTEN = frozenset(("internal",))
 
 
+def converted_back(grad: Tensor, d: dtype) -> Tensor:
+    """The gradient of what was converted from a dtype: in that dtype, also where the leaf that it goes to takes any."""
+    return (grad.real if grad.dtype.is_complex and not d.is_complex else grad).to(d)
+
+
 def _of_literal(number: complex | bool) -> dtype:
     """A Python number keeps all its digits until it is in the tensor, whatever the default dtype is."""
     if isinstance(number, float):
@@ -101,7 +106,10 @@ op(
     "copy_(Tensor input, Operand other, bool non_blocking=False)",
     kind=MUTATION, kernel=_copy, family="view", forms="method inplace", exact=True, node="CopyBackwards",
     memory="partial", casts=True,
-    derivatives={"input": lambda grad: F.zeros_like(grad), "other": lambda grad: grad},
+    derivatives={
+        "input": lambda grad: F.zeros_like(grad),
+        "other": lambda grad, other_dtype: converted_back(grad, other_dtype),
+    },
 )  # fmt: skip
 
 
