@@ -21,6 +21,7 @@ from engine.registry import GENERAL, LINEAR, op
 from engine.results import Result
 from engine.size import contiguous_format
 from engine.tensor import Tensor
+from engine.writes import resize_output
 
 # -------------------------------------------------------------------------------------------------------- cat and stack
 
@@ -67,8 +68,9 @@ def _converted(all_tensors: list[Tensor], joined: list[Tensor]) -> list[np.ndarr
     return [cast(t._array(), d, t.dtype)[0] for t in joined]
 
 
-def _check_out(values: list[Any], outs: list[Tensor]) -> None:
-    """Raise TypeError for an `out` that cannot hold the result, RuntimeError for one that shares memory with an input."""
+def _check_out(values: list[Any], outs: list[Tensor], kernel: Callable[..., Result]) -> None:
+    """Raise TypeError for an `out` that cannot hold the result, RuntimeError for one that shares memory with an input, when it
+    has been resized."""
     (out,) = outs
     if values[0] and not can_cast(result_dtype(values[0]), out.dtype):
         raise TypeError(
@@ -76,6 +78,7 @@ def _check_out(values: list[Any], outs: list[Tensor]) -> None:
         )
     for t in values[0]:
         if t is out or (t._storage is out._storage and t.numel()):
+            resize_output(out, kernel(*values).values.shape)
             raise RuntimeError(
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
                 "location. Please clone() the tensor before performing the operation."
@@ -110,13 +113,15 @@ def _stack(tensors: list[Tensor], dim: int) -> Result:
 
 op(
     "cat(Tensor[] tensors, int dim=0)",
-    kind=GENERAL, kernel=_cat, family="shape", forms="function out", exact=True, moves=True, before_out=_check_out,
+    kind=GENERAL, kernel=_cat, family="shape", forms="function out", exact=True, moves=True,
+    before_out=lambda values, outs: _check_out(values, outs, _cat),
     derivatives={"tensors": lambda grad, tensors_sizes, dim: _cat_grads(grad, tensors_sizes, dim)},
     aliases=("concat", "concatenate"),
 )  # fmt: skip
 op(
     "stack(Tensor[] tensors, int dim=0)",
-    kind=GENERAL, kernel=_stack, family="shape", forms="function out", exact=True, moves=True, before_out=_check_out,
+    kind=GENERAL, kernel=_stack, family="shape", forms="function out", exact=True, moves=True,
+    before_out=lambda values, outs: _check_out(values, outs, _stack),
     derivatives={"tensors": lambda grad, dim: list(F.unbind(grad, dim))},
 )  # fmt: skip
 

@@ -70,6 +70,8 @@ def bernoulli_number(target: Tensor, p: float, source: Generator | None) -> Resu
 
 def bernoulli_tensor(target: Tensor, p: Tensor, source: Generator | None) -> Result:
     """Ones with the probabilities `p`, which is read at the places that are filled."""
+    if not target.numel():  # nothing is looked at
+        return Result(np.empty(target._sizes, target.dtype.numpy))
     if p._sizes != target._sizes:
         _check_expands(p, target)
     if p._storage is target._storage:  # before the probabilities are looked at
