@@ -153,6 +153,13 @@ def refuse_dual_out(name: str, out: Tensor) -> None:
         raise NotImplementedError(f"Trying to use forward AD with aten::{name} that does not support it.")
 
 
+def ask_history(values: list[Any]) -> None:
+    """Look at the first operand's history as an operation does that records. Raises RuntimeError for a view whose base was
+    written in a way that leaves it none."""
+    if _State.grad and not _State.inference and values[0].requires_grad:
+        _ = values[0].grad_fn
+
+
 def require_shape(target: Tensor, shape: layout.Shape) -> None:
     if shape != target._sizes:
         raise RuntimeError(

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
+from engine.autograd.modes import no_grad
 from engine.dtypes import ALL, FLOAT, dtype, get_default_dtype
 from engine.ops.pointwise import F, compare, no_complex, no_gradient, pointwise, promote, require_fits
 from engine.ops.rounding import larger, smaller
 from engine.registry import COMPOSITE, REAL, op
 from engine.tensor import Tensor
+from engine.writes import ask_history
 
 # -------------------------------------------------------------------------------------------------------- comparisons
 
@@ -71,7 +73,8 @@ op(
 
 def _allclose(input: Tensor, other: Tensor, rtol: float, atol: float, equal_nan: bool) -> bool:
     """Whether all elements are close."""
-    return bool(_isclose(input, other, rtol, atol, equal_nan)._array().all())
+    with no_grad():
+        return bool(_isclose(input, other, rtol, atol, equal_nan)._array().all())
 
 
 op(
@@ -87,13 +90,18 @@ def _of_floats(test: Any, otherwise: bool) -> Any:
     return lambda x: test(x) if x.dtype.kind in "fc" else np.full(x.shape, otherwise)
 
 
+def _ask_of_finite(values: list[Any]) -> None:
+    if values[0].dtype.category >= FLOAT:  # which torch takes the absolute values of
+        ask_history(values)
+
+
 for _name, _test, _otherwise in (
     ("isnan", np.isnan, False), ("isinf", np.isinf, False), ("isfinite", np.isfinite, True),
     ("isreal", lambda x: x.imag == 0 if x.dtype.kind == "c" else np.full(x.shape, True), True),
 ):  # fmt: skip
     pointwise(
         f"{_name}(Tensor input)", _of_floats(_test, _otherwise), compare, family="comparison", forms="function method",
-        exact=True,
+        exact=True, check=_ask_of_finite if _name == "isfinite" else None,
     )  # fmt: skip
 for _name, _infinity in (("isposinf", math.inf), ("isneginf", -math.inf)):
     pointwise(

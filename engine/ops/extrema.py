@@ -33,6 +33,7 @@ from engine.promotion import can_cast
 from engine.registry import COMPOSITE, GENERAL, Op, op
 from engine.results import Result
 from engine.tensor import Tensor
+from engine.writes import ask_history
 
 _FAMILY = "reduction"
 
@@ -354,12 +355,12 @@ def _argsort_out(values: list[Any], outs: list[Tensor]) -> None:
 
 op(
     "argsort(Tensor input, *, bool stable, int dim=-1, bool descending=False)", refuses_as="sort",
-    kind=GENERAL, family="comparison", forms="function method out", exact=True,
+    kind=GENERAL, family="comparison", forms="function method out", exact=True, check=ask_history,
     kernel=lambda input, stable, dim, descending: _sort(input, dim, descending, stable)[1], before_out=_argsort_out,
 )  # fmt: skip
 op(
     "argsort(Tensor input, int dim=-1, bool descending=False)",
-    kind=GENERAL, family="comparison", exact=True,
+    kind=GENERAL, family="comparison", exact=True, check=ask_history,
     kernel=lambda input, dim, descending: _sort(input, dim, descending, False)[1],
 )  # fmt: skip
 op(

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.registry import GENERAL, op
 from engine.tensor import Tensor
+from engine.writes import ask_history
 
 
 def _nonzero_static(input: Tensor, size: int, fill_value: int) -> np.ndarray:
@@ -23,6 +24,6 @@ def _nonzero_static(input: Tensor, size: int, fill_value: int) -> np.ndarray:
 
 op(
     "nonzero_static(Tensor input, *, int size, int fill_value=-1)", kind=GENERAL, kernel=_nonzero_static,
-    family="indexing", forms="function method out", exact=True, memory="internal first",
+    family="indexing", forms="function method out", exact=True, memory="internal first", check=ask_history,
     out_dtype_error="nonzero_static: Expected out tensor to have scalar type {result} but got scalar type{out}",
 )  # fmt: skip
