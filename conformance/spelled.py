@@ -180,7 +180,8 @@ class Shown:
     def call_of(self, node: ast.AST) -> Call | None:
         """The call that an expression is at its outermost."""
         if isinstance(node, ast.Call):
-            assert isinstance(node.func, ast.Attribute)
+            if not isinstance(node.func, ast.Attribute):  # of what a transform made
+                return None
             dotted = dotted_name(node.func)
             if dotted is None:
                 return self._call(node.func.attr, [node.func.value, *node.args], node.keywords, "method")

@@ -11,6 +11,7 @@ from conformance.ledger import Ledger
 from conformance.runner import Run
 from conformance.session import Session
 from strategies.program import parse
+from strategies.programs import draw_block
 
 CALL = "x = torch.tensor([[1.0, -2.0], [3.0, 0.5]])\n{}\n"
 
@@ -32,6 +33,17 @@ def run_as(form: str, text: str) -> str:
         ("method", "y = torch.where(x > 0, x, x)", "y = torch.where(x.gt(0), x, x)"),
         ("method", "y = x.permute(1, 0)", "y = x.permute(1, 0)"),
         ("method", "y = torch.permute(x, (1, 0))", "y = x.permute((1, 0))"),
+        (
+            "method",
+            "y = torch.func.jvp(lambda u: torch.exp(u), (x,), (torch.neg(x),))[1]",
+            "y = torch.func.jvp(lambda u: torch.exp(u), (x,), (x.neg(),))[1]",
+        ),
+        (
+            "method",
+            "y = torch.func.jacrev(lambda u: torch.exp(u))(torch.neg(x))",
+            "y = torch.func.jacrev(lambda u: torch.exp(u))(x.neg())",
+        ),
+        ("out", "y = torch.vmap(lambda u: u * 2)(x)", "y = torch.vmap(lambda u: u * 2)(x)"),
         ("operator", "y = torch.mul(x, x.neg())", "y = x * -x"),
         ("operator", "y = x <= 1", "y = torch.le(x, 1)"),
         ("operator", "y = torch.exp(x)", "y = torch.exp(x)"),
@@ -152,3 +164,14 @@ def test_every_form_of_a_backend_is_a_candidate() -> None:
     assert [resolve(name).name for name in forms_of("engine")] == [f"engine/{name}" for name in FORMS]
     with pytest.raises(BackendError, match="unknown form 'inside-out'"):
         resolve("engine/inside-out")
+
+
+@pytest.mark.parametrize("profile", ["default", "autograd"])
+def test_what_is_drawn_has_every_form_or_stays(profile: str) -> None:
+    backend = resolve("engine")
+    for text in draw_block(4, 0, profile, 40):
+        program = parse(text)
+        with Run(program, backend) as run:
+            steps = tuple(run)
+        for form in FORMS.values():
+            assert len(form(program, steps).statements) == len(program.statements)

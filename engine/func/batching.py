@@ -167,7 +167,7 @@ def _stacked(results: list[Any], out_dims: Any, name: str, examples: Examples) -
 
 
 def _whole(results: list[Any], dim: int | None, name: str, examples: Examples) -> Any:
-    """One result of all examples; one that is the same object for all does not depend on the example."""
+    """One result of all examples; one that is the same object for all of several does not depend on the example."""
     first = results[0]
     same = all(result is first for result in results)
     if dim is None:
@@ -187,7 +187,7 @@ def _whole(results: list[Any], dim: int | None, name: str, examples: Examples) -
     ):  # examples as they are: what was mapped itself
         whole, at = given
         return whole if dim % whole.dim() == at else whole.movedim(at, dim)
-    if same:
+    if same and len(results) > 1:
         return first.expand(len(results), *first._sizes).movedim(0, dim)
     shared = _view_of_all(results)
     stacked: Any = functions.stack(results, 0) if shared is None else shared
