@@ -24,7 +24,7 @@ from engine.autograd.function import BackwardCFunction
 from engine.autograd.jvp import give_tangents
 from engine.autograd.modes import _State, no_grad
 from engine.autograd.node import CopySlices, Node
-from engine.autograd.saved import PackedTensor, SavedTensor, without_hooks
+from engine.autograd.saved import PackedTensor, SavedTensor, are_hooked, without_hooks
 from engine.autograd.tangents import Pushforward, row
 from engine.call import _tensors, refuse_grad_with_out, run
 from engine.dtypes import FLOAT
@@ -253,6 +253,9 @@ class Level(Layer):
                 self._refuse_out(op)
             elif op.derivatives:
                 results = list(made) if isinstance(made, tuple) else [made]
+                if are_hooked():
+                    operands = [None, *values[1:]] if inplace else values  # what was written is told of below
+                    self._tell_packed(op, operands, _operation_of(results[0]))
                 tangents = self._pushed(op, before, results)
                 if inplace and _operation_of(made) is not history:
                     self._tell_saved(op, _operation_of(made), before[0])
@@ -386,6 +389,15 @@ class Level(Layer):
             kept = node.saved.get(want)
             if position == 0 and isinstance(kept, SavedTensor):
                 self._give_saved(kept, tangent)  # type: ignore[arg-type]
+
+    def _tell_packed(self, op: Op, operands: list[Any], node: Any) -> None:
+        """Give what pack hooks were handed of operands the tangents that these have."""
+        for want, position, _ in op.saved_inputs if getattr(node, "op", None) is op else ():
+            kept, given = node.saved.get(want), operands[position]
+            for one, tensor in zip(kept, given, strict=True) if isinstance(kept, list) else [(kept, given)]:
+                tangent = self.tangent(tensor) if isinstance(tensor, Tensor) else None
+                if isinstance(one, PackedTensor) and tangent is not None:
+                    one.give(self, tangent)
 
     def _attach(self, result: Tensor, tangent: Tensor, inplace: bool) -> None:
         present = self.tangent(result) if inplace else None

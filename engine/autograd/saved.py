@@ -169,8 +169,13 @@ class PackedTensor(SavedTensor):
         return tensor
 
     def give(self, level: Level, tangent: Tensor) -> None:
-        """Keep the tangent that an output has; a hook unpacks what has none."""
+        """Keep the tangent that the tensor has; a hook unpacks what has none."""
         self._tangents.append((level, tangent))
+
+
+def are_hooked() -> bool:
+    """Whether hooks are in use."""
+    return bool(_hooks)
 
 
 def save(tensor: Tensor, node: Node | None = None) -> SavedTensor:
