@@ -85,6 +85,8 @@ def _kinds(anchor: Any) -> set[tuple[str, str]]:
         kinds.add(("documented", core_aspect(direction(anchor))))
     elif aspect == "aliasing":  # memory that is not the same has a count of its own
         kinds.add(("documented", "version"))
+        if opnames.is_backward(anchor.op):  # as that of a gradient which is replaced
+            kinds.add(("documented", "grad"))
     elif aspect == "signed zero":
         kinds.add(("documented", "values"))
     elif aspect in ("is_leaf", "graph", "grad_fn"):  # a tensor with no history left

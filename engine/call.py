@@ -168,7 +168,7 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
     else:
         if op.kind == POINTWISE:
             require_shape(target, layout.broadcast_shapes([t._sizes for t in tensors]))
-        read = read_while_written(op.memory, values, tensors, target, inplace=True)
+        read = read_while_written(op, values, tensors, target, inplace=True)
         result, *_ = compute_results(op, *read, target)
         require_shape(target, result.values.shape)
         write(target, depending_on_order(op.memory, result, target, (), tensors[1:]))
@@ -239,7 +239,7 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
     if op.before_out is not None:
         op.before_out(values, outs)
     with np.errstate(all="ignore"):
-        read = read_while_written(op.memory, values, tensors, outs[0], inplace=False)
+        read = read_while_written(op, values, tensors, outs[0], inplace=False)
         results = compute_results(op, *read, outs[0])
     if len(results) != len(outs):
         raise TypeError(f"{op.name}(): argument 'out' must be a tuple of {len(results)} Tensors")

@@ -193,17 +193,6 @@ class Tensor(Strided):
         self._warn_of_no_grad()
         return self._grad
 
-    def _warn_of_no_grad(self) -> None:
-        if self._grad is None and not self._retains and self._grad_fn is not None:
-            warnings.warn(
-                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
-                "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "
-                "Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure "
-                "you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations.",
-                UserWarning,
-                stacklevel=3,
-            )
-
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is None:
@@ -234,6 +223,17 @@ class Tensor(Strided):
     @grad.deleter
     def grad(self) -> None:
         self._grad = None
+
+    def _warn_of_no_grad(self) -> None:
+        if self._grad is None and not self._retains and self._grad_fn is not None:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+                "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "
+                "Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure "
+                "you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     @property
     def grad_dtype(self) -> dtype | None:

@@ -109,13 +109,18 @@ def _across(
 
 
 def read_while_written(
-    rules: frozenset[str], values: list[Any], tensors: list[Tensor], target: Tensor, *, inplace: bool
+    op: Op, values: list[Any], tensors: list[Tensor], target: Tensor, *, inplace: bool
 ) -> tuple[list[Any], list[Tensor]]:
     """The values and operands of a call that writes to a target. Operands that it lies across are anything, where the mode has
-    that; the target itself is read before each of its elements is written."""
-    if _Mode.random is None or not any(t._storage is target._storage for t in tensors[inplace:]):
+    that, unless the operation itself compares their memory with the target's; the target itself is read before each of its
+    elements is written."""
+    if (
+        _Mode.random is None
+        or op.sees_out
+        or not any(t._storage is target._storage for t in tensors[inplace:])
+    ):
         return values, tensors
-    across = _across(rules, target, () if inplace else tensors[:1], tensors[1:])
+    across = _across(op.memory, target, () if inplace else tensors[:1], tensors[1:])
     made = {id(t): Tensor._fresh(undefined(np.zeros(t._sizes, t.dtype.numpy)), t.dtype) for t in across}
     if inplace:
         made[id(target)] = target

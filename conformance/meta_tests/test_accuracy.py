@@ -111,7 +111,9 @@ def test_a_fault_beyond_the_number_is_found(dtype):
 def test_a_result_within_its_number_needs_no_perturbed_runs(monkeypatch, text):
     counts = []
     perturbed = Reruns.perturbed
-    monkeypatch.setattr(Reruns, "perturbed", lambda self, n: counts.append(n) or perturbed(self, n))
+    monkeypatch.setattr(
+        Reruns, "perturbed", lambda self, path, n: counts.append(n) or perturbed(self, path, n)
+    )
     assert shown(text, resolve("engine")) == []
     assert max(counts, default=0) == 0
 

@@ -71,9 +71,10 @@ def warn_of_lost_imaginary(source: Tensor, target: dtype) -> None:
 _WRITTEN = frozenset(("internal",))
 
 
-def converted_back(grad: Tensor, d: dtype) -> Tensor:
+def converted_back(grad: Tensor, d: dtype) -> Any:
     """The gradient of what was converted from a dtype: in that dtype, also where the leaf that it goes to takes any."""
-    return (grad.real if grad.dtype.is_complex and not d.is_complex else grad).to(d)
+    real: Any = grad.real if grad.dtype.is_complex and not d.is_complex else grad
+    return real.to(d)
 
 
 def _of_literal(number: complex | bool) -> dtype:
