@@ -192,3 +192,10 @@ class VersionCounter:
 
     def __init__(self) -> None:
         self.value = 0
+
+
+class LentCounter(VersionCounter):
+    """Of an inference tensor, which has none, while a transform differentiates it forwards: no graph of the user's may keep what
+    counts by it."""
+
+    __slots__ = ()

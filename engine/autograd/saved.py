@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.autograd.modes import _State, no_grad
 from engine.autograd.node import Node, accumulator
+from engine.storage import LentCounter
 
 if TYPE_CHECKING:
     from engine.autograd.levels import Level
@@ -96,7 +97,7 @@ def _type_text(t: Tensor) -> str:
 
 def refuse_inference(tensor: Tensor) -> None:
     """Raise RuntimeError for an inference tensor that a graph of the user's would keep."""
-    if tensor._inference and not _State.keeps_inference:
+    if (tensor._inference or type(tensor._counter) is LentCounter) and not _State.keeps_inference:
         raise RuntimeError(
             "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
             "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "

@@ -14,6 +14,7 @@ from engine.func.leaves import lifted
 from engine.func.reverse import chosen_of, jacrev, positions, require_real, require_tensors
 from engine.func.trees import flatten, mapped, unflatten
 from engine.func.watching import Columns, Watch
+from engine.storage import LentCounter
 from engine.tensor import Tensor
 
 Function = Callable[..., Any]
@@ -103,7 +104,7 @@ def _dual(tensor: Tensor, tangent: Tensor) -> Tensor:
     for name, given in (("primal", tensor), ("tangent", tangent)):
         if not (given.is_floating_point() or given.is_complex()):
             raise ValueError(f"Expected {name} to be floating point or complex, but got: {given.dtype!r}")
-    return dual(lifted(tensor), tangent)
+    return dual(lifted(tensor, LentCounter), tangent)
 
 
 def _unpacked(output: Tensor, strict: bool) -> tuple[Tensor, Tensor]:

@@ -28,12 +28,12 @@ def leaf_of(argument: Any) -> Tensor:
     return leaf.requires_grad_()
 
 
-def lifted(tensor: Tensor) -> Tensor:
+def lifted(tensor: Tensor, counter: type[VersionCounter] = VersionCounter) -> Tensor:
     """A tensor, for an inference tensor one on its memory which is none: within a transform all are alike."""
     if not tensor._inference:
         return tensor
     made: Tensor = tensor._alias()
-    made._inference, made._counter = False, VersionCounter()
+    made._inference, made._counter = False, counter()
     return made
 
 
