@@ -296,14 +296,18 @@ def _validated(grad: Tensor, node: Node, nr: int, producer: str, index: int) -> 
         chosen = (
             leaf is not None and leaf.dtype.is_complex
         )  # the dtype of the gradient, which a cast warns of
-        if grad.dtype.is_complex and not dtype.is_complex and not chosen:
-            grad = grad.real
         if dtype.category < FLOAT:
             raise RuntimeError(
                 "isDifferentiableType(grad.scalar_type()) INTERNAL ASSERT FAILED, please report a bug to PyTorch. "
             )
-        grad = grad.to(dtype)
+        grad = grad.to(dtype) if chosen else in_dtype(grad, dtype)
     return grad
+
+
+def in_dtype(grad: Tensor, dtype: Any) -> Any:
+    """A gradient of what has a dtype in that dtype; of what is real, the real part."""
+    real: Any = grad.real if grad.dtype.is_complex and not dtype.is_complex else grad
+    return real.to(dtype)
 
 
 def _expandable(sizes: layout.Shape, target: layout.Shape) -> bool:

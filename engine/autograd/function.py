@@ -165,6 +165,16 @@ class BackwardCFunction(Node, FunctionCtx):
         return found
 
 
+def saved_by(node: Any) -> list[Any]:
+    """What a node has saved, in a row."""
+    if isinstance(node, BackwardCFunction):
+        return node._saved or []
+    found: list[Any] = []
+    for kept in (getattr(node, "saved", None) or {}).values():
+        found += kept if isinstance(kept, list) else [kept]
+    return found
+
+
 class Function:
     """A base class: subclasses have static methods `forward` and `backward` and are called by `apply`.
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine import functions, layout
-from engine.autograd.function import BackwardCFunction
+from engine.autograd.function import saved_by
 from engine.autograd.jvp import give_tangents
 from engine.autograd.modes import _State, no_grad
 from engine.autograd.node import CopySlices, Node
@@ -253,12 +253,10 @@ class Level(Layer):
                 self._refuse_out(op)
             elif op.derivatives:
                 results = list(made) if isinstance(made, tuple) else [made]
-                if are_hooked():
-                    operands = [None, *values[1:]] if inplace else values  # what was written is told of below
-                    self._tell_packed(op, operands, _operation_of(results[0]))
                 tangents = self._pushed(op, before, results)
-                if inplace and _operation_of(made) is not history:
-                    self._tell_saved(op, _operation_of(made), before[0])
+                node = _operation_of(results[0])
+                if node is not history and (inplace or are_hooked()):
+                    self._tell_saved(op, before, node, written=inplace)
                 for result, tangent in zip(results, tangents, strict=True):
                     if inplace and self._is_left(op, before, result):
                         tangent = self.tangent(result)
@@ -382,22 +380,18 @@ class Level(Layer):
                 self._keep(kept, nested)
         return copy
 
-    def _tell_saved(self, op: Op, node: Any, former: Tensor) -> None:
-        """Give the copy that a node has saved of what was written the tangent that this had."""
-        tangent = self.tangent(former)
-        for want, position, _ in op.saved_inputs if tangent is not None else ():
-            kept = node.saved.get(want)
-            if position == 0 and isinstance(kept, SavedTensor):
-                self._give_saved(kept, tangent)  # type: ignore[arg-type]
-
-    def _tell_packed(self, op: Op, operands: list[Any], node: Any) -> None:
-        """Give what pack hooks were handed of operands the tangents that these have."""
+    def _tell_saved(self, op: Op, operands: list[Any], node: Any, *, written: bool) -> None:
+        """Give what a node has saved in the place of operands the tangents that these had: what hooks unpack, and the copy of
+        the first, if that was written."""
         for want, position, _ in op.saved_inputs if getattr(node, "op", None) is op else ():
             kept, given = node.saved.get(want), operands[position]
             for one, tensor in zip(kept, given, strict=True) if isinstance(kept, list) else [(kept, given)]:
                 tangent = self.tangent(tensor) if isinstance(tensor, Tensor) else None
-                if isinstance(one, PackedTensor) and tangent is not None:
-                    one.give(self, tangent)
+                another = isinstance(one, PackedTensor) or (
+                    written and position == 0 and isinstance(one, SavedTensor)
+                )
+                if another and tangent is not None:
+                    self._give_saved(one, tangent)
 
     def _attach(self, result: Tensor, tangent: Tensor, inplace: bool) -> None:
         present = self.tangent(result) if inplace else None
@@ -413,9 +407,7 @@ class Level(Layer):
 
     def inform(self, result: Tensor, tangent: Tensor) -> None:
         """Tell what backward reads instead of a result of its tangent."""
-        node = _operation_of(result)
-        saved = node._saved if isinstance(node, BackwardCFunction) else getattr(node, "saved", None)
-        for kept in (saved.values() if isinstance(saved, dict) else saved) or ():
+        for kept in saved_by(_operation_of(result)):
             if isinstance(kept, SavedTensor) and kept.is_output and kept.output_nr == result._output_nr:
                 self._give_saved(kept, tangent)
 

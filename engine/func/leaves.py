@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from engine.autograd.function import BackwardCFunction
+from engine.autograd.function import BackwardCFunction, saved_by
 from engine.autograd.modes import _State
 from engine.autograd.node import AccumulateGrad, CopySlices, Edge, Node, gradient_edge
 from engine.autograd.saved import SavedTensor, refuse_inference
@@ -130,7 +130,7 @@ class Substitution:
     def _copied(self, node: Node) -> Node | None:
         edges = [self._edge(edge) for edge in node.next_edges]
         if all(new is old for new, old in zip(edges, node.next_edges, strict=True)):
-            for kept in _saved_by(node):
+            for kept in saved_by(node):
                 _check(kept)
             return node  # made before the transform, or by what does not depend on its arguments
         if all(edge is None for edge in edges) and not any(map(self._requires_grad, node.next_edges)):
@@ -164,16 +164,6 @@ class Substitution:
         other.tensor = self._tensor(kept.tensor)
         other.had_history = other.tensor._grad_fn is not None
         return other
-
-
-def _saved_by(node: Node) -> list[Any]:
-    """What a node has saved of operands, in a row."""
-    if isinstance(node, BackwardCFunction):
-        return node._saved or []
-    found: list[Any] = []
-    for kept in (getattr(node, "saved", None) or {}).values():
-        found += kept if isinstance(kept, list) else [kept]
-    return found
 
 
 def _check(kept: Any) -> None:

@@ -11,10 +11,11 @@ import numpy as np
 
 from engine import dtypes, layout, promotion, size
 from engine import functions as F
+from engine.autograd.execution import in_dtype
 from engine.autograd.modes import is_grad_enabled, no_grad
 from engine.casts import cast
 from engine.dtypes import dtype
-from engine.ops.memory import converted_back, strides_for, warn_of_lost_imaginary
+from engine.ops.memory import strides_for, warn_of_lost_imaginary
 from engine.registry import COMPOSITE, GENERAL, LINEAR, op
 from engine.results import Result
 from engine.size import memory_format, require_cpu
@@ -34,7 +35,7 @@ op(
     "_to_copy(Tensor input, *, dtype dtype, memory_format? memory_format=None)",
     kind=GENERAL, kernel=_to_copy, family="conversion", forms="function",
     node="ToCopyBackward0", exact=True, moves=True, casts=True,
-    derivatives={"input": lambda grad, input_dtype: converted_back(grad, input_dtype)}, tangent=LINEAR,
+    derivatives={"input": lambda grad, input_dtype: in_dtype(grad, input_dtype)}, tangent=LINEAR,
 )  # fmt: skip
 
 

@@ -75,9 +75,8 @@ def _sigmoid_grad(grad: Any, result: Any) -> Any:
 
 
 def _sigmoid_curvature(grad: Any, grad_output: Any, output: Any) -> Any:
-    slope = (
-        -2 * conj(output) + 1
-    )  # first, as torch's C++ evaluates operands from the right, which shows in graphs
+    # First, as torch's C++ evaluates operands from the right, which shows in graphs.
+    slope = -2 * conj(output) + 1
     return conj(grad) * grad_output * slope
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.dtypes import FLOAT
-from engine.ops.pointwise import SAME_OUT, F, as_scalar, conj, multiply_add, of, pointwise, promote
+from engine.ops.pointwise import SAME_OUT, F, as_scalar, conj, multiply_add, of, pointwise, promote, scaled
 from engine.registry import INEXACT, LINEAR, NUMERIC
 
 # ----------------------------------------------------------------------------------------------------- addcmul, addcdiv
@@ -29,9 +29,8 @@ def _number_over(value: Any, divisor: Any) -> Any:
 
 
 def _of_the_divisor(grad: Any, tensor1: Any, tensor2: Any, value: Any) -> Any:
-    square = (
-        tensor2 * tensor2
-    )  # first, as torch's C++ evaluates operands from the right, which shows in graphs
+    # First, as torch's C++ evaluates operands from the right, which shows in graphs.
+    square = tensor2 * tensor2
     return -grad * conj(tensor1 * value / square)
 
 
@@ -45,22 +44,17 @@ _ADDCMUL = {
 def _addcmul_tangent(
     input_t: Any, tensor1: Any, tensor1_t: Any, tensor2: Any, tensor2_t: Any, value: Any
 ) -> Any:
-    second = (
-        None if tensor2_t is None else _scaled(tensor2_t * tensor1, value)
-    )  # torch's C++ computes a sum from its end
-    first = None if tensor1_t is None else _scaled(tensor1_t * tensor2, value)
+    # The second first, as torch's C++ computes a sum from its end.
+    second = None if tensor2_t is None else scaled(tensor2_t * tensor1, value)
+    first = None if tensor1_t is None else scaled(tensor1_t * tensor2, value)
     return functools.reduce(F.add, [t for t in (input_t, first, second) if t is not None])
-
-
-def _scaled(tensor: Any, value: Any) -> Any:
-    return tensor if value == 1 else tensor * value
 
 
 def _addcdiv_tangent(
     input_t: Any, tensor1: Any, tensor1_t: Any, tensor2: Any, tensor2_t: Any, value: Any
 ) -> Any:
-    second = None if tensor2_t is None else _scaled(tensor2_t * (tensor1 / tensor2) / tensor2, value)
-    first = None if tensor1_t is None else _scaled(tensor1_t / tensor2, value)
+    second = None if tensor2_t is None else scaled(tensor2_t * (tensor1 / tensor2) / tensor2, value)
+    first = None if tensor1_t is None else scaled(tensor1_t / tensor2, value)
     present = [t for t in (input_t, first) if t is not None]
     if second is None:
         return functools.reduce(F.add, present)

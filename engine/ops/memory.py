@@ -9,6 +9,7 @@ import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
+from engine.autograd.execution import in_dtype
 from engine.casts import cast, checked_number, scalar_number
 from engine.dtypes import dtype
 from engine.registry import COMPOSITE, GENERAL, MUTATION, VIEW, op
@@ -69,12 +70,8 @@ def warn_of_lost_imaginary(source: Tensor, target: dtype) -> None:
 
 
 _WRITTEN = frozenset(("internal",))
-
-
-def converted_back(grad: Tensor, d: dtype) -> Any:
-    """The gradient of what was converted from a dtype: in that dtype, also where the leaf that it goes to takes any."""
-    real: Any = grad.real if grad.dtype.is_complex and not d.is_complex else grad
-    return real.to(d)
+_OVERWRITTEN: dict[Any, Any] = {"input": lambda grad: F.zeros_like(grad)}
+_OF_FILLER = _OVERWRITTEN | {"value": lambda grad: grad.sum()}
 
 
 def _of_literal(number: complex | bool) -> dtype:
@@ -107,9 +104,8 @@ op(
     "copy_(Tensor input, Operand other, bool non_blocking=False)",
     kind=MUTATION, kernel=_copy, family="view", forms="method inplace", exact=True, node="CopyBackwards",
     memory="partial", casts=True,
-    derivatives={
-        "input": lambda grad: F.zeros_like(grad),
-        "other": lambda grad, other_dtype: converted_back(grad, other_dtype),
+    derivatives=_OVERWRITTEN | {
+        "other": lambda grad, other_dtype: in_dtype(grad, other_dtype),
     },
 )  # fmt: skip
 
@@ -131,12 +127,12 @@ op(
     "fill_(Tensor input, Tensor value)",
     kind=MUTATION, kernel=_fill, family="view", forms="function method inplace", exact=True, node="FillBackward3",
     memory="internal",
-    derivatives={"input": lambda grad: F.zeros_like(grad), "value": lambda grad: grad.sum()},
+    derivatives=_OF_FILLER,
 )  # fmt: skip
 op(
     "fill_(Tensor input, Number value)",
     kind=MUTATION, kernel=_fill, family="view", forms="function method inplace", exact=True, node="FillBackward2",
-    derivatives={"input": lambda grad: F.zeros_like(grad)},
+    derivatives=_OVERWRITTEN,
 )  # fmt: skip
 
 
@@ -149,12 +145,12 @@ def _filled(input: Tensor, value: Any) -> Result:
 op(
     "fill(Tensor input, Tensor value)",
     kind=GENERAL, kernel=_filled, family="view", forms="function", exact=True, node="FillBackward1",
-    derivatives={"input": lambda grad: F.zeros_like(grad), "value": lambda grad: grad.sum()},
+    derivatives=_OF_FILLER,
 )  # fmt: skip
 op(
     "fill(Tensor input, Number value)",
     kind=GENERAL, kernel=_filled, family="view", forms="function", exact=True, node="FillBackward0",
-    derivatives={"input": lambda grad: F.zeros_like(grad)},
+    derivatives=_OVERWRITTEN,
 )  # fmt: skip
 
 
@@ -186,7 +182,7 @@ op(
 op(
     "zero_(Tensor input)",
     kind=MUTATION, kernel=lambda input: _fill(input, 0), family="view", forms="function method inplace", exact=True,
-    derivatives={"input": lambda grad: F.zeros_like(grad)},
+    derivatives=_OVERWRITTEN,
 )  # fmt: skip
 
 

@@ -235,14 +235,12 @@ def _stepwise_product(array: np.ndarray, axes: Any, keepdim: bool, target: dtype
 def _prod_grad(grad: Any, input: Any, result: Any) -> Any:
     if not input._sizes:
         return grad
-    safe = in_transform()  # where torch looks at no values
-    zeros = int((input == 0).sum().item())
-    if zeros == 0 and not safe:
-        return grad * conj(result / input)
-    if (
-        zeros > 1 and not _State.grad and not safe
-    ):  # not so where the gradient is to be differentiated: it has slopes
-        return F.zeros_like(input)
+    if not in_transform():  # where torch looks at no values
+        zeros = int((input == 0).sum().item())
+        if zeros == 0:
+            return grad * conj(result / input)
+        if zeros > 1 and not _State.grad:  # not so where the gradient is to be differentiated: it has slopes
+            return F.zeros_like(input)
     return _others_product(grad, input.contiguous().view(-1), 0).view(input._sizes)
 
 
