@@ -10,16 +10,18 @@ import contextlib
 import importlib
 import warnings
 from argparse import Namespace
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from time import perf_counter, process_time
 from typing import Any
 
 from conformance import listing
 from conformance.backends import Backend
 from conformance.ledger import load
-from conformance.session import Session, open_session, settle
+from conformance.session import AHEAD, Session, open_session, settle
 from conformance.worker import draw_function
-from strategies.program import ProgramError
+from strategies.program import Program, ProgramError
 
 BLOCK = 100
 
@@ -71,23 +73,24 @@ def _load_late(backend: Backend) -> None:
 
 
 def _block(session: Session, texts: Any, size: int, found: Measured, compiled: list[Any]) -> None:
-    texts = iter(texts)
-    for _ in range(size):
-        before = perf_counter()
-        text = next(texts, None)
-        session.spend("draw", perf_counter() - before)
-        if text is None:
-            break
-        try:
-            program = session.compile(text)
-        except ProgramError:  # `run` tells of it
-            continue
-        compiled.append(program)
-        examined = session.examine(program)
-        found.programs += 1
-        found.statements += len(list(program.walk()))
-        documented = [one for one in examined.discrepancies if one.tier == "documented"]
-        found.differences += sum(session.ledger.explain(one) is None for one in documented)
+    before = perf_counter()
+    drawn = list(islice(texts, size))
+    session.spend("draw", perf_counter() - before)
+    for start in range(0, len(drawn), AHEAD):
+        programs = list(_compiled(session, drawn[start : start + AHEAD]))
+        compiled.extend(programs)
+        for program, reference in zip(programs, list(map(session.refer, programs))):
+            examined = session.examine(program, reference=reference)
+            found.programs += 1
+            found.statements += len(list(program.walk()))
+            documented = [one for one in examined.discrepancies if one.tier == "documented"]
+            found.differences += sum(session.ledger.explain(one) is None for one in documented)
+
+
+def _compiled(session: Session, texts: list[str]) -> Iterator[Program]:
+    for text in texts:
+        with contextlib.suppress(ProgramError):  # `run` tells of it
+            yield session.compile(text)
 
 
 def bare(backend: Backend, programs: list[Any]) -> float:

@@ -15,7 +15,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,16 +136,27 @@ def remove_empty(path: Path) -> None:
         path.unlink()
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """A block, or what a process that ended has left of it; the arguments of `conformance.worker.Worker.block`."""
+
+    block: int
+    size: int
+    skip: int = 0
+    unreduced: int | None = None
+    singly: bool = False
+
+
 @dataclass
 class _Slot:
-    """A worker's place: the process that holds it now, and the block it is at."""
+    """A worker's place: the process that holds it now, and what it is at."""
 
     number: int
     child: Child
     in_flight: Path
     started: float
     ready: bool = False
-    block: tuple[int, int] | None = None
+    piece: _Piece | None = None
     at: int = 0  # programs of the block that are done
     assigned: float = 0.0
 
@@ -176,9 +187,7 @@ class Campaign:
         )
         self.tally = Tally()
         self.total = sum(size for _, size in settings.blocks())
-        self.queue: deque[tuple[int, int, int, int | None]] = deque(  # block, size, skip, unreduced
-            (block, size, 0, None) for block, size in settings.blocks()
-        )
+        self.queue = deque(_Piece(block, size) for block, size in settings.blocks())
         self.slots: list[_Slot] = []
         self.header: dict[str, Any] | None = None
         self.autopsies: list[Future[Any]] = []
@@ -291,19 +300,19 @@ class Campaign:
 
     def _assign(self, slot: _Slot) -> None:
         if not self.queue:
-            slot.block = None
+            slot.piece = None
             slot.child.finish()
             return
-        block, size, skip, unreduced = self.queue.popleft()
-        slot.block, slot.at, slot.assigned = (block, size), skip, time.time()
-        slot.child.send({"block": block, "size": size, "skip": skip, "unreduced": unreduced})
+        piece = self.queue.popleft()
+        slot.piece, slot.at, slot.assigned = piece, piece.skip, time.time()
+        slot.child.send(asdict(piece))
 
     def _hung(self, slot: _Slot) -> float | None:
         """The limit that the worker exceeds, if it does. The in-flight file is its sign of life."""
         if not slot.ready:
             return START_LIMIT if time.monotonic() - slot.started > START_LIMIT else None
         quiet = min(age(slot.in_flight), time.time() - slot.assigned)
-        return self.settings.timeout if slot.block is not None and quiet > self.settings.timeout else None
+        return self.settings.timeout if slot.piece is not None and quiet > self.settings.timeout else None
 
     # --- when one ends ---
 
@@ -312,10 +321,10 @@ class Campaign:
         self.selector.unregister(slot.child.process.stdout)
         slot.child.kill()
         self.slots.remove(slot)
-        if slot.block is None and slot.ready:  # it had nothing left to do
+        if slot.piece is None and slot.ready:  # it had nothing left to do
             self._tidy(slot)
             return
-        if slot.block is None:
+        if slot.piece is None:
             self.deaths += 1
             if self.deaths > 2:
                 words = how_it_ended(slot.child, hung).words
@@ -326,31 +335,38 @@ class Campaign:
 
     def _resume(self, slot: _Slot, hung: float | None) -> None:
         """Queues the rest of the block, and sees to the program in flight."""
-        assert slot.block is not None
-        block, size = slot.block
+        assert slot.piece is not None
+        piece = replace(slot.piece, skip=slot.at, unreduced=None)
         if slot.child.process.returncode == RESTART:  # its program is recorded
-            self._queue(block, size, slot.at)
+            self._queue(piece)
             return
         ending = how_it_ended(slot.child, hung)
         in_flight = ending.in_flight or {}
         index, phase = int(in_flight.get("index", slot.at)), in_flight.get("phase", "draw")
         self.tally.programs += max(0, index - slot.at)  # recorded, but not yet reported
+        where = f"block {piece.block}, program {index}"
         if phase == "reduce":
-            self.note(f"block {block}, program {index}: {ending.words} while reducing; recorded unreduced")
-            self._queue(block, size, index, unreduced=index)
+            self.note(f"{where}: {ending.words} while reducing; recorded unreduced")
+            self._queue(replace(piece, skip=index, unreduced=index))
             return
-        self.note(f"block {block}, program {index}: {ending.words}")
+        if (
+            phase in ("draw", "ahead") and not piece.singly
+        ):  # at which of the programs behind that one is not known
+            self.note(f"{where} or later: {ending.words}; again, one program after the other")
+            self._queue(replace(piece, skip=index, singly=True))
+            return
+        self.note(f"{where}: {ending.words}")
         if phase == "draw":
             # Nothing was run yet: the engine, which drawing steps, ended the process. The block cannot go on.
-            self.tally.lost += size - index
-            self.autopsies.append(self.pool.submit(self.autopsy.of_drawing, ending, block, index))
+            self.tally.lost += piece.size - index
+            self.autopsies.append(self.pool.submit(self.autopsy.of_drawing, ending, piece.block, index))
             return
-        self._queue(block, size, index + 1)
-        self.autopsies.append(self.pool.submit(self.autopsy, ending, block, index))
+        self._queue(replace(piece, skip=index + 1, singly=False))
+        self.autopsies.append(self.pool.submit(self.autopsy, ending, piece.block, index))
 
-    def _queue(self, block: int, size: int, skip: int, unreduced: int | None = None) -> None:
-        if skip < size:
-            self.queue.appendleft((block, size, skip, unreduced))
+    def _queue(self, piece: _Piece) -> None:
+        if piece.skip < piece.size:
+            self.queue.appendleft(piece)
 
     def _collect(self) -> None:
         """Records of autopsies that are done; they are the parent's own."""

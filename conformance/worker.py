@@ -2,7 +2,9 @@
 
 Talks to the parent in JSON lines: a configuration and then blocks on standard input, what happened on standard output.
 Whatever a tensor library prints goes to a log file. Before a program runs, its text is in the in-flight file, whose
-time of change is also the sign of life that the parent watches. Run as ``python -m conformance.worker``.
+time of change is also the sign of life that the parent watches. The file's phases: "draw", and "ahead", where the reference
+runs on some programs before the candidates do, with the index of the first program that is not recorded; "run" and
+"reduce", with the index of the program. Run as ``python -m conformance.worker``.
 """
 
 from __future__ import annotations
@@ -17,9 +19,14 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from time import monotonic, perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conformance.facts import Step
+    from strategies.program import Program
 
 EXPECTED = (
     "BackendError",
@@ -106,18 +113,17 @@ class Worker:
         self.started = monotonic()
         self.header = header
 
-    def block(self, block: int, size: int, skip: int, unreduced: int | None) -> None:
-        """Draws a block and runs what is not skipped; `unreduced` is a program whose reduction ended a process."""
+    def block(self, block: int, size: int, skip: int, unreduced: int | None, singly: bool) -> None:
+        """Draws a block and runs what is not skipped; `unreduced` is a program whose reduction ended a process. `singly`: the
+        reference does not run ahead, because it ended a process when it did."""
+        from conformance.session import AHEAD
+
         counts: Counter[str] = Counter()
         fresh: list[dict[str, Any]] = []
         ticked = monotonic()
-        for index, text in self._drawn(block, size):
-            if index < skip:
-                continue
-            new = self._program(
-                block, index, text, counts, reducing=self.config["reduce"] and index != unreduced
-            )
-            fresh.extend(new)
+        for index, program, reference in self._run_ahead(block, size, skip, 1 if singly else AHEAD, counts):
+            reducing = self.config["reduce"] and index != unreduced
+            fresh.extend(self._program(block, index, program, reference, counts, reducing=reducing))
             if monotonic() - ticked > 0.5 or self.stopping or "memory" in counts:
                 self.send({"tick": index + 1, "counts": counts, "findings": fresh})
                 ticked, fresh = monotonic(), []
@@ -130,34 +136,59 @@ class Worker:
                 return
         self.send({"done": block, "counts": counts, "findings": fresh})
 
-    def _drawn(self, block: int, size: int) -> Iterator[tuple[int, str]]:
-        self.in_flight.write("draw", block, 0, "")
-        start = perf_counter()
-        texts = iter(self.draw(self.config["seed"], block, self.config["profile"], self.config["block_size"]))
-        self.session.spend("draw", perf_counter() - start)
-        for index in range(size):
+    def _drawn(self, block: int, size: int, skip: int, most: int) -> Iterator[list[tuple[int, str]]]:
+        """The texts behind those that are skipped, so many at a time. Those before them are recorded by then."""
+        texts: Iterator[str] | None = None
+        for first in range(skip, size, most):
+            self.in_flight.write("draw", block, first, "")
             start = perf_counter()
-            text = next(texts, None)
+            if texts is None:
+                config = self.config
+                drawn = self.draw(config["seed"], block, config["profile"], config["block_size"])
+                texts = islice(drawn, skip, size)
+            some = list(islice(texts, most))
             self.session.spend("draw", perf_counter() - start)
-            if text is None:
-                return
-            yield index, text
-            self.in_flight.write("draw", block, index + 1, "")
+            yield list(enumerate(some, first))
 
-    def _program(
-        self, block: int, index: int, text: str, counts: Counter[str], *, reducing: bool
-    ) -> list[dict[str, Any]]:
+    def _run_ahead(
+        self, block: int, size: int, skip: int, most: int, counts: Counter[str]
+    ) -> Iterator[tuple[int, Program, tuple[Step, ...] | None]]:
+        """The programs and, where several go together, what the reference shows: it runs on all of those first."""
+        for texts in self._drawn(block, size, skip, most):
+            compiled = [(index, self._compiled(block, index, text, counts)) for index, text in texts]
+            programs = [(index, program) for index, program in compiled if program is not None]
+            references: list[tuple[Step, ...] | None] = [None] * len(programs)
+            for position, (_, program) in enumerate(programs if most > 1 else ()):
+                if self.stopping:
+                    return
+                self.in_flight.write("ahead", block, texts[0][0], program.text)
+                references[position] = self.session.refer(program)
+            for (index, program), reference in zip(programs, references, strict=True):
+                yield index, program, reference
+
+    def _compiled(self, block: int, index: int, text: str, counts: Counter[str]) -> Program | None:
         from strategies.program import ProgramError
 
-        session = self.session
         try:
-            program = session.compile(text)
+            return self.session.compile(text)
         except ProgramError as error:  # a fault of the strategies, told at the end and no reason to stop
             print(f"block {block}, program {index} is no program: {error}\n{text}", flush=True)
             counts["invalid"] += 1
-            return []
+            return None
+
+    def _program(
+        self,
+        block: int,
+        index: int,
+        program: Program,
+        reference: tuple[Step, ...] | None,
+        counts: Counter[str],
+        *,
+        reducing: bool,
+    ) -> list[dict[str, Any]]:
+        session, text = self.session, program.text
         self.in_flight.write("run", block, index, text)
-        examined = session.examine(program)
+        examined = session.examine(program, reference=reference)
         session.watch = lambda trial: self.in_flight.write("reduce", block, index, trial)
         rows, fresh = [], []
         for discrepancy in examined.discrepancies:

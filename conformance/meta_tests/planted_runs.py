@@ -40,10 +40,10 @@ class Planted(Session):
     def healthy(self):
         return resolve("engine")
 
-    def examine(self, program, candidates=None):
+    def examine(self, program, candidates=None, reference=None):
         known = drawn(self.profile).get(program.text) if candidates is None else None
         if known is None:
-            examined = super().examine(program, candidates)
+            examined = super().examine(program, candidates, reference)
         else:
             with self.few_runs():  # what is found is judged with all of them once it is reduced
                 verdicts = [self._judge(program, known[1], one) for one in self.candidates]

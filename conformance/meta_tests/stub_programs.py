@@ -1,9 +1,11 @@
 """Drawn programs in the form of `strategies.programs.draw_block`, from a small grammar and without Hypothesis.
 
 Profiles: "default" calls functions that `faulty_torch` has faults in, but not `sign`; "sign" calls it in about one of
-twenty programs; "slow" sleeps between programs; "broken" draws what is no program.
+twenty programs; "slow" sleeps between programs; "broken" draws what is no program; "dying" ends the process instead of
+drawing a fourth program.
 """
 
+import os
 import random
 import time
 from collections.abc import Iterator
@@ -33,6 +35,8 @@ def draw_block(seed: int, block: int, profile: str, size: int) -> Iterator[str]:
     for index in range(size):
         if profile == "slow":
             time.sleep(0.05)
+        if profile == "dying" and index == 3:
+            os.abort()
         yield (
             "x = torch.os"
             if profile == "broken"

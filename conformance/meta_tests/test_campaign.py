@@ -90,6 +90,33 @@ def test_a_crash_a_hang_and_a_lack_of_memory_cost_one_program(tmp_path, candidat
     assert (aspect == "memory") or len(notes) == 1
 
 
+def test_a_crash_of_the_reference_while_it_runs_ahead_costs_one_program(tmp_path):
+    notes = []
+    campaign = Campaign(
+        settings(tmp_path, reference=f"{FAULTY}aborts", profile="sign", programs=10, seed=29),
+        note=notes.append,
+    )
+    assert campaign().tally.programs == 10
+    recorded = rows(tmp_path)
+    assert [row["text"] for row in recorded] == texts(29, 10, profile="sign")
+    items = [item for row in recorded if "sign" in row["text"] for item in row["discrepancies"]]
+    assert [(item["aspect"], item["candidate"]) for item in items] == [("crash", f"{FAULTY}aborts")]
+    (index,) = [row["index"] for row in recorded if row["discrepancies"]]
+    assert (
+        index > 0
+    )  # so that there are programs before it, which had run on the reference and were not recorded
+    again, alone = notes
+    assert again.startswith("block 0, program 0 or later: ")
+    assert alone.startswith(f"block 0, program {index}: ")
+
+
+def test_a_death_while_drawing_costs_what_is_not_drawn_yet(tmp_path):
+    outcome = Campaign(settings(tmp_path, profile="dying", programs=10))()
+    assert outcome.tally.lost == 10 - 3
+    drawn = [row for row in rows(tmp_path) if row["text"]]
+    assert [row["text"] for row in drawn] == texts(programs=10)[:3]
+
+
 def test_a_slice_keeps_what_a_statement_may_depend_on():
     text = "a = torch.ones(2)\nb = torch.ones(3)\nc = b + 1\na.add_(1)\nd = a * 2\ne = c"
     assert slice_before(parse(text), 4) == ["a = torch.ones(2)", "a.add_(1)", "d = a * 2"]
