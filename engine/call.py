@@ -11,8 +11,6 @@ import itertools
 import operator
 from typing import Any
 
-import numpy as np
-
 from engine import dtypes, layout
 from engine.autograd.modes import _State
 from engine.autograd.node import Node, UnknownDerivative
@@ -20,6 +18,7 @@ from engine.compute import compute_mutation, compute_results
 from engine.nodes import OpNode
 from engine.registry import COMPOSITE, GENERAL, MUTATION, POINTWISE, VIEW, Op, compare
 from engine.results import Result, make_view, result_of, wrap
+from engine.silence import SILENT
 from engine.tensor import Tensor
 from engine.writes import (
     LOST_GRADIENT,
@@ -65,14 +64,15 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
     node = None
     if op.rule is compare and not inplace:
         recorded = False
-    if recorded and any(_requires_grad(values[position]) for _, position in op.differentiable):
+    if recorded and _has_slope(op, values):
         node = op.node_class(values, inplace=inplace)
     if kind == VIEW:
         return _run_inplace_view(op, values, node) if inplace else _run_view(op, values, node)
-    with np.errstate(all="ignore"):
-        if inplace:
-            return _run_inplace(op, values, tensors, node)
-        results = compute_results(op, values, tensors)
+    if inplace:
+        return SILENT.copy().run(_run_inplace, op, values, tensors, node)
+    results = SILENT.copy().run(compute_results, op, values, tensors)
+    if node is None and len(results) == 1:
+        return wrap(results[0])
     made = tuple(map(wrap, results))
     if node is not None:
         for t in made:
@@ -102,18 +102,26 @@ def _is_seen(op: Op, values: list[Any], tensors: list[Tensor]) -> bool:
 
     A number is no such tensor.
     """
-    if not all(t._inference for t in tensors) or any(
-        not isinstance(values[i], Tensor) for i in op.wrapped_numbers
-    ):
+    for t in tensors:
+        if not t._inference:
+            return True
+    if any(not isinstance(values[i], Tensor) for i in op.wrapped_numbers):
         return True
     indices = [t for value in values if isinstance(value, list) for t in value if isinstance(t, Tensor)]
     return any(not t._inference for t in indices)
 
 
-def _requires_grad(value: Any) -> bool:
-    if isinstance(value, list):
-        return any(t.requires_grad for t in value)
-    return isinstance(value, Tensor) and value.requires_grad
+def _has_slope(op: Op, values: list[Any]) -> bool:
+    """Whether an operand that an operation can be differentiated by requires grad."""
+    for _, position in op.differentiable:
+        value = values[position]
+        if (
+            any(map(_GRAD, value))
+            if isinstance(value, list)
+            else isinstance(value, Tensor) and value.requires_grad
+        ):
+            return True
+    return False
 
 
 def _package(op: Op, made: tuple[Tensor, ...], suffix: str = "") -> Any:
@@ -167,7 +175,7 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
             write(target, depending_on_order(op.memory, result, target, (), tensors[1:]))
     else:
         if op.kind == POINTWISE:
-            require_shape(target, layout.broadcast_shapes([t._sizes for t in tensors]))
+            require_shape(target, layout.common_shape(tensors))
         read = read_while_written(op, values, tensors, target, inplace=True)
         result, *_ = compute_results(op, *read, target)
         require_shape(target, result.values.shape)
@@ -235,12 +243,11 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
         check_inplace(t, False)
         check_memory(op.memory, t, tensors[:1], tensors[1:])
         if op.kind == POINTWISE and any(operand is t for operand in tensors):  # which is not resized then
-            require_shape(t, layout.broadcast_shapes([operand._sizes for operand in tensors]))
+            require_shape(t, layout.common_shape(tensors))
     if op.before_out is not None:
         op.before_out(values, outs)
-    with np.errstate(all="ignore"):
-        read = read_while_written(op, values, tensors, outs[0], inplace=False)
-        results = compute_results(op, *read, outs[0])
+    read = read_while_written(op, values, tensors, outs[0], inplace=False)
+    results = SILENT.copy().run(compute_results, op, *read, outs[0])
     if len(results) != len(outs):
         raise TypeError(f"{op.name}(): argument 'out' must be a tuple of {len(results)} Tensors")
     for t, result in zip(outs, results, strict=True):

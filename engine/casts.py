@@ -10,6 +10,7 @@ import numpy as np
 from engine import dtypes
 from engine.dtypes import dtype
 from engine.precision import converted, undefined
+from engine.silence import SILENT
 
 
 def number_array(value: Any, d: dtype) -> np.ndarray:
@@ -31,8 +32,10 @@ def number_array(value: Any, d: dtype) -> np.ndarray:
 def _nominal(value: Any, d: dtype) -> np.ndarray:
     """A number that the format of a dtype holds; rounded to it in every precision mode, as a literal."""
     if d in dtypes.HALVES:
-        return np.asarray(value, np.float32).astype(d.nominal).astype(d.numpy, copy=False)
-    return np.asarray(value, d.nominal).astype(d.numpy, copy=False)
+        array = np.asarray(value, np.float32).astype(d.nominal)
+    else:
+        array = np.array(value, d.nominal)
+    return array if d.numpy is d.nominal else array.astype(d.numpy)
 
 
 def checked_number(value: Any, d: dtype) -> np.ndarray:
@@ -94,27 +97,26 @@ def cast(array: np.ndarray, target: dtype, source: dtype) -> tuple[np.ndarray, n
 
     Also returns which elements are undefined: a float that no integer of the target can hold.
     """
-    if source is target:
-        return array, None
-    with np.errstate(all="ignore"):
-        if source.category == dtypes.COMPLEX and dtypes.BOOL < target.category < dtypes.COMPLEX:
-            array = array.real
-        if source in dtypes.HALVES:
-            array = array.astype(dtypes.opmath(source), copy=False)
-        if target.category == dtypes.BOOL:
-            return array != 0, None
-        if target.category != dtypes.INTEGER or source.category < dtypes.FLOAT:
-            given = array
-            if (
-                target in dtypes.HALVES
-            ):  # every conversion to them goes through float32, so it may round twice
-                array = array.astype(dtypes.opmath(target))
-            array = array.astype(target.numpy)
-            return (converted(array, given, target) if target.category >= dtypes.FLOAT else array), None
-        limits = np.iinfo(target.nominal)
-        whole = np.trunc(array.astype(np.result_type(array.dtype, np.float64), copy=False))
-        held = (whole >= limits.min) & (whole < float(limits.max) + 1)
-        if held.all():
-            return array.astype(target.numpy), None
-        anything = undefined(np.zeros(array.shape, target.numpy))
-        return np.where(held, np.where(held, array, 0).astype(target.numpy), anything), ~held
+    return (array, None) if source is target else SILENT.copy().run(_cast, array, target, source)
+
+
+def _cast(array: np.ndarray, target: dtype, source: dtype) -> tuple[np.ndarray, np.ndarray | None]:
+    if source.category == dtypes.COMPLEX and dtypes.BOOL < target.category < dtypes.COMPLEX:
+        array = array.real
+    if source in dtypes.HALVES:
+        array = array.astype(dtypes.opmath(source), copy=False)
+    if target.category == dtypes.BOOL:
+        return array != 0, None
+    if target.category != dtypes.INTEGER or source.category < dtypes.FLOAT:
+        given = array
+        if target in dtypes.HALVES:  # every conversion to them goes through float32, so it may round twice
+            array = array.astype(dtypes.opmath(target))
+        array = array.astype(target.numpy)
+        return (converted(array, given, target) if target.category >= dtypes.FLOAT else array), None
+    limits = np.iinfo(target.nominal)
+    whole = np.trunc(array.astype(np.result_type(array.dtype, np.float64), copy=False))
+    held = (whole >= limits.min) & (whole < float(limits.max) + 1)
+    if held.all():
+        return array.astype(target.numpy), None
+    anything = undefined(np.zeros(array.shape, target.numpy))
+    return np.where(held, np.where(held, array, 0).astype(target.numpy), anything), ~held

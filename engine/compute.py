@@ -27,8 +27,10 @@ def compute_results(
         results: tuple[Result, ...] = (_pointwise(op, values, tensors, target),)
     else:
         got = op.kernel(*values, out=target) if op.sees_out else op.kernel(*values)
-        outputs = got if isinstance(got, tuple) else (got,)
-        results = tuple(r if isinstance(r, Result) else Result(np.asarray(r)) for r in outputs)
+        if isinstance(got, tuple):
+            results = tuple(r if isinstance(r, Result) else Result(np.asarray(r)) for r in got)
+        else:
+            results = (got if isinstance(got, Result) else Result(np.asarray(got)),)
     if _Mode.hook is not None:
         results = _Mode.hook(op, values, tensors, results, compute_results)
     for t in tensors:
@@ -49,7 +51,7 @@ def compute_mutation(op: Op, values: list[Any], tensors: list[Tensor]) -> Result
 
 
 def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | None) -> Result:
-    shape = layout.broadcast_shapes([t._sizes for t in tensors]) if tensors else ()
+    shape = layout.common_shape(tensors)
     operands = [values[i] for i in op.tensor_positions if values[i] is not None]
     assert op.rule is not None  # every pointwise record has one
     compute, result = op.rule(values if op.bound_rule else operands)
@@ -71,7 +73,7 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
             )
     if compute not in op.accepts:
         raise NotImplementedError(f"\"{op.error_name}\" not implemented for '{compute.legacy}'")
-    working = compute.numpy if op.stepwise else dtypes.opmath(compute)
+    working = compute.numpy if op.stepwise else compute.opmath
     converted = list(values)
     undefined = None
     for i in op.tensor_positions:
@@ -80,13 +82,15 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
             continue
         if isinstance(value, Tensor):
             array = value._array()
-            if value.dtype is not compute or array.dtype != working:
+            if value.dtype is not compute or array.dtype is not working:
                 array, lost = cast(array, compute, value.dtype)
                 array = array.astype(working, copy=False)
                 undefined = lost if undefined is None else undefined
-            converted[i] = array
         else:
-            converted[i] = number_array(value, compute).astype(working, copy=False)
+            array = number_array(value, compute)
+            if array.dtype is not working:
+                array = array.astype(working, copy=False)
+        converted[i] = array
     if op.wide_scalar and compute in dtypes.HALVES:
         converted[1] = _unrounded_scalar(values[1], converted[1])
     if compute.numpy is not compute.nominal:
@@ -95,8 +99,11 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
         elif op.stepwise and compute in dtypes.HALVES:
             converted = [_rounded_number(value, compute) for value in converted]
     got = op.kernel(*converted)
-    got = got if isinstance(got, Result) else Result(np.asarray(got))
-    values_, lost = got.values, got.undefined if undefined is None else undefined
+    strides = None
+    if isinstance(got, Result):
+        values_, lost, strides = got.values, got.undefined if undefined is None else undefined, got.strides
+    else:
+        values_, lost = np.asarray(got), undefined
     narrow = False
     if values_.dtype != result.numpy:
         narrow = values_.dtype.itemsize < result.numpy.itemsize and not op.of_format
@@ -106,8 +113,8 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
         lost = None if lost is None else np.broadcast_to(lost, shape)
     if copied:
         strides = layout.contiguous_strides(shape)
-    else:
-        strides = got.strides or _fresh_strides(op, values, tensors, compute, shape)
+    elif not strides:
+        strides = _fresh_strides(op, values, tensors, compute, shape)
     return Result(values_, strides, lost, None, result, narrow)
 
 
@@ -115,6 +122,13 @@ def _fresh_strides(
     op: Op, values: list[Any], tensors: list[Tensor], compute: dtypes.dtype, shape: layout.Shape
 ) -> layout.Shape:
     """The layout of a fresh result. Operands that are cast take part as the dense copies that torch makes of them."""
+    rows = layout.contiguous_strides(shape)
+    for t in tensors:
+        if t._strides != rows or t._sizes != shape:
+            break
+    else:  # one more operand, a number, orders the dimensions only where there is nothing
+        if not op.wrapped_numbers or 0 not in shape:
+            return rows
     geometries = [
         (t._sizes, t._strides if t.dtype is compute else layout.dense_strides(t._sizes, t._strides))
         for t in (reversed(tensors) if op.last_leads else tensors)

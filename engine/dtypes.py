@@ -158,12 +158,10 @@ def default_complex() -> dtype:
 
 def of_number(value: complex | bool) -> dtype:
     """The dtype of a Python number as `torch.tensor` and promotion see it."""
-    if isinstance(value, bool):
-        return bool_
-    if isinstance(value, int):
-        return int64
     if isinstance(value, float):
         return _Default.dtype
+    if isinstance(value, int):
+        return bool_ if isinstance(value, bool) else int64
     return default_complex()
 
 

@@ -113,12 +113,13 @@ def broadcast_two(a: Shape, b: Shape) -> Shape:
     return tuple(reversed(out))
 
 
-def broadcast_shapes(shapes: Sequence[Shape]) -> Shape:
-    """The common shape of any number of operands."""
-    out = shapes[0]
-    for shape in shapes[1:]:
-        out = broadcast_two(out, shape)
-    return out
+def common_shape(tensors: Sequence[Any]) -> Shape:
+    """The common shape of tensors, that of a number where there is none."""
+    shape: Shape = tensors[0]._sizes if tensors else ()
+    for t in tensors:
+        if t._sizes != shape:
+            shape = broadcast_two(shape, t._sizes)
+    return shape
 
 
 def expanded_strides(sizes: Shape, strides: Shape, target: Shape) -> Shape:

@@ -9,6 +9,7 @@ dimension); `dtype`; `device`; `layout`; `memory_format`; `Generator`; `object`.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -56,11 +57,13 @@ class Signature:
     text: str
     # Derived from the parameters once, for the hot path:
     defaults: tuple[Any, ...] = ()
-    checks: tuple[tuple[Any, bool], ...] = ()
-    """How each argument is checked, and whether it may be None."""
+    checks: tuple[tuple[frozenset[type], Any, bool], ...] = ()
+    """The exact types of each argument that are taken as they are, how others are checked, and whether it may be None."""
     positions: dict[str, int] = field(default_factory=dict)
     needed: tuple[int, ...] = ()
     """The positions of the parameters without a default."""
+    complete: int = 0
+    """How many positional arguments leave none of these open."""
     positional: int = 0
     """How many parameters are not keyword-only."""
 
@@ -107,9 +110,10 @@ def parse(text: str) -> Signature:
         tuple(re.findall(r"\w+", outputs or "")),
         text.strip(),
         defaults=tuple(p.default for p in parameters),
-        checks=tuple((_CHECKS[p.type], p.optional) for p in parameters),
+        checks=tuple((_AS_IS.get(p.type, frozenset()), _CHECKS[p.type], p.optional) for p in parameters),
         positions={p.name: i for i, p in enumerate(parameters)},
         needed=tuple(i for i, p in enumerate(parameters) if p.default is MISSING),
+        complete=max((i + 1 for i, p in enumerate(parameters) if p.default is MISSING), default=0),
         positional=sum(not p.keyword_only for p in parameters),
     )
 
@@ -132,9 +136,32 @@ def bind(
 
     `method`: the first argument is the tensor before the dot, so that ints alone may stand for a list of ints.
     """
-    plain = _plainly(signature, args, kwargs)
-    if plain is not None:
-        return plain
+    given = len(args)
+    if given > signature.positional:
+        return _bind(signature, args, kwargs, method)
+    values, checks = list(signature.defaults), signature.checks
+    places: Iterable[tuple[int, Any]] = enumerate(args)
+    if kwargs:
+        named = [signature.positions.get(name, -1) for name in kwargs]
+        if min(named) < given:
+            return _bind(signature, args, kwargs, method)
+        places = itertools.chain(places, zip(named, kwargs.values()))
+    for i, value in places:
+        as_is, check, optional = checks[i]
+        if type(value) not in as_is and (value is not None or not optional):
+            value = check(value)
+            if value is MISSING:
+                return _bind(signature, args, kwargs, method)
+        values[i] = value
+    if given < signature.complete:
+        for i in signature.needed:
+            if values[i] is MISSING:
+                return _bind(signature, args, kwargs, method)
+    return values
+
+
+def _bind(signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], method: bool) -> list[Any]:
+    """As `bind`, for calls whose arguments do not all fit as they are, under their own names."""
     parameters = signature.parameters
     values: list[Any] = []
     kwargs = dict(kwargs)
@@ -193,31 +220,6 @@ def _too_many(signature: Signature, given: int, *, method: bool) -> str:
     )
 
 
-def _plainly(signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any] | None:
-    """The values where each argument fits as it is, under its own name; None for all other calls."""
-    given = len(args)
-    if given > signature.positional:
-        return None
-    places: Iterable[int] = range(given)
-    if kwargs:
-        named = [signature.positions.get(name, -1) for name in kwargs]
-        if min(named) < given:
-            return None
-        places, args = (*places, *named), (*args, *kwargs.values())
-    values, checks = list(signature.defaults), signature.checks
-    for i, value in zip(places, args):
-        check, optional = checks[i]
-        if value is not None or not optional:
-            value = check(value)
-            if value is MISSING:
-                return None
-        values[i] = value
-    for i in signature.needed:
-        if values[i] is MISSING:
-            return None
-    return values
-
-
 def given_list_position(signature: Signature, method: bool) -> int:
     """Where a list of ints may be spelled as bare ints: when it is the only positional parameter (after self)."""
     positional = [p for p in signature.parameters if not p.keyword_only]
@@ -270,6 +272,8 @@ def _number(x: Any) -> Any:
 
 
 def _int(x: Any) -> Any:
+    if type(x) is int:
+        return x
     if isinstance(x, bool) or not _is_int(x):
         return MISSING
     return x.item() if is_tensor(x) else int(x)
@@ -293,6 +297,8 @@ def _bool(x: Any) -> Any:
 def _ints(x: Any) -> Any:
     if isinstance(x, (tuple, list)):
         # torch looks at the type of the first element only, so that a bool passes behind it.
+        if set(map(type, x)) <= _INT:
+            return tuple(x)
         got = tuple(int(e) if i and isinstance(e, bool) else _int(e) for i, e in enumerate(x))
         return MISSING if MISSING in got else got
     return MISSING
@@ -333,6 +339,13 @@ def _instance(kind: type) -> Any:
     return lambda x: x if isinstance(x, kind) else MISSING
 
 
+_INT = frozenset((int,))
+_NUMBERS = frozenset(_PYTHON_TYPES)
+_AS_IS: dict[str, frozenset[type]] = {
+    "Tensor": frozenset((Tensor,)), "Operand": _NUMBERS | {Tensor}, "Scalar": _NUMBERS, "Number": _NUMBERS, "int": _INT,
+    "float": _NUMBERS - {complex}, "bool": frozenset((bool,)), "str": frozenset((str,)), "dtype": frozenset((dtype,)),
+}  # fmt: skip
+"""By the type of a parameter, those of the arguments that its check returns as they are."""
 _CHECKS: dict[str, Any] = {
     "Tensor": _tensor, "Operand": _operand, "Scalar": _number, "Number": _number, "int": _int, "float": _float, "bool": _bool,
     "str": _instance(str), "int[]": _ints, "int[1]": _ints_or_one, "Tensor[]": _tensors,

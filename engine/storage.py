@@ -10,6 +10,8 @@ import numpy as np
 from engine.dtypes import dtype
 from engine.precision import undefined
 
+_BYTE = np.dtype(np.uint8)
+
 
 class Storage:
     """A flat buffer of bytes, shared by every tensor (and NumPy array) that views it.
@@ -162,10 +164,8 @@ def carried(bytes_: np.ndarray, d: dtype, owner: Any) -> Storage:
 
 
 def storage_of_array(array: np.ndarray, of: dtype) -> Storage:
-    """A storage around the memory of a freshly made array, which is made row-major first."""
-    if not array.flags.c_contiguous:
-        array = np.ascontiguousarray(array)
-    return Storage(array.reshape(-1).view(np.uint8), None, of)
+    """A storage around the memory of a freshly made array, which is row-major and may be written."""
+    return Storage(np.ndarray(array.nbytes, _BYTE, array), None, of)
 
 
 def shared_storage(array: np.ndarray, d: dtype) -> Storage:

@@ -86,7 +86,8 @@ class Tensor(Strided):
         sizes = array.shape
         contiguous = layout.contiguous_strides(sizes)
         if strides is None or strides == contiguous:
-            if not (array.flags.c_contiguous and array.flags.writeable and array.flags.owndata):
+            flags = array.flags
+            if not (flags.c_contiguous and flags.writeable and flags.owndata):
                 array = array.copy("C")
             return Tensor._make(storage_of_array(array, d), 0, sizes, contiguous, d)
         storage = Storage(np.zeros(layout.extent(sizes, strides) * d.numpy.itemsize, np.uint8), None, d)

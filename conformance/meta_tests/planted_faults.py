@@ -155,7 +155,7 @@ def in_place_without_broadcasting(engine: Any) -> Iterator[Change]:
     def strict(op: Any, values: list[Any], tensors: list[Any], node: Any) -> Any:
         if op.kind == engine.registry.POINTWISE and any(t.shape != values[0].shape for t in tensors):
             engine.writes.check_memory(op.memory, values[0], [], tensors[1:])
-            shape = engine.layout.broadcast_shapes([t.shape for t in tensors])
+            shape = engine.layout.common_shape(tensors)
             engine.writes.require_shape(values[0], shape)  # what else is wrong comes first
             engine.compute.compute_results(op, values, tensors, values[0])
             raise RuntimeError("operands of an in-place operation must have the same shape")

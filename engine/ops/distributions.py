@@ -76,7 +76,7 @@ def _made(into: Callable[..., None], of: int) -> Callable[..., Result]:
             raise RuntimeError(
                 "normal does not support automatic differentiation for outputs with complex dtype."
             )
-        out = blank(layout.broadcast_shapes([t._sizes for t in tensors]), (mean, std)[of].dtype)
+        out = blank(layout.common_shape(tensors), (mean, std)[of].dtype)
         into(out, mean, std, source)
         return result_of(out)
 

@@ -19,6 +19,7 @@ from engine.dtypes import dtype
 from engine.ops.creation import blank, check_place, finish
 from engine.promotion import promote_types
 from engine.registry import COMPOSITE, op
+from engine.silence import SILENT
 from engine.storage import shared_storage
 from engine.tensor import Tensor
 
@@ -216,8 +217,8 @@ def from_sequence(data: Any, d: dtype | None) -> Tensor:
     d = d or _infer(data)
     if 0 in sizes:
         return blank(sizes, d)
-    with np.errstate(all="ignore"):
-        return Tensor._fresh(_store(list(_leaves(data, sizes, 0)), d).reshape(sizes), d)
+    leaves = list(_leaves(data, sizes, 0))
+    return Tensor._fresh(SILENT.copy().run(_store, leaves, d).reshape(sizes), d)
 
 
 # ------------------------------------------------------------------------------------------------------ tensor and kin

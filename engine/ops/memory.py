@@ -85,9 +85,7 @@ def _copy(input: Tensor, other: Any, non_blocking: bool) -> Result:
     src = other if isinstance(other, Tensor) else F.tensor(other, dtype=_of_literal(other))
     if src._storage is not input._storage or src._layout != input._layout or src.dtype is not input.dtype:
         check_memory(_WRITTEN, input, (), ())
-    shape = (
-        layout.broadcast_shapes([input._sizes, src._sizes]) if src._sizes != input._sizes else input._sizes
-    )
+    shape = layout.broadcast_two(input._sizes, src._sizes) if src._sizes != input._sizes else input._sizes
     if shape != input._sizes:
         raise RuntimeError(
             f"output with shape {list(input._sizes)} doesn't match the broadcast shape {list(shape)}"

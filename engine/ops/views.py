@@ -350,7 +350,7 @@ def _broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
     if not tensors:
         return ()
-    shape = layout.broadcast_shapes([t._sizes for t in tensors])
+    shape = layout.common_shape(tensors)
     return tuple(t if t._sizes == shape else t.expand(shape) for t in tensors)
 
 
