@@ -256,7 +256,9 @@ def wrap_dim(dim: int, ndim: int, *, scalar: bool = True) -> int:
 
 def has_internal_overlap(sizes: Shape, strides: Shape) -> bool:
     """Whether two indices surely name one element: a stride of 0 along a dimension of more than one."""
-    return any(s == 0 and n > 1 for n, s in zip(sizes, strides, strict=True)) and 0 not in sizes
+    if 0 not in strides or 0 in sizes:
+        return False
+    return any(s == 0 and n > 1 for n, s in zip(sizes, strides, strict=True))
 
 
 def overlaps(a: Any, b: Any) -> bool:

@@ -83,7 +83,8 @@ class OpNode(Node):
         """Whether one of these operands has an edge, to a node among the needed if those are given."""
         for name in names:
             start, count = self.spans[name]
-            for edge in self.next_edges[start : start + (1 if count is None else count)]:
+            for i in range(start, start + (1 if count is None else count)):
+                edge = self.next_edges[i]
                 if edge is not None and (needed is None or id(edge[0]) in needed):
                     return True
         return False
@@ -111,7 +112,7 @@ class OpNode(Node):
             known[want] = (
                 [_unpacked(s, self) for s in saved] if isinstance(saved, list) else _unpacked(saved, self)
             )
-        if all(g is None for g in grads):  # what was saved is looked at all the same
+        if grads[0] is None and all(g is None for g in grads):  # what was saved is looked at all the same
             return out
         known["grad"] = grads[0]
         task = _State.task

@@ -14,7 +14,7 @@ from engine.history import Steps, ViewInfo
 from engine.tensor import Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every call, and freezing triples what that costs
 class Geometry:
     """What a view shows of its input's storage. Strides and offset count elements of `dtype`."""
 
@@ -24,7 +24,7 @@ class Geometry:
     dtype: dtype | None = None
 
 
-@dataclass(slots=True)  # not frozen: one is made for every call, and freezing triples what that costs
+@dataclass(slots=True)
 class Result:
     """What a kernel computed, where the values alone do not say it all.
 

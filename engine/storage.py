@@ -188,14 +188,9 @@ class VersionCounter:
     through it go unnoticed. Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#in-place-correctness-checks
     """
 
-    __slots__ = ("value",)
-
-    def __init__(self) -> None:
-        self.value = 0
+    value = 0
 
 
 class LentCounter(VersionCounter):
     """Of an inference tensor, which has none, while a transform differentiates it forwards: no graph of the user's may keep what
     counts by it."""
-
-    __slots__ = ()

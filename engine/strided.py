@@ -64,6 +64,9 @@ class Strided:
             if mask is False:
                 return
             storage.undefined = np.zeros(storage.nbytes(), np.bool_)
+        elif mask is False and self._fills_storage():
+            storage.undefined = None
+            return
         if 0 not in self._sizes:
             item = self.dtype.itemsize
             strides = [*(s * item for s in self._strides), 1]
@@ -73,6 +76,12 @@ class Strided:
             marks[...] = mask[..., None] if isinstance(mask, np.ndarray) else mask
         if not storage.undefined.any():
             storage.undefined = None
+
+    def _fills_storage(self) -> bool:
+        nbytes = layout.numel(self._sizes) * self.dtype.itemsize
+        return nbytes == self._storage.nbytes() and layout.is_non_overlapping_and_dense(
+            self._sizes, self._strides
+        )
 
     def _resize(self, sizes: layout.Shape) -> None:
         """Take row-major sizes, with more memory where they need it."""

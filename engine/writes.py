@@ -65,6 +65,8 @@ def check_memory(
         )
     if "internal" in rules and layout.has_internal_overlap(target._sizes, target._strides):
         raise RuntimeError(INTERNAL_OVERLAP)
+    if target._storage not in [t._storage for t in (*first, *others)]:
+        return
     if "partial" in rules and any(layout.overlaps_partly(target, t) for t in (*first, *others)):
         raise RuntimeError(OVERLAP)
     if "mask" in rules and layout.overlaps_partly(target, others[0]):
@@ -83,7 +85,7 @@ def depending_on_order(
     torch refuses what it can tell cheaply; for the rest it promises nothing. An operand that is the target itself is read
     before each of its elements is written, unless the operation mixes elements, as products of matrices do.
     """
-    if not any(t._storage is target._storage for t in (*first, *others)):
+    if target._storage not in [t._storage for t in (*first, *others)]:
         mixed = bool(rules & {"mixes-others", "warns"}) and layout.has_internal_overlap(
             target._sizes, target._strides
         )

@@ -73,12 +73,14 @@ def run_backward(
 
     def deliver(edge: Edge, grad: Tensor) -> None:
         node, nr = edge
-        buffer = waiting.setdefault(id(node), [None] * len(node._input_metadata))
+        buffer = waiting.get(id(node))
+        if buffer is None:
+            buffer = waiting[id(node)] = [None] * len(node._input_metadata)
         buffer[nr] = grad if buffer[nr] is None else buffer[nr] + grad
 
     queued: set[int] = set()
     grads = [
-        _validated(grad, node, nr, "GraphRoot", index)
+        _validated(grad, node, nr, None, index)
         for index, ((node, nr), grad) in enumerate(zip(roots, grads, strict=True))
     ]
     for node, _ in roots:
@@ -96,17 +98,20 @@ def run_backward(
         while ready:
             node = heapq.heappop(ready)[2]
             buffer = waiting.pop(id(node), None) or [None] * len(node._input_metadata)
-            runs = _leads_on(node, needed, accumulating)
             with _watched(node) if _State.anomaly else _UNWATCHED:
-                _run_tensor_hooks(node, buffer, captured, capture_first=runs)
+                runs = _leads_on(node, needed, accumulating)
+                if captured or node.tensor_hooks or node.retain_hooks:
+                    _run_tensor_hooks(node, buffer, captured, capture_first=runs)
                 if needed is not None and id(node) not in needed:
                     continue  # a single root that leads to no input: its hooks have run
                 if runs:
                     _run_node(node, buffer, needed, accumulating, deliver, keep_graph)
-            for target, _ in filter(None, node.next_edges):
-                dependencies[id(target)] -= 1
-                if dependencies[id(target)] == 0 and (needed is None or id(target) in needed):
-                    heapq.heappush(ready, (-target.sequence_nr, id(target), target))
+            for edge in node.next_edges:
+                if edge is not None:
+                    target = edge[0]
+                    left = dependencies[id(target)] = dependencies[id(target)] - 1
+                    if left == 0 and (needed is None or id(target) in needed):
+                        heapq.heappush(ready, (-target.sequence_nr, id(target), target))
     finally:
         _State.grad, _State.task = before
     return [None if edge is None else captured.get((id(edge[0]), edge[1])) for edge in inputs]
@@ -126,8 +131,9 @@ def _survey(roots: Sequence[Node], targets: set[int] | None) -> tuple[dict[int, 
         order.append(node)
         for edge in node.next_edges:
             if edge is not None:
-                dependencies[id(edge[0])] = dependencies.get(id(edge[0]), 0) + 1
-                stack.append(edge[0])
+                target = edge[0]
+                dependencies[id(target)] = dependencies.get(id(target), 0) + 1
+                stack.append(target)
     if targets is None:
         return dependencies, None
     needed = set(targets)
@@ -253,7 +259,7 @@ def _run_node(
             if edge is None or grad is None or not wanted:
                 outputs.append(None)
             else:
-                outputs.append(_validated(grad, edge[0], edge[1], node.name(), i))
+                outputs.append(_validated(grad, edge[0], edge[1], node, i))
     if node.post_hooks:
         outputs = _run_post_hooks(node, outputs, seen)
     if not keep_graph:
@@ -281,13 +287,17 @@ def _watched(node: Node) -> Iterator[None]:
 _UNWATCHED = contextlib.nullcontext()
 
 
-def _validated(grad: Tensor, node: Node, nr: int, producer: str, index: int) -> Tensor:
-    """A gradient in the shape and dtype of what it belongs to: summed over broadcast dimensions, then cast."""
+def _validated(grad: Tensor, node: Node, nr: int, producer: Node | None, index: int) -> Tensor:
+    """A gradient in the shape and dtype of what it belongs to: summed over broadcast dimensions, then cast.
+
+    producer: the node that it comes from, None for one that backward was given.
+    """
     sizes, dtype = node._input_metadata[nr]
     if grad._sizes != sizes:
         if not _expandable(sizes, grad._sizes):
+            name = "GraphRoot" if producer is None else producer.name()
             raise RuntimeError(
-                f"Function {producer} returned an invalid gradient at index {index} - got {list(grad._sizes)} but "
+                f"Function {name} returned an invalid gradient at index {index} - got {list(grad._sizes)} but "
                 f"expected shape compatible with {list(sizes)}"
             )
         grad = sum_to_size(grad, sizes)

@@ -172,6 +172,8 @@ class AccumulateGrad(Node):
 
 def _follows_layout(grad: Tensor, variable: Tensor) -> bool:
     if layout.is_non_overlapping_and_dense(variable._sizes, variable._strides):
+        if grad._strides == variable._strides and 0 not in grad._strides:
+            return True
         # Shapes differ where `.data` or an in-place view has changed one since; then the leading dimensions decide.
         own = itertools.chain(variable._strides, itertools.repeat(None))
         return all(

@@ -86,7 +86,11 @@ class SavedTensor:
 def _history_of_view(tensor: Tensor, node: Node | None) -> Callable[[], Node | None]:
     """A weak reference to the history of an output of `node` where that is another one: of a view written in place."""
     history = tensor._grad_fn
-    return weakref.ref(history) if node is not None and history not in (None, node) else lambda: None
+    return weakref.ref(history) if node is not None and history not in (None, node) else _no_node
+
+
+def _no_node() -> None:
+    return None
 
 
 def _type_text(t: Tensor) -> str:
