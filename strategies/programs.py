@@ -36,6 +36,12 @@ Hypothesis tries is the same in each. Only booleans are drawn: for anything else
 all local modules, which takes 0.1 s.
 """
 
+_EXAMPLES = st.lists(st.booleans(), min_size=16, max_size=16)
+_SETTINGS = settings(
+    database=None, phases=[Phase.generate], deadline=None, derandomize=False, suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False, print_blob=False, backend="hypothesis",
+)  # fmt: skip
+
 
 def draw_text(block: Callable[[], bytes], profile: Profile) -> str:
     """The text of a program whose statements are drawn from the blocks of bytes that `block` gives one by one."""
@@ -180,19 +186,19 @@ def draw_block(seed_: int, block: int, profile: str = "default", size: int = 100
     salt = hashlib.sha256(f"{seed_} {block} {profile}".encode()).digest()[:8]
     texts: list[str] = []
 
-    @seed(int.from_bytes(salt))
-    @settings(
-        max_examples=-(-size // TEXTS_AN_EXAMPLE), database=None, phases=[Phase.generate], deadline=None, derandomize=False,
-        suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False, backend="hypothesis",
-    )  # fmt: skip
-    @given(st.lists(st.booleans(), min_size=16, max_size=16))
     def collect(drawn: list[bool]) -> None:
+        if texts and not any(drawn):
+            return
         for number in range(TEXTS_AN_EXAMPLE):
             if len(texts) >= size:
                 break
             texts.extend(forms(draw_text(_hashes(salt + bytes([*drawn, number])), chosen)))
 
-    collect()
+    # The first example of any block is all False, and mostly enough. Where it is not, it is passed over when it comes again.
+    for examples in (1, -(-size // TEXTS_AN_EXAMPLE)):
+        if len(texts) < size:
+            run = settings(_SETTINGS, max_examples=examples)(given(_EXAMPLES)(collect))
+            seed(int.from_bytes(salt))(run)()
     return texts[:size]
 
 

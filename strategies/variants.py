@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from engine.registry import OPS, Op
 from strategies.program.vocabulary import FUNCTIONS, METHODS
@@ -20,10 +20,14 @@ from strategies.program.vocabulary import FUNCTIONS, METHODS
 _WIDER = (("float32", "float64"), ("complex64", "complex128"))
 _SHORTER = (("float32", "bfloat16"), ("float64", "float16"))
 _INTEGERS = (("int32", "int64"), ("int8", "int16"))
-_DTYPE = re.compile(r"\b(torch|np)\.((?:int|b?float|complex)\d+)\b")
-_SEED = re.compile(r"\b(manual_seed)\((\d+)\)")
-_DATA = re.compile(r"(?<=torch\.tensor\()\[[^()]*\]")
-_ELEMENT = re.compile(r"[^\[\], ]+")
+_NUMBERED = r"(?:int|b?float|complex)\d+\b"
+# What forms change wherever it stands: the data of literals, seeds and dtypes. Each begins with a letter or bracket of its
+# own, by which texts are searched faster than by what has to stand before it.
+_SITE = re.compile(
+    r"(\[(?<=torch\.tensor\(\[)[^()]*\]|manual_seed\((?<!\wmanual_seed\()\d+\)"
+    rf"|torch\.(?<!\wtorch\.){_NUMBERED}|np\.(?<!\wnp\.){_NUMBERED})"
+)
+_ELEMENT = re.compile(r"([^\[\], ]+)")
 _FUNCTION = r"torch\.(?P<function>\w+)\((?P<operand>[a-z]\d*)(?P<more>, |\))"
 _METHOD = r"(?P<tensor>[a-z]\d*)\.(?P<method>\w+)\((?P<end>\))?"
 _CALL = re.compile(rf"(?<![.\w])(?:{_FUNCTION}|{_METHOD})")
@@ -70,23 +74,51 @@ FORMS = (
 
 def other_form(text: str, form: Form = FORMS[0]) -> str:
     """Another form of a program's text."""
-    names = _swapped(form)
-    text = _DTYPE.sub(lambda found: names.get(found[0], found[0]), text)
-    seeds = 1 + FORMS.index(form)
-    text = _SEED.sub(lambda found: f"{found[1]}({(int(found[2]) + seeds) % _SEEDS})", text)
-    text = _DATA.sub(lambda found: _changed(found[0], form), text)
-    if form.siblings:
-        text = _NAME.sub(lambda found: found[1] + _SIBLING[found[2]], text)
-    if form.spelling:
-        lines = (line if "out=" in line else _CALL.sub(_respelled, line) for line in text.split("\n"))
-        text = "\n".join(lines)
-    return f"torch.set_default_dtype(torch.{form.default})\n{text}" if form.default else text
+    return _Apart(text).form(form)
 
 
 def forms(text: str) -> list[str]:
     """A drawn program in all its forms, itself first; those that are the same text once."""
     real = _COMPLEX.search(text) is None
-    return list(dict.fromkeys((text, *(other_form(text, form) for form in FORMS if real or not form.real))))
+    apart = _Apart(text)
+    return list(dict.fromkeys((text, *(apart.form(form) for form in FORMS if real or not form.real))))
+
+
+class _Apart:
+    """A text, taken apart once for all its forms."""
+
+    def __init__(self, text: str) -> None:
+        parts = _SITE.split(text)
+        self._sites = parts[1::2]
+        self._between = "\0".join(parts[::2])
+        self._elements = [_ELEMENT.split(site) if site[0] == "[" else [] for site in self._sites]
+
+    def form(self, form: Form) -> str:
+        """The text in another form."""
+        names, seeds, rest = _swapped(form), 1 + FORMS.index(form), self._rest(form)
+        out = [f"torch.set_default_dtype(torch.{form.default})\n"] if form.default else []
+        for between, site, elements in zip(rest, self._sites, self._elements):
+            out.append(between)
+            if elements:
+                out += _changed(elements, form)
+            elif site[0] == "m":
+                out.append(f"manual_seed({(int(site[12:-1]) + seeds) % _SEEDS})")
+            else:
+                out.append(names.get(site, site))
+        out.append(rest[-1])
+        return "".join(out)
+
+    def _rest(self, form: Form) -> list[str]:
+        """What is between the sites."""
+        text = self._respelled if form.spelling else self._between
+        if form.siblings:
+            text = _NAME.sub(lambda found: found[1] + _SIBLING[found[2]], text)
+        return text.split("\0")
+
+    @cached_property
+    def _respelled(self) -> str:
+        lines = self._between.split("\n")
+        return "\n".join([line if "out=" in line else _CALL.sub(_respelled, line) for line in lines])
 
 
 @cache
@@ -97,14 +129,16 @@ def _swapped(form: Form) -> dict[str, str]:
     return in_torch | in_numpy
 
 
-def _changed(data: str, form: Form) -> str:
-    elements = _ELEMENT.findall(data)
-    turn = form.turn
+def _changed(data: list[str], form: Form) -> list[str]:
+    """The elements of a literal, and what is between them, in another order."""
+    elements, turn = data[1::2], form.turn
     if turn < 0:
         elements, turn = elements[::-1], -1 - turn
     start = turn % len(elements) if elements else 0
-    taken = iter(elements[start:] + elements[:start])
-    return _ELEMENT.sub(lambda _: _negated(next(taken)) if form.signs else next(taken), data)
+    elements = elements[start:] + elements[:start]
+    changed = data.copy()
+    changed[1::2] = map(_negated, elements) if form.signs else elements
+    return changed
 
 
 def _negated(element: str) -> str:
