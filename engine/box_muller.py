@@ -67,11 +67,14 @@ def libm(function: Callable[[float], float], values: np.ndarray) -> np.ndarray:
     return np.fromiter(map(function, values.ravel().tolist()), np.float64, values.size).reshape(values.shape)
 
 
-def scalar_pairs(u1: np.ndarray, u2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two standard normal float64 arrays from two uniform ones; of each pair the second value is cached."""
-    radius = np.sqrt(-2.0 * libm(math.log1p, -u2))
-    angle = 2.0 * math.pi * u1
-    return radius * libm(math.cos, angle), radius * libm(math.sin, angle)
+def scalar_pairs(uniform: list[float]) -> list[float]:
+    """Pairs of standard normal values in place of pairs of uniform ones; of the last pair the second value may be cached."""
+    values: list[float] = []
+    for u1, u2 in zip(uniform[0::2], uniform[1::2], strict=True):
+        radius = math.sqrt(-2.0 * math.log1p(-u2))
+        angle = 2.0 * math.pi * u1
+        values += (radius * math.cos(angle), radius * math.sin(angle))
+    return values
 
 
 def block64(uniform: np.ndarray, mean: float, std: float) -> np.ndarray:

@@ -166,20 +166,20 @@ def _run_inplace_view(op: Op, values: list[Any], node: OpNode | None) -> Tensor:
 
 
 def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode | None) -> Tensor:
-    target = values[0]
+    target, others = values[0], tensors[1:]
     _check_dim(op, values)
-    check_memory(op.memory, target, [], tensors[1:])
+    check_memory(op.memory, target, (), others)
     if op.kind == MUTATION:
         result = compute_mutation(op, values, tensors)
         if result is not None:
-            write(target, depending_on_order(op.memory, result, target, (), tensors[1:]))
+            write(target, depending_on_order(op.memory, result, target, (), others))
     else:
         if op.kind == POINTWISE:
             require_shape(target, layout.common_shape(tensors))
         read = read_while_written(op, values, tensors, target, inplace=True)
-        result, *_ = compute_results(op, *read, target)
+        result = compute_results(op, *read, target)[0]
         require_shape(target, result.values.shape)
-        write(target, depending_on_order(op.memory, result, target, (), tensors[1:]))
+        write(target, depending_on_order(op.memory, result, target, (), others))
     bump_version(target, tensors)
     if node is not None and target.dtype.category >= dtypes.FLOAT:
         rebase_history(target, node)
@@ -189,7 +189,9 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
 
 def _check_dim(op: Op, values: list[Any]) -> None:
     """Raise IndexError for a dimension that the operand does not have, which torch looks at before the memory."""
-    dim = values[op.dim_position] if op.dim_position is not None else None
+    if op.dim_position is None:
+        return
+    dim = values[op.dim_position]
     if dim is not None and isinstance(values[0], Tensor) and "warns" not in op.memory:
         layout.wrap_dim(dim, len(values[0]._sizes))
 

@@ -76,7 +76,13 @@ def holds(d: dtype, value: Any) -> bool:
         if isinstance(value, float):  # the comparison of C++, which rounds the limit to a float
             return low <= value <= float(high)
         return (low if d.is_signed else -high) <= value <= high
-    return value != value or abs(value) == float("inf") or abs(value) <= high
+    return abs(value) <= high or value != value or abs(value) == float("inf")
+
+
+def all_held(d: dtype, values: list[int]) -> bool:
+    """Whether ints are numbers of an integer dtype as they are."""
+    low, high = _limits(d)
+    return bool(low <= min(values) and max(values) <= high)
 
 
 @functools.cache

@@ -105,7 +105,7 @@ def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor 
     else:
         values_, lost = np.asarray(got), undefined
     narrow = False
-    if values_.dtype != result.numpy:
+    if values_.dtype is not result.numpy and values_.dtype != result.numpy:
         narrow = values_.dtype.itemsize < result.numpy.itemsize and not op.of_format
         values_ = values_.astype(result.numpy)
     if values_.shape != shape:

@@ -172,19 +172,14 @@ def _normal_blocks(stream: Mt19937Stream, n: int, dtype: str, mean: float, std: 
 
 def _normal_scalars(stream: Mt19937Stream, n: int) -> np.ndarray:
     """n standard normal float64 values, the cached one first; the second value of a last half pair is cached."""
-    values = np.empty(n)
-    start = 0
-    if stream.cached_normal is not None:
-        values[0], start = stream.cached_normal, 1
-        stream.cached_normal = None
-    pairs = (n - start + 1) // 2
+    cached, stream.cached_normal = stream.cached_normal, None
+    values = [] if cached is None else [cached]
+    pairs = (n - len(values) + 1) // 2
     if pairs:
-        drawn = uniform64(stream, 2 * pairs)
-        fresh = np.stack(box_muller.scalar_pairs(drawn[0::2], drawn[1::2]), axis=1).reshape(-1)
-        values[start:] = fresh[: n - start]
-        if (n - start) % 2:
-            stream.cached_normal = float(fresh[-1])
-    return values
+        values += box_muller.scalar_pairs(uniform64(stream, 2 * pairs).tolist())
+        if len(values) > n:
+            stream.cached_normal = values.pop()
+    return np.array(values)
 
 
 # --- distributions with a scalar form ---------------------------------------------------------------------------------

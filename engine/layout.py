@@ -202,6 +202,7 @@ def _dimension_order(all_strides: Sequence[Shape], shape: Shape) -> list[int]:
     return order
 
 
+@functools.lru_cache(maxsize=4096)
 def extent(sizes: Shape, strides: Shape) -> int:
     """How many elements of storage lie between the first and the last element, both included."""
     if 0 in sizes:

@@ -38,20 +38,27 @@ class Mt19937Stream:
     next scalar normal value; nothing else reads the cache, seeding clears it.
     """
 
-    __slots__ = ("_bits", "_fresh", "_initial_seed", "_seeder", "cached_normal")
+    __slots__ = ("_fresh", "_generator", "_initial_seed", "_seeder", "_unseeded", "cached_normal")
 
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
-        self._bits = MT19937(0)
-        self._seeder = RandomState(self._bits)
+        self._generator = MT19937(0)
+        self._seeder = RandomState(self._generator)
         self.manual_seed(seed)
 
     def manual_seed(self, seed: int) -> Mt19937Stream:
         """Start the stream of a seed; see `seed_bits` for what counts as one."""
         self._initial_seed = seed_bits(seed)
-        self._seeder.seed(self._initial_seed & 0xFFFFFFFF)
-        self._fresh = True
+        self._unseeded = self._fresh = True
         self.cached_normal: float | None = None
         return self
+
+    @property
+    def _bits(self) -> MT19937:
+        """The generator. Its 624 words are made of the seed when they are first wanted."""
+        if self._unseeded:
+            self._seeder.seed(self._initial_seed & 0xFFFFFFFF)
+            self._unseeded = False
+        return self._generator
 
     def seed(self) -> int:
         """Seed from the operating system; the seed that was taken."""

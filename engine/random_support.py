@@ -7,6 +7,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.mt19937 import Mt19937Stream
+from engine.silence import SILENT
 
 NUMPY = {d.name: d.nominal for d in dtypes.ALL}
 PART = {"complex64": "float32", "complex128": "float64"}
@@ -46,10 +47,13 @@ def empty(dtype: str) -> np.ndarray:
 
 def cast(values: np.ndarray, dtype: str) -> np.ndarray:
     """A C cast; to a 16-bit float it goes through float32, so it may round twice."""
-    with np.errstate(over="ignore"):
-        if dtype in ("float16", "bfloat16"):
-            values = values.astype(np.float32)
-        return values.astype(NUMPY[dtype])
+    return SILENT.copy().run(_cast, values, dtype)
+
+
+def _cast(values: np.ndarray, dtype: str) -> np.ndarray:
+    if dtype in ("float16", "bfloat16"):
+        values = values.astype(np.float32)
+    return values.astype(NUMPY[dtype])
 
 
 def number(value: float) -> str:

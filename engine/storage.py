@@ -10,7 +10,7 @@ import numpy as np
 from engine.dtypes import dtype
 from engine.precision import undefined
 
-_BYTE = np.dtype(np.uint8)
+BYTE = np.dtype(np.uint8)
 
 
 class Storage:
@@ -161,11 +161,6 @@ def carried(bytes_: np.ndarray, d: dtype, owner: Any) -> Storage:
     mine, shown = made._elements()
     mine[...] = shown
     return made
-
-
-def storage_of_array(array: np.ndarray, of: dtype) -> Storage:
-    """A storage around the memory of a freshly made array, which is row-major and may be written."""
-    return Storage(np.ndarray(array.nbytes, _BYTE, array), None, of)
 
 
 def shared_storage(array: np.ndarray, d: dtype) -> Storage:

@@ -32,20 +32,15 @@ class Strided:
 
     def _array(self) -> np.ndarray:
         """The elements as a NumPy array on the tensor's own memory."""
-        if 0 in self._sizes:
-            return np.empty(self._sizes, self.dtype.numpy)
-        if self._storage.mirror is not None:
-            self._storage.refresh()
-        item = self.dtype.numpy.itemsize
-        if layout.is_contiguous(self._sizes, self._strides):
-            return np.ndarray(self._sizes, self.dtype.numpy, self._storage.buffer, self._offset * item)
-        return np.ndarray(
-            self._sizes,
-            self.dtype.numpy,
-            self._storage.buffer,
-            self._offset * item,
-            [s * item for s in self._strides],
-        )
+        sizes, storage, d = self._sizes, self._storage, self.dtype.numpy
+        if 0 in sizes:
+            return np.empty(sizes, d)
+        if storage.mirror is not None:
+            storage.refresh()
+        item = d.itemsize
+        if layout.is_contiguous(sizes, self._strides):
+            return np.ndarray(sizes, d, storage.buffer, self._offset * item)
+        return np.ndarray(sizes, d, storage.buffer, self._offset * item, [s * item for s in self._strides])
 
     def _undefined_mask(self) -> np.ndarray | None:
         """Which elements are undefined, None if none is."""

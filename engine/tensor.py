@@ -20,7 +20,7 @@ from engine.dtypes import dtype
 from engine.history import RemovableHandle, ViewInfo, attach, remade
 from engine.random_support import C_NAME
 from engine.size import contiguous_format
-from engine.storage import Storage, VersionCounter, storage_of_array
+from engine.storage import BYTE, Storage, VersionCounter
 from engine.strided import Strided
 
 
@@ -78,10 +78,10 @@ class Tensor(Strided):
     @staticmethod
     def _fresh(array: np.ndarray, d: dtype | None = None, strides: layout.Shape | None = None) -> Tensor:
         """A tensor that owns the values of an array, laid out in the given strides (row-major if None)."""
-        d = d or dtypes.BY_NUMPY[array.dtype]
-        if (
-            array.dtype is not d.numpy and array.dtype != d.numpy
-        ):  # what holds the same in every precision mode, as random numbers
+        if d is None:
+            d = dtypes.BY_NUMPY[array.dtype]
+        held = array.dtype
+        if held is not d.numpy and held != d.numpy:  # the same in every precision mode, as random numbers
             array = array.astype(d.numpy)
         sizes = array.shape
         contiguous = layout.contiguous_strides(sizes)
@@ -89,7 +89,8 @@ class Tensor(Strided):
             flags = array.flags
             if not (flags.c_contiguous and flags.writeable and flags.owndata):
                 array = array.copy("C")
-            return Tensor._make(storage_of_array(array, d), 0, sizes, contiguous, d)
+            memory = np.ndarray(array.nbytes, BYTE, array)
+            return Tensor._make(Storage(memory, None, d), 0, sizes, contiguous, d)
         storage = Storage(np.zeros(layout.extent(sizes, strides) * d.numpy.itemsize, np.uint8), None, d)
         self = Tensor._make(storage, 0, sizes, strides, d)
         self._array()[...] = array

@@ -86,7 +86,7 @@ def depending_on_order(
     before each of its elements is written, unless the operation mixes elements, as products of matrices do.
     """
     if target._storage not in [t._storage for t in (*first, *others)]:
-        mixed = bool(rules & {"mixes-others", "warns"}) and layout.has_internal_overlap(
+        mixed = ("mixes-others" in rules or "warns" in rules) and layout.has_internal_overlap(
             target._sizes, target._strides
         )
     else:

@@ -59,15 +59,13 @@ def run_backward(
     Without `inputs`, every leaf that is reached accumulates. With them, only what leads to them is computed; they
     accumulate, or with `accumulate=False` their gradients are returned, None for one that was not reached.
     """
-    targets = [edge for edge in inputs if edge is not None]
+    wanted = {id(edge[0]) for edge in inputs if edge is not None} if inputs else None
     # What accumulates is not captured, too: a leaf takes over what nobody else holds.
     captured: dict[tuple[int, int], Any] = (
-        {} if accumulate else {(id(node), nr): None for node, nr in targets}
+        {} if accumulate else {(id(edge[0]), edge[1]): None for edge in inputs if edge is not None}
     )
-    accumulating = {id(node) for node, _ in targets} if accumulate else set()
-    dependencies, needed = _survey(
-        [node for node, _ in roots], {id(node) for node, _ in targets} if inputs else None
-    )
+    accumulating = wanted if accumulate and wanted is not None else set()
+    dependencies, needed = _survey([node for node, _ in roots], wanted)
     waiting: dict[int, Buffer] = {}
     ready: list[tuple[int, int, Node]] = []
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from engine import dtypes, layout
 from engine import functions as F
-from engine.casts import holds, number_array
+from engine.casts import all_held, holds, number_array
 from engine.dtypes import dtype
 from engine.ops.creation import blank, check_place, finish
 from engine.promotion import promote_types
@@ -78,6 +77,10 @@ F.from_numpy = from_numpy
 # --------------------------------------------------------------------------------------------------- nested sequences
 
 
+_INTS, _REALS = frozenset((int,)), frozenset((bool, int, float))
+_NUMBERS = _REALS | {complex}
+
+
 def _is_sequence(x: Any) -> bool:
     """What torch looks into: anything with a length and items in order, but no mapping and no tensor."""
     if isinstance(x, (list, tuple)):
@@ -87,8 +90,8 @@ def _is_sequence(x: Any) -> bool:
 
 def _sizes_of(data: Any) -> layout.Shape:
     """The sizes along the first items. Raises ValueError for endless nesting, as that of a string."""
-    sizes = []
-    while _is_sequence(data):
+    sizes: list[int] = []
+    while type(data) not in _NUMBERS and _is_sequence(data):
         sizes.append(len(data))
         if len(sizes) > 128:
             raise ValueError(f"too many dimensions '{type(data).__name__}'")
@@ -111,13 +114,14 @@ def _infer(data: Any) -> dtype:
     if not _is_sequence(data):
         raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
     found: dtype | None = None
-    for item in data:
+    kinds = {type(item): item for item in data}
+    for item in kinds.values() if kinds.keys() <= _NUMBERS else data:  # numbers of one type have one dtype
         d = _infer(item)
         found = d if found is None else promote_types(found, d)
     return found or dtypes.get_default_dtype()
 
 
-def _leaves(data: Any, sizes: layout.Shape, dim: int) -> Iterator[Any]:
+def _leaves(data: Any, sizes: layout.Shape, dim: int) -> list[Any]:
     if isinstance(data, np.ndarray):
         warnings.warn(
             "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to a "
@@ -126,14 +130,14 @@ def _leaves(data: Any, sizes: layout.Shape, dim: int) -> Iterator[Any]:
             stacklevel=2,
         )
     if dim == len(sizes):
-        yield data
-        return
+        return [data]
     if not _is_sequence(data):
         raise TypeError("not a sequence")
     if len(data) != sizes[dim]:
         raise ValueError(f"expected sequence of length {sizes[dim]} at dim {dim} (got {len(data)})")
-    for item in data:
-        yield from _leaves(item, sizes, dim + 1)
+    if dim + 1 == len(sizes) and _NUMBERS.issuperset(map(type, data)):
+        return list(data)
+    return [leaf for item in data for leaf in _leaves(item, sizes, dim + 1)]
 
 
 def _as_integer(x: Any) -> int:
@@ -189,11 +193,16 @@ def _store(leaves: list[Any], d: dtype) -> np.ndarray:
     """The values of numbers in a dtype. Raises TypeError for another kind of number, RuntimeError beyond an integer's range."""
     if d.category == dtypes.COMPLEX:
         return np.array([_as_complex(x) for x in leaves], np.complex128).astype(d.nominal)
+    kinds = set(map(type, leaves))
     if d.category == dtypes.FLOAT:
-        numbers = np.array([_as_real(x) for x in leaves], np.float64)
+        if not kinds <= _REALS:
+            leaves = [_as_real(x) for x in leaves]
+        numbers = np.array(leaves, np.float64)
         return (numbers.astype(np.float32) if d in dtypes.HALVES else numbers).astype(d.nominal)
     if d.category == dtypes.BOOL:
         return np.array([_as_truth(x) for x in leaves], np.bool_)
+    if kinds == _INTS and all_held(d, leaves):
+        return np.array(leaves, d.numpy)
     out = np.empty(len(leaves), d.numpy)
     for i, x in enumerate(leaves):
         value = float(x) if isinstance(x, float) else _as_integer(x)
@@ -217,8 +226,10 @@ def from_sequence(data: Any, d: dtype | None) -> Tensor:
     d = d or _infer(data)
     if 0 in sizes:
         return blank(sizes, d)
-    leaves = list(_leaves(data, sizes, 0))
-    return Tensor._fresh(SILENT.copy().run(_store, leaves, d).reshape(sizes), d)
+    made = Tensor._fresh(SILENT.copy().run(_store, _leaves(data, sizes, 0), d), d)
+    if len(sizes) != 1:
+        made._resize(sizes)
+    return made
 
 
 # ------------------------------------------------------------------------------------------------------ tensor and kin
