@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from typing import Any
 
-from conformance import opnames, records
+from conformance import records
+from conformance.counting import program_row
 from conformance.fingerprint import fingerprint
 from conformance.judge import Discrepancy, principal_op
 from conformance.processes import Alone, Ending, run_alone
@@ -81,7 +81,6 @@ def slice_before(program: Program, index: int) -> list[str]:
 def _rows(
     program: Program, guilty: Alone, reduced: Program, reference: str, block: int, index: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    walked = list(program.walk())
     shown = _discrepancy(program, guilty.statement, guilty, reference)
     last = list(reduced.walk())
     small = _discrepancy(
@@ -89,22 +88,7 @@ def _rows(
     )
     number = fingerprint(small, [small.op])
     row = records.discrepancy_row(shown, fingerprint=number, reduced=reduced.text)
-    ops = Counter(
-        opnames.canonical_op(call) for one in walked for call in one.calls if not call.startswith("attr.")
-    )
-    record = {
-        "block": block,
-        "index": index,
-        "text": program.text,
-        "statements": len(walked),
-        "ops": ops,
-        "dtypes": [],
-        "kinds": Counter(one.kind for one in walked),
-        "facts": 0,
-        "raised": 0,
-        "skipped": {},
-        "discrepancies": [row],
-    }
+    record = program_row(program, block, index, [row])
     finding = {
         **records.discrepancy_row(small, fingerprint=number, reduced=reduced.text),
         "family": family_of(small.op),

@@ -77,7 +77,8 @@ class Context:
 
 def same(got: Step, want: Step) -> bool:
     """True where nothing at all differs, which settles most statements."""
-    return got.names == want.names and got.raised == want.raised and got.warnings == want.warnings
+    names = got.names is want.names or got.names == want.names
+    return names and got.raised == want.raised and got.warnings == want.warnings
 
 
 def tier_of(aspect: str, context: Context, got: Any = None, want: Any = None) -> str:

@@ -9,12 +9,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from conformance import exactness, listing, opnames, records
+from conformance import exactness, listing, records
 from conformance.campaign import Tally
 from conformance.compare import Verdicts as VerdictsOf
+from conformance.counting import program_row
 from conformance.facts import Step, Trace
 from conformance.fingerprint import fingerprint
-from conformance.judge import Discrepancy, Verdict, judge, statements_of
+from conformance.judge import Discrepancy, judge, statements_of
 from conformance.ledger import Ledger, load
 from conformance.trace import TraceError, read_traces, require_same_prelude
 from conformance.undefined import with_undefined
@@ -129,7 +130,7 @@ class _Comparison:
                 note = f"{row['aspect']} of {row['op']} on {row['candidate']}"
                 more = {"family": family_of(row["op"]), "reproduction": standalone(program, note)}
                 self.writer.write("finding", row | more)
-            self.writer.write("program", self._program(program, index, reference, verdict, rows))
+            self.writer.write("program", program_row(program, 0, index, rows, reference.steps, (verdict,)))
 
     @staticmethod
     def _verdicts(program: Program, steps: tuple[Step, ...], followed: bool) -> VerdictsOf | None:
@@ -148,29 +149,6 @@ class _Comparison:
         return records.discrepancy_row(
             item, fingerprint=number, reduced=program.text, ledger=entry.id if entry else None
         )
-
-    def _program(
-        self, program: Program, index: int, reference: Trace, verdict: Verdict, rows: list[dict[str, Any]]
-    ) -> dict[str, Any]:
-        walked = statements_of(program)
-        ops = (
-            opnames.canonical_op(call) for one in walked for call in one.calls if not call.startswith("attr.")
-        )
-        return {
-            "block": 0,
-            "index": index,
-            "text": program.text,
-            "statements": len(walked),
-            "ops": Counter(ops),
-            "dtypes": sorted(verdict.dtypes),
-            "kinds": Counter(one.kind for one in walked),
-            "facts": verdict.facts,
-            "floats": {verdict.candidate: verdict.floats},
-            "undecided": {verdict.candidate: verdict.undecided},
-            "raised": verdict.raised,
-            "skipped": {},
-            "discrepancies": rows,
-        }
 
     def end(self, seconds: float) -> None:
         if self.writer is not None:

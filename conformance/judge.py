@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
-from conformance import compare, opnames, tiers
+from conformance import compare, counting, opnames, tiers
 from conformance.compare import Context, Difference, dtypes_in
-from conformance.facts import ArrayFact, Raised, SequenceFact, Step, TensorFact, tensor_facts
+from conformance.facts import Step, TensorFact, tensor_facts
 from conformance.links import Links
 from conformance.uniqueness import VALUE_ASPECTS, chosen_values
 
@@ -70,10 +70,7 @@ class Verdict:
     facts: int = 0
     floats: int = 0  # of the facts, values of inexact dtypes that are new after a statement
     undecided: int = 0
-    raised: int = 0
-    steps: int = 0
     skipped: str | None = None
-    dtypes: frozenset[str] = frozenset()
 
 
 def statements_of(program: Any) -> list[Any]:
@@ -186,17 +183,10 @@ def judge(
         else:
             _alone(state, flat[got.statement], got, None)
             got = next(steps, None)
-    compared = [want for _, got, want in state.history if got is not None and want is not None]
-    verdict = Verdict(
-        name,
-        tuple(_with_consequences(state)),
-        facts=sum(map(count_facts, compared)),
-        floats=count_floats(compared),
-        undecided=state.undecided,
-        raised=sum(step.raised is not None for step in reference),
-        steps=len(reference),
-        dtypes=frozenset(dtypes_in([fact for step in reference for fact in step.names.values()])),
+    facts, floats = counting.count(
+        want for _, got, want in state.history if got is not None and want is not None
     )
+    verdict = Verdict(name, tuple(_with_consequences(state)), facts, floats, state.undecided)
     if timings is not None:
         timings["compare"] = timings.get("compare", 0.0) + perf_counter() - start
     return verdict
@@ -448,39 +438,3 @@ def principal_op(calls: Sequence[str]) -> str:
         if not call.startswith("attr."):
             return opnames.canonical_op(call)
     return opnames.canonical_op(calls[-1]) if calls else "none"
-
-
-# dtype shape strides offset contiguity values requires_grad is_leaf grad_fn graph retains_grad version aliasing
-_ASPECTS_OF_TENSOR = 13
-
-
-def count_facts(step: Step) -> int:
-    """How many single aspects were compared after a step: its exception, its warnings, and every name's."""
-    count = 2
-    for fact in step.names.values():
-        count += 1 + _ASPECTS_OF_TENSOR if type(fact) is TensorFact and fact.grad is None else _count(fact)
-    return count
-
-
-def count_floats(steps: Sequence[Step]) -> int:
-    """How many values of inexact dtypes the steps show that the step before did not."""
-    before: dict[str, Any] = {}
-    count = 0
-    for step in steps:
-        for name, fact in step.names.items():
-            if before.get(name) != fact:
-                dtypes = (fact.dtype,) if type(fact) is TensorFact else dtypes_in([fact])
-                count += sum(str(dtype).startswith(compare.FLOATING) for dtype in dtypes)
-        before = step.names
-    return count
-
-
-def _count(fact: Any) -> int:
-    kind = type(fact)
-    if kind is TensorFact:
-        return _ASPECTS_OF_TENSOR + 1 if fact.grad is None else 1 + _ASPECTS_OF_TENSOR + _count(fact.grad)
-    if kind is SequenceFact:
-        return 1 + sum(map(_count, fact.items))
-    if kind is ArrayFact:
-        return len(ArrayFact._fields)
-    return 1 if kind is not Raised else 0

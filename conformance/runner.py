@@ -32,6 +32,8 @@ from conformance.observe import Observer, raised
 __all__ = ["Run", "follow", "run_program"]
 
 _open_runs: dict[int, Run] = {}  # by id of the namespace
+_BLOCKS = ("with", "for")
+_NOT_SEEN = ("_", "__warningregistry__")  # of a loop; what Python adds where a warning is given
 
 
 class Run:
@@ -116,20 +118,26 @@ class Run:
 
     def variables(self) -> dict[str, Any]:
         """The live names and their values, as the program sees them."""
-        found = dict(itertools.islice(self.namespace.items(), self._given, None))
-        for name in ("_", "__warningregistry__"):  # of a loop; what Python adds where a warning is given
-            found.pop(name, None)
-        return found
+        namespace = self.namespace
+        return {
+            name: namespace[name]
+            for name in itertools.islice(namespace, self._given, None)
+            if name not in _NOT_SEEN
+        }
 
     # --- stepping; each generator returns the exception that ended it ---
 
     _Steps = Generator[Step, None, BaseException | None]
 
     def _top_level(self) -> _Steps:
+        reasons = self.plan.reasons
         for statement in self.program.statements:
-            reason = self.plan.reasons.get(statement.index)
+            reason = reasons.get(statement.index)
             if reason is None:
-                yield from self._statement(statement, str(statement.index))
+                if statement.kind in _BLOCKS:
+                    yield from self._statement(statement, str(statement.index))
+                else:  # as `_statement` does, without the time that another generator takes
+                    yield self._simple(statement, str(statement.index))[1]
                 if self._unknown:  # a name is known again once it is bound anew
                     self._unknown = tuple(name for name in self._unknown if name not in statement.writes)
             else:
@@ -138,7 +146,7 @@ class Run:
                     self.namespace.pop(name, None)
                 for index, path in _paths(statement, str(statement.index)):
                     with self._capture:
-                        step = self._observed(index, path, skipped=reason)
+                        step = self._observed(perf_counter(), index, path, skipped=reason)
                     yield step
         return None
 
@@ -147,9 +155,12 @@ class Run:
             return (yield from self._with(statement, path))
         if statement.kind == "for":
             return (yield from self._for(statement, path))
-        error, step = self._executed(statement.index, path, exec, statement.code, self.namespace)
+        error, step = self._simple(statement, path)
         yield step
         return error
+
+    def _simple(self, statement: Any, path: str) -> tuple[BaseException | None, Step]:
+        return self._executed(statement.index, path, exec, statement.code, self.namespace)
 
     def _body(self, statement: Any, path: str) -> _Steps:
         for inner in statement.body:
@@ -202,11 +213,13 @@ class Run:
                 # Its traceback holds the frames of the library, and with them tensors that the program has dropped.
                 error = caught.with_traceback(None)
                 error.__context__ = error.__cause__ = None
-            self.seconds["run"] += perf_counter() - start
-            return error, self._observed(index, path, error, tuple(categories))
+            end = perf_counter()
+            self.seconds["run"] += end - start
+            return error, self._observed(end, index, path, error, tuple(categories))
 
     def _observed(
         self,
+        start: float,
         index: int,
         path: str,
         error: BaseException | None = None,
@@ -214,7 +227,6 @@ class Run:
         skipped: str | None = None,
     ) -> Step:
         """What is there now. Warnings are captured still: a library may warn when it is read, and the program did not."""
-        start = perf_counter()
         fact: Raised | None = None
         if error is not None:
             fact = raised(error, getattr(self.backend.namespace, "__name__", ""))

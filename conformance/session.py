@@ -9,7 +9,6 @@ import contextlib
 import gc
 import platform
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,10 +19,11 @@ import threadpoolctl
 
 from conformance import compare, exactness, opnames, records, reducer
 from conformance.backends import Backend, BackendError, resolve
+from conformance.counting import program_row
 from conformance.facts import Step
 from conformance.fingerprint import OPTIONS, Attribution, calls_of, cause_op, fingerprint
 from conformance.follow import lockstep
-from conformance.judge import OUT_OF_MEMORY, Discrepancy, Verdict, dtypes_in, judge
+from conformance.judge import OUT_OF_MEMORY, Discrepancy, Verdict, judge
 from conformance.ledger import Entry, Ledger
 from conformance.rerun import MORE, Reruns
 from conformance.runner import Run
@@ -318,25 +318,7 @@ class Session:
         self, examined: Examined, block: int, index: int, rows: list[dict[str, Any]]
     ) -> dict[str, Any]:
         """The fields of a "program" record."""
-        walked = list(examined.program.walk())
-        ops = Counter(
-            opnames.canonical_op(call) for one in walked for call in one.calls if not call.startswith("attr.")
-        )
-        return {
-            "block": block,
-            "index": index,
-            "text": examined.program.text,
-            "statements": len(walked),
-            "ops": ops,
-            "dtypes": sorted(dtypes_in(fact for step in examined.reference for fact in step.names.values())),
-            "kinds": Counter(one.kind for one in walked),
-            "facts": {verdict.candidate: verdict.facts for verdict in examined.verdicts},
-            "floats": {verdict.candidate: verdict.floats for verdict in examined.verdicts},
-            "undecided": {verdict.candidate: verdict.undecided for verdict in examined.verdicts},
-            "raised": sum(step.raised is not None for step in examined.reference),
-            "skipped": {one.candidate: one.skipped for one in examined.verdicts if one.skipped},
-            "discrepancies": rows,
-        }
+        return program_row(examined.program, block, index, rows, examined.reference, examined.verdicts)
 
     def finding_row(self, found: Finding) -> dict[str, Any]:
         """The fields of a "finding" record."""

@@ -51,9 +51,8 @@ del z
 def test_torch_against_itself_shows_nothing(follow):
     found = verdict(WHOLE.strip(), faulty_torch.same, follow=follow)
     assert found.discrepancies == ()
-    assert found.raised == 2
     assert found.facts > 200
-    assert found.dtypes == {"float32", "int64"}
+    assert 0 < found.floats < found.facts // 10
 
 
 def test_a_difference_is_counted_once_and_what_follows_is_its_consequence():
