@@ -79,10 +79,9 @@ def _block(session: Session, texts: Any, size: int, found: Measured, compiled: l
     for start in range(0, len(drawn), AHEAD):
         programs = list(_compiled(session, drawn[start : start + AHEAD]))
         compiled.extend(programs)
-        for program, reference in zip(programs, list(map(session.refer, programs))):
-            examined = session.examine(program, reference=reference)
+        for examined in session.examine_all(programs):
             found.programs += 1
-            found.statements += len(list(program.walk()))
+            found.statements += len(list(examined.program.walk()))
             documented = [one for one in examined.discrepancies if one.tier == "documented"]
             found.differences += sum(session.ledger.explain(one) is None for one in documented)
 

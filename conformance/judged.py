@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conformance.records import Writer, fresh_path
+
+if TYPE_CHECKING:
+    from conformance.session import Examined
 
 REDUCE_SECONDS = 6.0  # a difference; a campaign has more patience than a test run
 REDUCED_AT_ONCE = 4  # new differences that one test reduces; further ones are shown as they are
@@ -64,8 +67,9 @@ class Judging:
         shown: dict[tuple[str, str], str] = {}
         times: Counter[tuple[str, str]] = Counter()
         block = zlib.crc32(test.encode())
-        for index, text in enumerate(texts):
-            for key, message in self._program(text, block, index, reducing=len(shown) < REDUCED_AT_ONCE):
+        programs = map(self.session.compile, texts)
+        for index, examined in enumerate(self.session.examine_all(programs)):
+            for key, message in self._program(examined, block, index, reducing=len(shown) < REDUCED_AT_ONCE):
                 shown.setdefault(key, message)
                 times[key] += 1
         return [
@@ -74,13 +78,11 @@ class Judging:
         ]
 
     def _program(
-        self, text: str, block: int, index: int, *, reducing: bool
+        self, examined: Examined, block: int, index: int, *, reducing: bool
     ) -> list[tuple[tuple[str, str], str]]:
         from conformance.listing import difference
 
-        session = self.session
-        program = session.compile(text)
-        examined = session.examine(program)
+        session, text = self.session, examined.program.text
         rows, failing = [], []
         self.counts["programs"] += 1
         self.counts["undecided"] += sum(verdict.undecided for verdict in examined.verdicts)
