@@ -118,12 +118,10 @@ class Run:
 
     def variables(self) -> dict[str, Any]:
         """The live names and their values, as the program sees them."""
-        namespace = self.namespace
-        return {
-            name: namespace[name]
-            for name in itertools.islice(namespace, self._given, None)
-            if name not in _NOT_SEEN
-        }
+        found = dict(itertools.islice(self.namespace.items(), self._given, None))
+        for name in _NOT_SEEN:
+            found.pop(name, None)
+        return found
 
     # --- stepping; each generator returns the exception that ended it ---
 

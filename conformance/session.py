@@ -28,6 +28,7 @@ from conformance.judge import OUT_OF_MEMORY, Discrepancy, Verdict, judge
 from conformance.ledger import Entry, Ledger
 from conformance.rerun import MORE, Reruns
 from conformance.runner import Run
+from conformance.tiers import INCIDENTAL
 from conformance.undefined import with_undefined
 from conformance.verdict import Verdicts
 from conformance.wider import Wider
@@ -135,7 +136,8 @@ class Session:
         if self.reference.undefined_mask is None and any(one.undefined_mask is None for one in chosen):
             marked = self._marked(program, reference)
         verdicts = tuple(self._judge(program, marked, one) for one in chosen)
-        if any(one.discrepancies for one in verdicts) and not self._is_deterministic(program, reference):
+        found = [item for one in verdicts for item in one.discrepancies]
+        if any(map(self._is_in_doubt, found)) and not self._is_deterministic(program, reference):
             verdicts = tuple(Verdict(backend.name, skipped=NONDETERMINISTIC) for backend in chosen)
         return Examined(program, marked, verdicts)
 
@@ -194,7 +196,7 @@ class Session:
         differs = len(steps) != len(reference) or not all(map(compare.same, steps, reference))
         verdicts = self._verdicts(program, reference) if differs else None
 
-        def judged(more: int) -> Verdict:
+        def judged(more: int, discrete: bool) -> Verdict:
             return judge(
                 program,
                 reference,
@@ -203,13 +205,13 @@ class Session:
                 followed=self.follow,
                 is_exact=exactness.is_exact,
                 lacks=capabilities.lacks_aspect,
-                verdicts=None if verdicts is None else replace(verdicts, more=more),
+                verdicts=None if verdicts is None else replace(verdicts, more=more, discrete=discrete),
                 timings=self.timings,
             )
 
-        verdict = judged(0)
-        if not self._few and any(map(self._is_in_doubt, verdict.discrepancies)):
-            verdict = judged(MORE)
+        verdict = judged(0, discrete=False)
+        if any(map(self._is_in_doubt, verdict.discrepancies)):
+            verdict = judged(0 if self._few else MORE, discrete=True)
         if backend.form is not None:  # whichever form is off, the backend differs from itself
             verdict = replace(verdict, discrepancies=tuple(map(_own, verdict.discrepancies)))
         wanted = capabilities.incidental if self.incidental is None else self.incidental
@@ -221,8 +223,9 @@ class Session:
         return verdict
 
     def _is_in_doubt(self, found: Discrepancy) -> bool:
-        """Whether more perturbed runs may explain a difference of values, and the ledger does not already."""
-        return found.numeric is not None and self.ledger.explain(found) is None
+        """Whether more perturbed runs may explain a difference, and the ledger does not already."""
+        asked = found.numeric is not None or found.tier != INCIDENTAL
+        return asked and self.ledger.explain(found) is None
 
     def _spend_run(self, stage: str, run: Run) -> None:
         self.spend(stage, run.seconds["run"])

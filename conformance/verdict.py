@@ -37,15 +37,19 @@ ROOM = 2.0**-8
 @dataclass
 class Verdicts:
     """The verdicts on one program. `wider` gives what the reference has for a path and a name in wider dtypes, or None. `more`:
-    the perturbed runs before anything is reported, beside the few that any difference takes."""
+    the perturbed runs before anything is reported, beside the few that any difference of values takes. `discrete`: whether
+    runs are made for what is no number."""
 
     reruns: Reruns
     wider: Callable[[str, str], np.ndarray | None] = lambda path, name: None
     more: int = MORE
+    discrete: bool = True
     cache: dict[Any, tuple[str, Numeric]] = field(default_factory=dict)
 
     def disagree(self, path: str, name: str) -> bool:
         """Whether the runs disagree about the exception at a statement, or about a name's type, shape or text."""
+        if not self.discrete:
+            return False
         moments = self.reruns.all(path, FEW)
         if len({None if at is None else at.raised or "" for at in moments}) > 1:
             return True
@@ -66,6 +70,7 @@ class Verdicts:
             question.exact,
             question.inherits,
             self.more,
+            self.discrete,
         )
         if key not in self.cache:
             self.cache[key] = self._weighed(question)
