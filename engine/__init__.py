@@ -62,9 +62,8 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'torch' has no attribute '{name}'")
 
 
-def undefined_mask(tensor: Tensor) -> Any:
-    """Which elements torch leaves undefined, as a bool array, or None if all are defined. Not part of torch's names."""
-    return tensor._undefined_mask()
+undefined_mask = Tensor._undefined_mask
+"""Which elements torch leaves undefined, as a bool array, or None if all are defined. Not part of torch's names."""
 
 
 def lay_out(tensor: Tensor, strides: tuple[int, ...]) -> bool:

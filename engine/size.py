@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
-from collections.abc import Iterable
-from typing import Any
-
-_new = tuple.__new__
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 
 class Size(tuple):
@@ -18,10 +17,8 @@ class Size(tuple):
     def __new__(cls, sizes: Iterable[Any] = ()) -> Size:
         return tuple.__new__(cls, map(operator.index, sizes))
 
-    @staticmethod
-    def of(sizes: tuple[int, ...]) -> Size:
-        """The same for sizes that are ints for certain."""
-        return _new(Size, sizes)
+    of: ClassVar[Callable[[tuple[int, ...]], Size]]
+    """The same for sizes that are ints for certain."""
 
     def numel(self) -> int:
         """The number of elements of a tensor of these sizes."""
@@ -45,6 +42,9 @@ class Size(tuple):
         return f"torch.Size([{', '.join(map(str, self))}])"
 
     __str__ = __repr__
+
+
+Size.of = functools.partial(tuple.__new__, Size)
 
 
 class device:

@@ -169,11 +169,8 @@ class Strided:
         """Always the CPU."""
         return CPU
 
-    is_cuda = property(lambda self: False)
-    is_cpu = property(lambda self: True)
-    is_sparse = property(lambda self: False)
-    is_quantized = property(lambda self: False)
-    is_meta = property(lambda self: False)
+    is_cpu = True
+    is_cuda = is_sparse = is_quantized = is_meta = False
 
     def get_device(self) -> int:
         """-1: the CPU has no number."""

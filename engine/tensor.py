@@ -6,6 +6,7 @@ Sources: https://docs.pytorch.org/docs/stable/tensors.html and https://docs.pyto
 from __future__ import annotations
 
 import copy
+import operator
 import warnings
 import weakref
 from collections.abc import Callable
@@ -182,7 +183,7 @@ class Tensor(Strided):
     @property
     def is_leaf(self) -> bool:
         """Whether it has no history."""
-        return self.grad_fn is None
+        return (self._grad_fn if self._view is None else self.grad_fn) is None
 
     @property
     def output_nr(self) -> int:
@@ -192,7 +193,8 @@ class Tensor(Strided):
     @property
     def grad(self) -> Tensor | None:
         """The accumulated gradient. Reading that of a non-leaf which retains none warns."""
-        self._warn_of_no_grad()
+        if self._grad is None:
+            self._warn_of_no_grad()
         return self._grad
 
     @grad.setter
@@ -287,10 +289,7 @@ class Tensor(Strided):
         self._sizes, self._strides, self.dtype = value._sizes, value._strides, value.dtype
         self._inference = value._inference  # not so the version counter, which it has or lacks as before
 
-    @property
-    def retains_grad(self) -> bool:
-        """Whether a non-leaf keeps its gradient."""
-        return self._retains
+    retains_grad = property(operator.attrgetter("_retains"), doc="Whether a non-leaf keeps its gradient.")
 
     def retain_grad(self) -> None:
         """Keep the gradient of a non-leaf in `.grad`. Raises RuntimeError where there will be none."""
