@@ -7,12 +7,12 @@ import warnings
 from math import nan
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conformance.meta_tests.program_texts import ACCEPTED, BLOCKS, MANAGED
 from conformance.meta_tests.refused_texts import REFUSED
-from strategies.program import ProgramError, from_statements, parse, prelude, standalone
+from strategies.program import ProgramError, from_statements, parse, prelude, standalone, statements
 
 
 @pytest.mark.parametrize("text", ACCEPTED)
@@ -184,6 +184,42 @@ def test_an_error_says_where_and_what_is_allowed(text, line, column, allowed):
     assert (error.line, error.column) == (line, column)
     assert allowed in error.allowed
     assert f"line {line}, column {column}: {error.message}" in str(error)
+
+
+# --- the data of literals, which are passed over ---
+
+_NUMBERS = "1.0 -2.5 nan -inf True 1+2j -1j 5e-324 3 0. 01 1..2 99999999999999999999".split()
+_PIECES = [*"[ [ ] ] , x 'sum' ( ) None - [] 1e9999 inf- torch.pi :".split(), *_NUMBERS, ", ", ", ", " "]
+_CHAIN = "x = {}torch.tensor({{}}){}"
+_DATA_LINES = [
+    *("x = torch.tensor({})", "y = x + torch.tensor({}, dtype=torch.int64)[0]", "f(torch.tensor({}))", "x[{}] = 1"),
+    *("h = x.register_hook(lambda g: g * torch.tensor({}))", "x = torch.zeros({})", "x = 'torch.tensor({})'"),
+    *(_CHAIN.format("torch.sum(" * deep, ")" * deep) for deep in range(15, 24)),
+]  # fmt: skip
+
+
+@st.composite
+def _lists(draw, depth=1):
+    inside = st.sampled_from(_NUMBERS) if depth == 5 or draw(st.booleans()) else _lists(depth + 1)
+    return f"[{', '.join(draw(st.lists(inside, max_size=3)))}]"
+
+
+@settings(max_examples=400, deadline=None, database=None, derandomize=True)
+@given(st.sampled_from(_DATA_LINES), _lists() | st.lists(st.sampled_from(_PIECES), max_size=9).map("".join))
+@example(_DATA_LINES[0], "[" * 22 + "1" + "]" * 22)
+@example(_DATA_LINES[0], f"[{'1, ' * 1024}1]")
+def test_a_line_is_checked_as_if_each_number_in_it_was(line, data):
+    text = line.format(data)
+    assert _outcome(statements.simple.__wrapped__, text) == _outcome(statements.whole, text)
+
+
+def _outcome(check, line):
+    try:
+        checked = check(line)
+    except ProgramError as error:
+        return error.args
+    code = checked.code
+    return checked._replace(code=None), code.co_code, code.co_consts, code.co_names, list(code.co_positions())
 
 
 # --- text -> Program -> text is the identity ---

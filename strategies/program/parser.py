@@ -6,6 +6,7 @@ accepted this is how Python reads them: a line that is a whole statement leaves 
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from strategies.program import statements
 from strategies.program.errors import ProgramError
@@ -76,7 +77,8 @@ class _Blocks:
             if len(line) > MAX_LINE:
                 raise ProgramError(f"a line of {len(line)} characters", number, 1, f"{MAX_LINE}")
             indent = len(line) - len(line.lstrip(" "))
-            self._close_to(indent, number)
+            if indent or len(self.open) > 1:
+                self._close_to(indent, number)
             try:
                 self._add(source, number)
             except ProgramError as error:
@@ -119,11 +121,10 @@ class _Blocks:
             rounds = block.rounds * (checked.rounds if checked.kind == "for" else 1)
             self.open.append(_Block(source, checked, index, line, rounds))
             return
-        checked = statements.simple(source)
+        statement, checked = _placed(source, index, line)
         if checked.arrays or checked.replaces:
             self._check_memory(checked)
-        kind, reads, writes, calls, code = checked[:5]
-        block.body.append(Statement(index, source, source, line, kind, (), reads, writes, calls, code))
+        block.body.append(statement)
 
     def _check_memory(self, checked: Checked) -> None:
         """Keep arrays and the replacing of memory apart.
@@ -137,6 +138,14 @@ class _Blocks:
         if self.arrays and self.replaces:
             message = "a program that holds NumPy arrays may not replace a tensor's memory"
             raise ProgramError(message, 1, 1, "NumPy, or set_() and assigning .data, not both")
+
+
+@lru_cache(maxsize=8192)
+def _placed(source: str, index: int, line: int) -> tuple[Statement, Checked]:
+    """A statement without a body in its place, where most of the lines of other forms of a program are, too."""
+    checked = statements.simple(source)
+    kind, reads, writes, calls, code = checked[:5]
+    return Statement(index, source, source, line, kind, (), reads, writes, calls, code), checked
 
 
 def _closed(block: _Block) -> Statement:

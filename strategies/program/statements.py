@@ -23,7 +23,7 @@ from strategies.program.expressions import (
     refuse,
     shown,
 )
-from strategies.program.limits import MAX_LOOP, MAX_TARGETS
+from strategies.program.limits import MAX_ITEMS, MAX_LOOP, MAX_TARGETS
 from strategies.program.names import VARIABLES_HINT, is_variable
 from strategies.program.vocabulary import ASSIGNABLE, MANAGERS, STRINGS
 
@@ -36,6 +36,22 @@ _NOT_IN_CODE = re.compile(r"[^ !%&()*+,\-./0-9:<=>@A-Z\[\]^_a-z|~'\"]")
 _STUCK = re.compile(r"(?<![0-9A-Za-z_])[0-9][0-9A-Za-z_.]*?(?:and|else|for|if|in|is|not|or)")
 _IN_PLACE = {kind: f"operator.i{name}" for kind, name in OPERATORS.items()}
 _NOTHING = compile("", "<program>", "exec")
+
+
+def _nested_lists(element: str, depth: int) -> str:
+    """A pattern of lists of what a pattern matches, so deep inside each other."""
+    inside = element if depth == 1 else _nested_lists(element, depth - 1)
+    return rf"\[(?:{inside}(?:, |(?=\])))*\]"
+
+
+# The data of a literal: all that this matches and that is Python passes the checks.
+_DIGITS = "[0-9][0-9.]{0,18}(?:e[+-]?[0-9]{1,3})?"
+_NUMBER = f"(?:True|False|-?(?:{_DIGITS}j?|inf|nan)(?:[+-]{_DIGITS}j)?)"
+_DATA = re.compile(
+    rf"torch\.tensor\(({'|'.join(_nested_lists(_NUMBER, depth) for depth in range(1, 5))})(?=[,)])"
+)
+_SAMPLE = "[[[[-inf+0j]]]]"
+"""Data as deep as any that `_DATA` matches."""
 
 
 class Checked(NamedTuple):
@@ -54,7 +70,24 @@ class Checked(NamedTuple):
 
 @lru_cache(maxsize=8192)
 def simple(source: str) -> Checked:
-    """Check and compile a statement without a body."""
+    """Check and compile a statement without a body.
+
+    Lines that differ in the data of a literal differ in nothing but their code. A tree with nodes for each number takes longer
+    than all the rest, so such a line is checked with `_SAMPLE` in the place of the data, and compiled as it stands.
+    """
+    data = _DATA.search(source) if len(source) <= MAX_ITEMS else None  # a short line cannot have too many
+    if data is not None:
+        sample = source[: data.start(1)] + _SAMPLE + source[data.end(1) :]
+        if sample != source:
+            try:
+                return simple(sample)._replace(code=_compiled(source, "exec"))
+            except ProgramError:  # which names another column than that of this line
+                pass
+    return whole(source)
+
+
+def whole(source: str) -> Checked:
+    """Check and compile a statement without a body, every node of it."""
     module = _tree(source)
     node = module.body[0]
     check = _CHECKS.get(type(node))
@@ -105,9 +138,9 @@ def _tree(source: str) -> ast.Module:
     return module
 
 
-def _compiled(tree: ast.Module | ast.Expression, mode: str) -> CodeType:
+def _compiled(source: ast.Module | ast.Expression | str, mode: str) -> CodeType:
     try:
-        return compile(tree, "<program>", mode, dont_inherit=True)
+        return compile(source, "<program>", mode, dont_inherit=True)
     except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
         raise ProgramError(f"Python cannot compile this: {error}", 1, 1) from None
 
