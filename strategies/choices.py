@@ -10,9 +10,9 @@ from __future__ import annotations
 import functools
 import hashlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Generic, TypeVar
+from typing import Self, TypeVar
 
 from hypothesis import strategies as st
 
@@ -26,15 +26,19 @@ def blocks() -> st.SearchStrategy[bytes]:
     return st.binary(min_size=BLOCK_SIZE, max_size=BLOCK_SIZE)
 
 
-class Table(Generic[T]):
+class Table(tuple[tuple[T, int], ...]):
     """Items with weights, added up once."""
 
-    __slots__ = ("ends", "items", "total")
+    items: list[T]
+    ends: list[int]
+    total: int
 
-    def __init__(self, weights: Sequence[tuple[T, int]]) -> None:
-        self.items = [item for item, _ in weights]
-        self.ends = list(accumulate(weight for _, weight in weights))
-        self.total = self.ends[-1] if self.ends else 0
+    def __new__(cls, weights: Iterable[tuple[T, int]]) -> Self:
+        table = super().__new__(cls, weights)
+        table.items = [item for item, _ in table]
+        table.ends = list(accumulate(weight for _, weight in table))
+        table.total = table.ends[-1] if table else 0
+        return table
 
 
 @functools.lru_cache(maxsize=256)
@@ -80,7 +84,7 @@ class Choices:
         """One of the items; the first for a zero byte."""
         return items[self.below(len(items))]
 
-    def weighted(self, table: Table[T] | tuple[tuple[T, int], ...]) -> T:
+    def weighted(self, table: tuple[tuple[T, int], ...]) -> T:
         """One of the items, as often as its weight says."""
         if not isinstance(table, Table):
             table = _table(table)

@@ -10,6 +10,7 @@ import engine
 from engine.dtypes import BOOL, COMPLEX, FLOAT, INTEGER, dtype, float32, float64, int64
 from strategies import shapes, values
 from strategies.choices import Choices
+from strategies.program.statements import simple
 from strategies.shapes import Shape
 
 if TYPE_CHECKING:
@@ -103,6 +104,6 @@ def seed(drawing: Drawing) -> None:
     if not drawing.scope.seeded or drawing.choices.chance(8):
         number = drawing.choices.pick((0, 1, 7, 42, 123, 2147483647, 4294967296))
         text = f"torch.manual_seed({number})"
-        eval(text, drawing.scope.names)
+        exec(simple(text).code, drawing.scope.names)
         drawing.add(text)
         drawing.scope.seeded = True

@@ -7,9 +7,8 @@ writes it down. There is no second shape inference: what the engine refuses was 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from engine import Tensor
 from engine.dtypes import LacksError
 from strategies.choices import Choices
 from strategies.profiles import Profile
-from strategies.program.statements import simple
+from strategies.program.statements import head, simple
 from strategies.scope import Scope, Unavailable
 
 LARGEST_RESULT = 200
@@ -28,16 +27,14 @@ LARGEST_RESULT = 200
 _EXPECTED = (RuntimeError, TypeError, ValueError, IndexError, AttributeError, NotImplementedError)
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(NamedTuple):
     """Text with a value; `effect`: it is worth writing without a name for its value."""
 
     text: str
     effect: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """Text without a value, and the names that it binds. `kept`: it stays where it raises, as it may have had an effect."""
 
     text: str
@@ -83,6 +80,10 @@ class Drawing:
         """Write a line."""
         self.lines.append(text)
         self.count += 1
+
+    def manager(self, text: str) -> Any:
+        """The context manager of a `with` line."""
+        return eval(head(f"with {text}:").code, self.scope.names)
 
     def _kept(self, error: Exception) -> bool:
         if isinstance(error, LacksError):

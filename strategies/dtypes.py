@@ -29,34 +29,22 @@ from engine.dtypes import (
     int64,
     uint8,
 )
-from strategies.choices import Choices, blocks
+from strategies.choices import Choices, Table, blocks
 
 Weights = tuple[tuple[dtype, int], ...]
 
 # Mostly float32, because results say more where operands share a dtype; the rest by how often programs hold them.
-DEFAULT: Weights = (
+DEFAULT: Weights = Table((
     (float32, 30), (float64, 9), (int64, 16), (bool_, 6), (int32, 6), (float16, 4), (bfloat16, 4), (complex64, 4),
     (uint8, 3), (int8, 2), (int16, 2), (complex128, 2),
-)  # fmt: skip
-DIFFERENTIABLE: Weights = (
-    (float32, 16),
-    (float64, 5),
-    (complex64, 2),
-    (bfloat16, 1),
-    (float16, 1),
-    (complex128, 1),
-)
-EVEN: Weights = tuple((d, 1) for d in ALL)
-EXACT: Weights = (
-    (float32, 6),
-    (float64, 3),
-    (int64, 3),
-    (bool_, 2),
-    (int32, 2),
-    (uint8, 1),
-    (int8, 1),
-    (int16, 1),
-)
+))  # fmt: skip
+DIFFERENTIABLE: Weights = Table((
+    (float32, 16), (float64, 5), (complex64, 2), (bfloat16, 1), (float16, 1), (complex128, 1),
+))  # fmt: skip
+EVEN: Weights = Table((d, 1) for d in ALL)
+EXACT: Weights = Table((
+    (float32, 6), (float64, 3), (int64, 3), (bool_, 2), (int32, 2), (uint8, 1), (int8, 1), (int16, 1),
+))  # fmt: skip
 
 
 def draw_dtype(choices: Choices, weights: Weights = DEFAULT) -> dtype:

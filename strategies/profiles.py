@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from strategies import dtypes
+from strategies.choices import Table
 
 Weights = tuple[tuple[str, int], ...]
+
+_SPELLING: Weights = Table((("plain", 60), ("inplace", 22), ("out", 5), ("operator", 20)))
 
 
 @dataclass(frozen=True)
@@ -32,27 +35,27 @@ class Profile:
     stop: float = 40
     """Chance to stop after each further statement."""
     most: int = 30
-    spelling: Weights = field(default=(("plain", 60), ("inplace", 22), ("out", 5), ("operator", 20)))
+    spelling: Weights = _SPELLING
 
 
 # What differentiates or maps a function runs dozens of operations, so it is rare here and frequent in the profile "autograd".
-_KINDS: Weights = (
+_KINDS: Weights = Table((
     ("call", 88), ("operator", 30), ("create", 12), ("view", 24), ("getitem", 12), ("setitem", 14), ("flag", 12),
     ("backward", 20), ("grad", 8), ("clear", 16), ("mode", 8), ("loop", 4), ("hook", 10), ("numpy", 8), ("convert", 6),
     ("random", 6), ("inspect", 4), ("delete", 4), ("function", 4), ("node", 2), ("pass", 2), ("manager", 2),
     ("unhook", 12), ("functional", 1), ("dual", 2), ("level", 0), ("sequence", 0), ("family", 0),
-)  # fmt: skip
+))  # fmt: skip
 # About as the sums of their operations' weights (`strategies.catalogue.weights`), less what comes from other kinds of
 # statements: then operations of one class are met equally often whatever their family.
-_FAMILIES: Weights = (
+_FAMILIES: Weights = Table((
     ("pointwise", 31), ("reduction", 22), ("linalg", 11), ("indexing", 9), ("comparison", 7), ("view", 5), ("shape", 5),
     ("conversion", 5), ("creation", 2), ("random", 3), ("other", 1),
-)  # fmt: skip
+))  # fmt: skip
 
 
 def _raised(table: Weights, **weights: int) -> Weights:
     """The table with other weights for some rows."""
-    return tuple((name, weights.get(name, weight)) for name, weight in table)
+    return Table((name, weights.get(name, weight)) for name, weight in table)
 
 
 DEFAULT = Profile("default", _KINDS, _FAMILIES)
@@ -65,7 +68,7 @@ PROFILES: dict[str, Profile] = {
             DEFAULT, name="views",
             kinds=_raised(_KINDS, view=52, getitem=28, setitem=32, call=40, numpy=16, family=44),
             families=_raised(_FAMILIES, view=30, shape=12, indexing=14, pointwise=16),
-            spelling=(("plain", 40), ("inplace", 35), ("out", 10), ("operator", 15)),
+            spelling=Table((("plain", 40), ("inplace", 35), ("out", 10), ("operator", 15))),
         ),
         replace(
             DEFAULT, name="autograd",

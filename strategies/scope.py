@@ -30,9 +30,7 @@ def is_defined(tensor: Tensor) -> bool:
     return engine.undefined_mask(tensor) is None
 
 
-def _holds(where: Where | None, tensor: Tensor) -> bool:
-    if where is None:
-        return True
+def _holds(where: Where, tensor: Tensor) -> bool:
     try:
         return where(tensor)
     except RuntimeError:  # reading an attribute may raise, as grad_fn of some views of inference mode does
@@ -104,12 +102,10 @@ class Scope:
 
     def matching(self, where: Where | None = None, *, undefined: bool = False) -> list[str]:
         """All names of tensors for which `where` holds, without those that hold undefined elements."""
-        held = self.names
-        return [
-            name
-            for name in self.tensors
-            if _holds(where, held[name]) and (undefined or is_defined(held[name]))
-        ]
+        held, names = self.names, self.tensors
+        if not undefined:
+            names = [name for name in names if is_defined(held[name])]
+        return [name for name in names if where is None or _holds(where, held[name])]
 
 
 def recent(choices: Choices, names: list[str]) -> str:

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 
 from hypothesis import strategies as st
 
-from strategies.choices import Choices, blocks
+from strategies.choices import Choices, Table, blocks
 
 Shape = tuple[int, ...]
 
 LARGEST = 60
 """Elements of a drawn tensor at most: more make a program slower and a report longer, and show nothing new."""
 
-_SIZES = ((2, 8), (3, 8), (1, 5), (4, 3), (0, 1), (5, 1))
-_RANKS = ((1, 5), (2, 8), (0, 3), (3, 4), (4, 1))
+_SIZES = Table(((2, 8), (3, 8), (1, 5), (4, 3), (0, 1), (5, 1)))
+_RANKS = Table(((1, 5), (2, 8), (0, 3), (3, 4), (4, 1)))
 
 
 def draw_size(choices: Choices) -> int:

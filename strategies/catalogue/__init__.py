@@ -6,6 +6,8 @@ of the families add what is special: shapes that go together, ranges of argument
 
 from __future__ import annotations
 
+from functools import cache
+
 from strategies.catalogue import conversion, indexing, linalg, pointwise, reductions, views
 from strategies.catalogue.derive import derived
 from strategies.catalogue.draft import Draft
@@ -34,6 +36,7 @@ def by_family(family: str, *, exact: bool = False) -> Table[Entry]:
     return (_EXACT if exact else _BY_FAMILY).get(family, _NONE)
 
 
+@cache
 def named(name: str) -> tuple[Entry, ...]:
     """The entries of a name, one an overload."""
     return tuple(entry for entry in ENTRIES if entry.name == name)

@@ -142,7 +142,7 @@ class _Family:
             except Unavailable:
                 return
 
-        with eval(manager, self.drawing.scope.names):
+        with self.drawing.manager(manager):
             body = body_of(self.drawing, only, 1)
         written(self.drawing, f"with {manager}:", body)
 

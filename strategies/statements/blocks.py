@@ -49,7 +49,7 @@ def draw_manager(drawing: Drawing, step: Callable[[Drawing], None]) -> bool:
     name = drawing.scope.tensor(choices, undefined=True)
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(eval(manager, drawing.scope.names))
+            stack.enter_context(drawing.manager(manager))
         except RuntimeError:  # within another that forbids it
             drawing.raised = True
             return forbidden and written(drawing, f"with {manager}:", [f"{name}.detach()"])
@@ -63,7 +63,7 @@ def draw_mode(drawing: Drawing, step: Callable[[Drawing], None]) -> bool:
     count = drawing.choices.between(1, 3) if drawing.choices.chance(85) else 4
     if drawing.depth >= _DEEPEST:
         raise Unavailable
-    with eval(manager, drawing.scope.names):
+    with drawing.manager(manager):
         body = body_of(drawing, step, count)
     return written(drawing, f"with {manager}:", body)
 

@@ -314,7 +314,7 @@ def draw_dual(drawing: Drawing, step: Callable[[Drawing], None]) -> bool:
 
     manager = "torch.autograd.forward_ad.dual_level()"
     try:
-        with eval(manager, drawing.scope.names):
+        with drawing.manager(manager):
             body = body_of(drawing, next_step, count)
     except (RuntimeError, LookupError):  # a level within a level
         raise Unavailable from None

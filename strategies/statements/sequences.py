@@ -162,7 +162,7 @@ def _block(drawing: Drawing, manager: str, parts: Sequence[Callable[[], object]]
             return
 
     try:
-        with eval(manager, drawing.scope.names):
+        with drawing.manager(manager):
             body = body_of(drawing, next_part, len(parts))
     except RuntimeError:  # within another one
         raise Unavailable from None
