@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from conformance import graphs, numeric
-from conformance.facts import ArrayFact, Fact, PlainFact, Raised, SequenceFact, Step, TensorFact
-from conformance.numeric import Numeric, Question
+from conformance.facts import ArrayFact, Fact, PlainFact, Raised, SequenceFact, Step, TensorFact, dtypes_in
+from conformance.numeric import FLOATING, Numeric, Question, plain_bytes, plain_complex
 from conformance.opnames import base_name, is_autograd_grad, is_transform
 from conformance.showing import Elements, show, show_raised
 from conformance.tiers import (
@@ -431,42 +431,5 @@ def _either(a: bytes | None, b: bytes | None) -> bytes | None:
     return bytes(x | y for x, y in zip(a, b))
 
 
-# --- Numbers ------------------------------------------------------------------------------------------------------------
-
-FLOATING = ("float", "bfloat", "complex")
 # alpha= is a product and a sum, which some fuse; rounding_mode= rounds a quotient that is rounded already.
 SCALED = re.compile(r"\b(?:alpha|rounding_mode|value)=")
-
-
-def dtypes_in(facts: Iterable[Any]) -> set[str]:
-    found: set[Any] = set()
-    for fact in facts:
-        kind = type(fact)
-        if kind is TensorFact or kind is ArrayFact:
-            found.add(fact[0])
-        elif kind is SequenceFact:
-            found |= dtypes_in(fact.items)
-    return {dtype for dtype in found if type(dtype) is str}  # reading it may have raised
-
-
-def plain_bytes(got: complex, want: complex) -> tuple[str, tuple[bytes, bytes]]:
-    """Two Python numbers as bytes of the narrowest of float32 and float64 (or their complex) that holds both: what
-    `item()` gives has the precision of the tensor it came from."""
-    import numpy as np
-
-    pair = np.array([got, want])
-    narrow = np.complex64 if pair.dtype.kind == "c" else np.float32
-    with np.errstate(all="ignore"):
-        narrowed = pair.astype(narrow)
-    if np.array_equal(narrowed.astype(pair.dtype), pair, equal_nan=True):
-        pair = narrowed
-    return str(pair.dtype), (pair[:1].tobytes(), pair[1:].tobytes())
-
-
-def plain_complex(text: str) -> complex:
-    """The number behind the text of a complex PlainFact: two hexadecimal floats, or Python's repr."""
-    try:
-        real, imag = (float.fromhex(part) for part in re.findall(r"[+-]?(?:0x[^\s,()j]+|nan|inf)", text)[:2])
-        return complex(real, imag)
-    except ValueError:
-        return complex(text.replace(" ", ""))

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from conformance import opnames
-from conformance.compare import FLOATING, dtypes_in
-from conformance.facts import ArrayFact, Raised, SequenceFact, Step, TensorFact
+from conformance.facts import ArrayFact, Raised, SequenceFact, Step, TensorFact, dtypes_in
+from conformance.numeric import FLOATING
 
 if TYPE_CHECKING:
     from conformance.judge import Verdict

@@ -12,7 +12,7 @@ are base64.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ __all__ = [
     "TensorFact",
     "Trace",
     "decode_trace",
+    "dtypes_in",
     "encode_trace",
     "tensor_facts",
 ]
@@ -161,6 +162,18 @@ def _tensors_in(name: str, fact: Any) -> Iterator[tuple[str, TensorFact | ArrayF
     elif kind is SequenceFact:
         for position, item in enumerate(fact.items):
             yield from _tensors_in(f"{name}[{position}]", item)
+
+
+def dtypes_in(facts: Iterable[Any]) -> set[str]:
+    """The dtypes of all tensors and arrays in these facts."""
+    found: set[Any] = set()
+    for fact in facts:
+        kind = type(fact)
+        if kind is TensorFact or kind is ArrayFact:
+            found.add(fact[0])
+        elif kind is SequenceFact:
+            found |= dtypes_in(fact.items)
+    return {dtype for dtype in found if type(dtype) is str}  # reading it may have raised
 
 
 # --- JSON

@@ -17,8 +17,8 @@ from time import perf_counter
 from typing import Any
 
 from conformance import compare, counting, opnames, tiers
-from conformance.compare import Context, Difference, dtypes_in
-from conformance.facts import Step, TensorFact, tensor_facts
+from conformance.compare import Context, Difference
+from conformance.facts import Step, TensorFact, dtypes_in, tensor_facts
 from conformance.links import Links
 from conformance.uniqueness import VALUE_ASPECTS, chosen_values
 

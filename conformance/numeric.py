@@ -6,6 +6,7 @@ What it does not settle is for `conformance.verdict`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,7 @@ FORMATS = {
     "float64": Format(np.uint64, 1 << 63, 2.0**-52, 2.0**-1074, 1.7976931348623157e308),
 }
 COMPONENTS = {"complex64": "float32", "complex128": "float64"}
+FLOATING = ("float", "bfloat", "complex")  # how the names of inexact dtypes begin
 NUMPY_TYPES = {
     name: name for name in ("float16", "float32", "float64", "uint8", "int8", "int16", "int32", "int64")
 }
@@ -233,3 +235,27 @@ def _summary(shape: Any, width: int, differ: Any, finite: Any, apart: Any, ulps:
         float(ulps[measured].max()) if measured.any() else None,
         index_of(rank.argmax() // width, shape),
     )
+
+
+# --- Python's numbers ---
+
+
+def plain_bytes(got: complex, want: complex) -> tuple[str, tuple[bytes, bytes]]:
+    """Two Python numbers as bytes of the narrowest of float32 and float64 (or their complex) that holds both: what
+    `item()` gives has the precision of the tensor it came from."""
+    pair = np.array([got, want])
+    narrow = np.complex64 if pair.dtype.kind == "c" else np.float32
+    with np.errstate(all="ignore"):
+        narrowed = pair.astype(narrow)
+    if np.array_equal(narrowed.astype(pair.dtype), pair, equal_nan=True):
+        pair = narrowed
+    return str(pair.dtype), (pair[:1].tobytes(), pair[1:].tobytes())
+
+
+def plain_complex(text: str) -> complex:
+    """The number behind the text of a complex PlainFact: two hexadecimal floats, or Python's repr."""
+    try:
+        real, imag = (float.fromhex(part) for part in re.findall(r"[+-]?(?:0x[^\s,()j]+|nan|inf)", text)[:2])
+        return complex(real, imag)
+    except ValueError:
+        return complex(text.replace(" ", ""))
