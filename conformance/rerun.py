@@ -23,8 +23,9 @@ from conformance.observe import MAX_DEPTH
 from conformance.runner import Run
 from engine import precision
 
-FEW, MORE = 8, 64  # perturbed runs; more where a difference is out of the bound that a few give
-SEEDS = tuple(range(FEW + MORE))
+# Perturbed runs: at first, which tells what the ledger knows; before something is a difference; before one of values is reported.
+GLANCE, FEW, MANY = 4, 8, 72
+SEEDS = tuple(range(MANY))
 SECONDS = 8.0  # for the reruns of one program; less than what a campaign gives a program
 SMALL = 4096  # elements: what mpmath computes one by one, where nothing else is wider than float64
 

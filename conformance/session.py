@@ -26,7 +26,7 @@ from conformance.fingerprint import OPTIONS, Attribution, calls_of, cause_op, fi
 from conformance.follow import lockstep
 from conformance.judge import OUT_OF_MEMORY, Discrepancy, Verdict, judge
 from conformance.ledger import Entry, Ledger
-from conformance.rerun import MORE, Reruns
+from conformance.rerun import FEW, GLANCE, MANY, Reruns
 from conformance.runner import Run
 from conformance.tiers import INCIDENTAL
 from conformance.undefined import with_undefined
@@ -196,7 +196,7 @@ class Session:
         differs = len(steps) != len(reference) or not all(map(compare.same, steps, reference))
         verdicts = self._verdicts(program, reference) if differs else None
 
-        def judged(more: int, discrete: bool) -> Verdict:
+        def judged(runs: int) -> Verdict:
             return judge(
                 program,
                 reference,
@@ -205,13 +205,13 @@ class Session:
                 followed=self.follow,
                 is_exact=exactness.is_exact,
                 lacks=capabilities.lacks_aspect,
-                verdicts=None if verdicts is None else replace(verdicts, more=more, discrete=discrete),
+                verdicts=None if verdicts is None else replace(verdicts, runs=runs),
                 timings=self.timings,
             )
 
-        verdict = judged(0, discrete=False)
+        verdict = judged(GLANCE)
         if any(map(self._is_in_doubt, verdict.discrepancies)):
-            verdict = judged(0 if self._few else MORE, discrete=True)
+            verdict = judged(FEW if self._few else MANY)
         if backend.form is not None:  # whichever form is off, the backend differs from itself
             verdict = replace(verdict, discrepancies=tuple(map(_own, verdict.discrepancies)))
         wanted = capabilities.incidental if self.incidental is None else self.incidental

@@ -24,7 +24,7 @@ import numpy as np
 
 from conformance import numeric
 from conformance.numeric import COMPONENTS, FORMATS, ULPS, Numeric, Question
-from conformance.rerun import FEW, MORE, Moment, Reruns, Seen
+from conformance.rerun import FEW, MANY, Moment, Reruns, Seen
 
 VALUES, REFERENCE, RANGE, UNDECIDED, AGREE = "values", "reference values", "range", "undecided", ""
 
@@ -36,19 +36,17 @@ ROOM = 2.0**-8
 
 @dataclass
 class Verdicts:
-    """The verdicts on one program. `wider` gives what the reference has for a path and a name in wider dtypes, or None. `more`:
-    the perturbed runs before anything is reported, beside the few that any difference of values takes. `discrete`: whether
-    runs are made for what is no number."""
+    """The verdicts on one program. `wider` gives what the reference has for a path and a name in wider dtypes, or None. `runs`:
+    the most perturbed runs that are made. What is no number takes FEW, and with less than those it differs unasked."""
 
     reruns: Reruns
     wider: Callable[[str, str], np.ndarray | None] = lambda path, name: None
-    more: int = MORE
-    discrete: bool = True
+    runs: int = MANY
     cache: dict[Any, tuple[str, Numeric]] = field(default_factory=dict)
 
     def disagree(self, path: str, name: str) -> bool:
         """Whether the runs disagree about the exception at a statement, or about a name's type, shape or text."""
-        if not self.discrete:
+        if self.runs < FEW:
             return False
         moments = self.reruns.all(path, FEW)
         if len({None if at is None else at.raised or "" for at in moments}) > 1:
@@ -69,8 +67,7 @@ class Verdicts:
             question.want,
             question.exact,
             question.inherits,
-            self.more,
-            self.discrete,
+            self.runs,
         )
         if key not in self.cache:
             self.cache[key] = self._weighed(question)
@@ -81,10 +78,10 @@ class Verdicts:
             question = replace(question, exact=False)
         if self._agrees(question):
             return AGREE, question.number
-        found = self._with(question, FEW)
-        reported = found[0] in (VALUES, REFERENCE) and self.more
+        found = self._with(question, min(self.runs, FEW))
+        reported = found[0] in (VALUES, REFERENCE) and self.runs > FEW
         if reported and not question.exact and self._truth(question) is not None:
-            found = self._with(question, FEW + self.more)
+            found = self._with(question, self.runs)
         return found
 
     def _agrees(self, question: Question) -> bool:
@@ -115,7 +112,7 @@ class Verdicts:
             gone = not question.exact and self.disagree(question.path, question.name)
             return (UNDECIDED if gone else VALUES), replace(question.number, side="open")
         moments = self.reruns.all(question.path, count)
-        if len(moments) <= FEW and not question.exact:  # they take too long
+        if len(moments) <= min(count, FEW) and not question.exact:  # they take too long
             return UNDECIDED, question.number
         others = _elements(moments[1:], question)
         if len(others) < len(moments) - 1 and not question.exact:

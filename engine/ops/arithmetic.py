@@ -37,8 +37,12 @@ from engine.results import Result
 # ----------------------------------------------------------------------------------------------------- sums, differences
 
 
-def _alpha(alpha: Any, array: np.ndarray) -> np.ndarray:
-    """The factor of `other` in the computing dtype. Raises RuntimeError where it is of a higher category than the result."""
+def _alpha(alpha: Any, array: np.ndarray, negative: bool = False) -> np.ndarray:
+    """The factor of `other`, or its negative, in the computing dtype.
+
+    Raises RuntimeError where it is of a higher category than the result, or does not fit: the negative, where that is wanted,
+    as torch adds the product with it.
+    """
     kind = array.dtype.kind
     if isinstance(alpha, bool) and kind != "b":
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
@@ -46,6 +50,8 @@ def _alpha(alpha: Any, array: np.ndarray) -> np.ndarray:
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     if isinstance(alpha, complex) and kind != "c":
         raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
+    if negative and not (isinstance(alpha, int) and alpha == -(2**63)):  # in 64 bits that is its own negative
+        alpha = -alpha
     return as_scalar(alpha, array)
 
 
@@ -54,7 +60,7 @@ def _add_scaled(input: np.ndarray, other: np.ndarray, alpha: Any) -> np.ndarray:
 
 
 def _subtract_scaled(input: np.ndarray, other: np.ndarray, alpha: Any) -> np.ndarray:
-    return multiply_add(-_alpha(alpha, other), other, input)
+    return multiply_add(_alpha(alpha, other, negative=True), other, input)
 
 
 def _add(input: np.ndarray, other: np.ndarray) -> np.ndarray:
