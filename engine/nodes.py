@@ -23,14 +23,14 @@ class OpNode(Node):
     ) -> None:
         op = self.op
         edges: list[Any] = []
-        self.spans: dict[str, tuple[int, int | None]] = {}
+        self.spans: dict[str, tuple[int, int | None]] = {} if op.spans is None else op.spans
         for name, position in op.differentiable:
             value = values[position]
+            if op.spans is None:
+                self.spans[name] = (len(edges), len(value) if isinstance(value, list) else None)
             if isinstance(value, list):
-                self.spans[name] = (len(edges), len(value))
                 edges.extend(edge(t) for t in value)
             else:
-                self.spans[name] = (len(edges), None)
                 edges.append(edge(value) if isinstance(value, Tensor) else None)
         super().__init__(edges)
         self.context: dict[str, Any] = {}
@@ -109,9 +109,10 @@ class OpNode(Node):
         out: list[Tensor | None] = [None] * len(self.next_edges)
         known = dict(self.context)
         for want, saved in self.saved.items():
-            known[want] = (
-                [_unpacked(s, self) for s in saved] if isinstance(saved, list) else _unpacked(saved, self)
-            )
+            if isinstance(saved, list):
+                known[want] = [_unpacked(s, self) for s in saved]
+            else:
+                known[want] = saved.unpack(self) if isinstance(saved, SavedTensor) else saved
         if grads[0] is None and all(g is None for g in grads):  # what was saved is looked at all the same
             return out
         known["grad"] = grads[0]

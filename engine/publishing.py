@@ -102,23 +102,25 @@ def dispatch(
         )
         if not overloads:
             raise TypeError(f"{name}() got an unexpected keyword argument 'out'")
-    errors = []
     for op in overloads:
+        signature = op.signature
+        if len(args) > signature.positional and signature.bare != method and len(overloads) > 1:
+            continue  # nobody asks how these do not fit
         try:
-            values = signatures.bind(op.signature, args, kwargs, method=method)
+            values = signatures.bind(signature, args, kwargs, method=method)
         except signatures.Mismatch as error:
-            errors.append(str(error))
+            if len(overloads) == 1:
+                raise TypeError(str(error)) from None
             continue
         if out is not None:
             wrong = _wrong_out(op, name, out)
             if wrong is not None:
-                errors.append(wrong)
+                if len(overloads) == 1:
+                    raise TypeError(wrong)
                 continue
         if op.warning is not None:
             warnings.warn(op.warning, UserWarning, stacklevel=3)
         return run(op, values, inplace=inplace, out=out)
-    if len(errors) == 1:
-        raise TypeError(errors[0])
     got = ", ".join(
         [type(a).__name__ for a in args[method:]] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()]
     )

@@ -80,6 +80,9 @@ class Op:
     number_operands: frozenset[int] = frozenset()
     wrapped_numbers: tuple[int, ...] = ()
     differentiable: tuple[tuple[str, int], ...] = ()
+    spans: dict[str, tuple[int, int | None]] | None = (
+        None  # of the edges of a node; None where an operand may be a list
+    )
     formulas: list[tuple[tuple[str, ...], Formula, tuple[str, ...]]] = field(default_factory=list)
     saved_inputs: list[tuple[str, int, int | None]] = field(default_factory=list)
     saved_outputs: list[tuple[str, int]] = field(default_factory=list)
@@ -123,6 +126,8 @@ class Op:
                 uses.setdefault(want, set()).add(len(self.formulas) - 1)
             order.extend(inputs)
         self.differentiable = tuple(sorted(((n, names.index(n)) for n in order), key=lambda pair: pair[1]))
+        if not any(self.signature.parameters[i].type == "Tensor[]" for _, i in self.differentiable):
+            self.spans = {name: (i, None) for i, (name, _) in enumerate(self.differentiable)}
         for want, users in uses.items():
             if want in ("grad", "grads", "given_grads", "needs"):
                 continue

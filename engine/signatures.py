@@ -66,6 +66,8 @@ class Signature:
     """How many positional arguments leave none of these open."""
     positional: int = 0
     """How many parameters are not keyword-only."""
+    bare: int = -1
+    """Where a list of ints may be spelled as bare ints: as the only positional parameter, in a method after the tensor."""
 
     @property
     def tensor_names(self) -> tuple[str, ...]:
@@ -115,7 +117,12 @@ def parse(text: str) -> Signature:
         needed=tuple(i for i, p in enumerate(parameters) if p.default is MISSING),
         complete=max((i + 1 for i, p in enumerate(parameters) if p.default is MISSING), default=0),
         positional=sum(not p.keyword_only for p in parameters),
+        bare=_bare_position([p.type for p in parameters if not p.keyword_only]),
     )
+
+
+def _bare_position(types: list[str]) -> int:
+    return len(types) - 1 if types in (["int[]"], ["Tensor", "int[]"]) else -1
 
 
 def _default(text: str) -> Any:
@@ -136,7 +143,9 @@ def bind(
 
     `method`: the first argument is the tensor before the dot, so that ints alone may stand for a list of ints.
     """
-    given = len(args)
+    bare, given = signature.bare, len(args)
+    if bare == method and given > bare and type(args[bare]) is int:
+        return bind(signature, (*args[:bare], args[bare:]), kwargs, method=method)
     if given > signature.positional:
         return _bind(signature, args, kwargs, method)
     values, checks = list(signature.defaults), signature.checks
@@ -165,17 +174,12 @@ def _bind(signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], m
     parameters = signature.parameters
     values: list[Any] = []
     kwargs = dict(kwargs)
-    given = len(args)
+    given, bare = len(args), signature.bare if signature.bare == method else -1
     used = 0
     for i, p in enumerate(parameters):
         if i < given and not p.keyword_only:
             value = args[i]
-            if (
-                p.type == "int[]"
-                and (method or i == 0)
-                and i == given_list_position(signature, method)
-                and _is_int(value)
-            ):
+            if i == bare and _is_int(value):
                 value = args[i:]
                 used = given
             else:
@@ -218,12 +222,6 @@ def _too_many(signature: Signature, given: int, *, method: bool) -> str:
         f"{signature.name}() takes {most} positional argument{'' if most == 1 else 's'} but {given} "
         f"{'was' if given == 1 else 'were'} given"
     )
-
-
-def given_list_position(signature: Signature, method: bool) -> int:
-    """Where a list of ints may be spelled as bare ints: when it is the only positional parameter (after self)."""
-    positional = [p for p in signature.parameters if not p.keyword_only]
-    return len(positional) - 1 if len(positional) == 1 + method else -1
 
 
 def _numpy_spelling(p: Parameter, kwargs: dict[str, Any]) -> Any:

@@ -125,12 +125,13 @@ channels_last = memory_format("channels_last")
 
 def require_cpu(where: device | None) -> None:
     """Raise as torch built without CUDA does when memory is asked for elsewhere."""
-    if where is not None and where.type == "cuda":
+    if where is None or where.type == "cpu":
+        return
+    if where.type == "cuda":
         raise AssertionError("Torch not compiled with CUDA enabled")
-    if where is not None and where.type != "cpu":
-        raise NotImplementedError(
-            f"Could not run 'aten::empty.memory_format' with arguments from the '{where.type.upper()}' backend."
-        )
+    raise NotImplementedError(
+        f"Could not run 'aten::empty.memory_format' with arguments from the '{where.type.upper()}' backend."
+    )
 
 
 def _type_name(x: object) -> str:

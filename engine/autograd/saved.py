@@ -44,7 +44,7 @@ class SavedTensor:
         self.of_view = _history_of_view(tensor, node)
         self.output_nr = tensor._output_nr
         self.counter = tensor._counter
-        self.version = None if self.counter is None else tensor._version
+        self.version = None if self.counter is None else self.counter.value
         self.tensor = tensor._alias() if self.is_output else tensor
         self.had_history = tensor._grad_fn is not None
 

@@ -265,7 +265,8 @@ def _tensor(data: Any, dtype: dtype | None, device: Any, pin_memory: bool, requi
     """A copy of numbers, nested sequences, an array or a tensor; the dtype is inferred if None."""
     _warn_copy(data)
     check_place(device, pin_memory)
-    return finish(from_data(data, dtype), requires_grad)
+    made = from_data(data, dtype)
+    return finish(made, True) if requires_grad else made
 
 
 def _new_tensor(
