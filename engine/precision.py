@@ -24,7 +24,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,27 +37,31 @@ if TYPE_CHECKING:
     from engine.tensor import Tensor
 
 
-class _Mode:
-    """The mode of the (single) thread."""
+class _Precision:
+    """The mode of the (single) thread, in `_Mode`."""
 
-    hook: Callable[..., Any] | None = None
-    """hook(op, values, tensors, results, compute) -> results"""
-    convert: Callable[[np.ndarray, np.ndarray, dtype], np.ndarray] | None = None
-    """convert(converted, given, dtype) -> elements as they come out of a conversion to a floating dtype"""
-    random: np.random.Generator | None = None
-    """The random numbers of perturbed mode."""
-    narrow = False
-    """Whether the kernel that runs has computed in less than the carrier."""
-    multiprecision = False
-    """Whether special functions of longdouble operands are computed by mpmath."""
-    steps: np.random.Generator | None = None
-    """The same, while the steps within a kernel round, too."""
-    left_range = False
-    """Whether a result has overflowed or underflowed; see `left_range`."""
-    met_undefined = False
-    """See `met_undefined`."""
-    allowances: ClassVar[list[tuple[np.ndarray, np.ndarray]]] = []
-    """See `allowances`."""
+    def __init__(self) -> None:
+        self.hook: Callable[..., Any] | None = None
+        """hook(op, values, tensors, results, compute) -> results"""
+        self.convert: Callable[[np.ndarray, np.ndarray, dtype], np.ndarray] | None = None
+        """convert(converted, given, dtype) -> elements as they come out of a conversion to a floating dtype"""
+        self.random: np.random.Generator | None = None
+        """The random numbers of perturbed mode."""
+        self.narrow = False
+        """Whether the kernel that runs has computed in less than the carrier."""
+        self.multiprecision = False
+        """Whether special functions of longdouble operands are computed by mpmath."""
+        self.steps: np.random.Generator | None = None
+        """The same, while the steps within a kernel round, too."""
+        self.left_range = False
+        """Whether a result has overflowed or underflowed; see `left_range`."""
+        self.met_undefined = False
+        """See `met_undefined`."""
+        self.allowances: list[tuple[np.ndarray, np.ndarray]] = []
+        """See `allowances`."""
+
+
+_Mode = _Precision()
 
 
 class nominal:

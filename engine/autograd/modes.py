@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 
-class _State:
-    """The modes of the (single) thread.
+class _Modes:
+    """The modes of the (single) thread, in `_State`: an instance, whose attributes Python reads faster than those of a class.
 
     evaluating: with anomaly detection, the node that is running. before_write: what is called with a tensor that is about to
     be written in place (`engine.autograd.mutation`). forward: what operations go through first (`forward_ad.Layer`): a level
@@ -21,15 +21,19 @@ class _State:
     keeps_inference: whether inference tensors may be saved (`engine.autograd.saved`).
     """
 
-    grad = True
-    inference = False
-    anomaly = False
-    check_nan = True
-    evaluating: Any = None
-    before_write: Any = None
-    forward: Any = None
-    task: Any = None
-    keeps_inference = False
+    def __init__(self) -> None:
+        self.grad = True
+        self.inference = False
+        self.anomaly = False
+        self.check_nan = True
+        self.evaluating: Any = None
+        self.before_write: Any = None
+        self.forward: Any = None
+        self.task: Any = None
+        self.keeps_inference = False
+
+
+_State = _Modes()
 
 
 def is_grad_enabled() -> bool:

@@ -34,7 +34,7 @@ class _Abandoned(BaseException):
     """Ends an example whose map has failed."""
 
 
-def _modes() -> list[tuple[type, dict[str, Any]]]:
+def _modes() -> list[tuple[Any, dict[str, Any]]]:
     """All that blocks set for the code inside them."""
     return [
         (kept, {name: value for name, value in vars(kept).items() if not name.startswith("__")})
@@ -42,7 +42,7 @@ def _modes() -> list[tuple[type, dict[str, Any]]]:
     ]
 
 
-def _set_modes(modes: list[tuple[type, dict[str, Any]]]) -> None:
+def _set_modes(modes: list[tuple[Any, dict[str, Any]]]) -> None:
     for kept, values in modes:
         for name, value in values.items():
             setattr(kept, name, value)
@@ -51,7 +51,7 @@ def _set_modes(modes: list[tuple[type, dict[str, Any]]]) -> None:
 class _Worker:
     """One example that runs in a thread, and only while `advance` waits for it."""
 
-    def __init__(self, run: Callable[[], Any], modes: list[tuple[type, dict[str, Any]]]) -> None:
+    def __init__(self, run: Callable[[], Any], modes: list[tuple[Any, dict[str, Any]]]) -> None:
         self._run, self._modes = run, modes
         self._go, self._rest = threading.Semaphore(0), threading.Semaphore(0)
         self._answer: Any = None
