@@ -8,7 +8,6 @@ operations (leaf checks, version bumps, grad mode, memory overlap, undefined ele
 from __future__ import annotations
 
 import itertools
-import operator
 from typing import Any
 
 from engine import dtypes, layout
@@ -19,7 +18,7 @@ from engine.nodes import OpNode
 from engine.registry import COMPOSITE, GENERAL, MUTATION, POINTWISE, VIEW, Op, compare
 from engine.results import Result, make_view, result_of, wrap
 from engine.silence import SILENT
-from engine.tensor import Tensor
+from engine.tensor import Tensor, needs_grad
 from engine.writes import (
     LOST_GRADIENT,
     bump_version,
@@ -37,10 +36,8 @@ from engine.writes import (
     write_result,
 )
 
-_GRAD = operator.attrgetter("requires_grad")
 
-
-def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) -> Any:
+def run(op: Op, values: list[Any], inplace: bool = False, out: Any = None) -> Any:
     """Run a bound call in one of its forms."""
     kind = op.kind
     if _State.forward is not None:
@@ -51,7 +48,10 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
         return op.kernel(*values)
     tensors = _tensors(op, values)
     recorded = (
-        _State.grad and not _State.inference and any(map(_GRAD, tensors)) and _is_seen(op, values, tensors)
+        _State.grad
+        and not _State.inference
+        and any(map(needs_grad, tensors))
+        and _is_seen(op, values, tensors)
     )
     if inplace:
         check_inplace(values[0], recorded and bool(op.derivatives))
@@ -65,7 +65,7 @@ def run(op: Op, values: list[Any], *, inplace: bool = False, out: Any = None) ->
     if op.rule is compare and not inplace:
         recorded = False
     if recorded and _has_slope(op, values):
-        node = op.node_class(values, inplace=inplace)
+        node = op.node_class(values, inplace)
     if kind == VIEW:
         return _run_inplace_view(op, values, node) if inplace else _run_view(op, values, node)
     if inplace:
@@ -115,11 +115,10 @@ def _has_slope(op: Op, values: list[Any]) -> bool:
     """Whether an operand that an operation can be differentiated by requires grad."""
     for _, position in op.differentiable:
         value = values[position]
-        if (
-            any(map(_GRAD, value))
-            if isinstance(value, list)
-            else isinstance(value, Tensor) and value.requires_grad
-        ):
+        if isinstance(value, Tensor):
+            if needs_grad(value):
+                return True
+        elif isinstance(value, list) and any(map(needs_grad, value)):
             return True
     return False
 
@@ -176,7 +175,7 @@ def _run_inplace(op: Op, values: list[Any], tensors: list[Tensor], node: OpNode 
     else:
         if op.kind == POINTWISE:
             require_shape(target, layout.common_shape(tensors))
-        read = read_while_written(op, values, tensors, target, inplace=True)
+        read = read_while_written(op, values, tensors, target, True)
         result = compute_results(op, *read, target)[0]
         require_shape(target, result.values.shape)
         write(target, depending_on_order(op.memory, result, target, (), others))
@@ -203,8 +202,8 @@ def _run_into(op: Op, values: list[Any], out: Any) -> Any:
     node: Node | None = None
     if op.out_grad == "unknown":
         _refuse_leaves(op, outs)
-        if _State.grad and any(map(_GRAD, (*tensors, *outs))):
-            differentiated = list(filter(_GRAD, [*tensors, *outs]))
+        if _State.grad and any(map(needs_grad, (*tensors, *outs))):
+            differentiated = list(filter(needs_grad, [*tensors, *outs]))
             node = UnknownDerivative(f"aten::{op.refuses_as}", differentiated)
     elif op.kind != COMPOSITE or op.before_out is not None:  # such composites are single operations in torch
         sloped = op.kind == COMPOSITE or (
@@ -248,7 +247,7 @@ def _run_out(op: Op, values: list[Any], tensors: list[Tensor], out: Any) -> Any:
             require_shape(t, layout.common_shape(tensors))
     if op.before_out is not None:
         op.before_out(values, outs)
-    read = read_while_written(op, values, tensors, outs[0], inplace=False)
+    read = read_while_written(op, values, tensors, outs[0], False)
     results = SILENT.copy().run(compute_results, op, *read, outs[0])
     if len(results) != len(outs):
         raise TypeError(f"{op.name}(): argument 'out' must be a tuple of {len(results)} Tensors")

@@ -19,7 +19,7 @@ class OpNode(Node):
     op: Op
 
     def __init__(
-        self, values: list[Any], *, inplace: bool, edge: Callable[[Tensor], Any] = gradient_edge
+        self, values: list[Any], inplace: bool, edge: Callable[[Tensor], Any] = gradient_edge
     ) -> None:
         op = self.op
         edges: list[Any] = []
@@ -32,7 +32,7 @@ class OpNode(Node):
                 edges.extend(edge(t) for t in value)
             else:
                 edges.append(edge(value) if isinstance(value, Tensor) else None)
-        super().__init__(edges)
+        Node.__init__(self, edges)
         self.context: dict[str, Any] = {}
         self.saved: dict[str, Any] | None = {}
         for want, position, fact in op.facts:

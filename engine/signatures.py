@@ -137,7 +137,7 @@ def _default(text: str) -> Any:
 
 
 def bind(
-    signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], *, method: bool = False
+    signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any], method: bool = False
 ) -> list[Any]:
     """The values of all parameters, in order. Raises Mismatch that says which argument does not fit.
 
@@ -145,7 +145,7 @@ def bind(
     """
     bare, given = signature.bare, len(args)
     if bare == method and given > bare and type(args[bare]) is int:
-        return bind(signature, (*args[:bare], args[bare:]), kwargs, method=method)
+        return bind(signature, (*args[:bare], args[bare:]), kwargs, method)
     if given > signature.positional:
         return _bind(signature, args, kwargs, method)
     values, checks = list(signature.defaults), signature.checks

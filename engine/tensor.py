@@ -25,6 +25,13 @@ from engine.storage import BYTE, Storage, VersionCounter
 from engine.strided import Strided
 
 
+def needs_grad(tensor: Tensor) -> bool:
+    """Whether gradients are computed for a tensor: it was asked for, or it has a history, or its base does."""
+    if tensor._requires_grad or tensor._grad_fn is not None:
+        return True
+    return tensor._view is not None and needs_grad(tensor._view.base)
+
+
 class Tensor(Strided):
     """A multi-dimensional array of one dtype."""
 
@@ -123,9 +130,7 @@ class Tensor(Strided):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are computed for it: it was asked for, or it has a history, or its base does."""
-        if self._requires_grad or self._grad_fn is not None:
-            return True
-        return self._view is not None and self._view.base.requires_grad
+        return needs_grad(self)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -164,7 +169,7 @@ class Tensor(Strided):
     def grad_fn(self) -> Node | None:
         """The node of the operation that made it; made anew for a view whose base has been written since."""
         view = self._view
-        if view is None or (self._grad_fn is None and not view.base.requires_grad):
+        if view is None or (self._grad_fn is None and not needs_grad(view.base)):
             return self._grad_fn
         if view.version != self._version:
             view.check_rewritable(self, indirect=True)

@@ -111,7 +111,7 @@ def _across(
 
 
 def read_while_written(
-    op: Op, values: list[Any], tensors: list[Tensor], target: Tensor, *, inplace: bool
+    op: Op, values: list[Any], tensors: list[Tensor], target: Tensor, inplace: bool
 ) -> tuple[list[Any], list[Tensor]]:
     """The values and operands of a call that writes to a target. Operands that it lies across are anything, where the mode has
     that, unless the operation itself compares their memory with the target's; the target itself is read before each of its
