@@ -16,7 +16,7 @@ from engine.dtypes import FLOAT, dtype
 from engine.precision import Accuracy, _Mode
 from engine.registry import POINTWISE, Op
 from engine.results import Result
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh
 
 
 def number_of(accuracy: Accuracy, op: Op, values: list[Any], d: dtype) -> float | None:
@@ -47,7 +47,7 @@ def noted(
     try:
         for i in op.tensor_positions:  # a tensor that is an operand twice is moved once at a time
             at = values[i]._array().astype(d.carrier)
-            moved = Tensor._fresh(at + _spacing(at, d), d)
+            moved = fresh(at + _spacing(at, d), d)
             (changed,) = compute(op, [*values[:i], moved, *values[i + 1 :]], tensors)
             change = np.abs(changed.values - elements)
             unit = np.fmax(unit, np.where(np.isfinite(change), change, 0))

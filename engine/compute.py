@@ -13,7 +13,7 @@ from engine.casts import cast, number_array
 from engine.precision import _Mode
 from engine.registry import POINTWISE, Op
 from engine.results import Result
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh
 from engine.writes import require_castable, require_out_dtype
 
 _NUMBERS = (bool, int, float, complex)
@@ -173,14 +173,12 @@ def _spread_undefined(op: Op, values: list[Any], tensors: list[Tensor], result: 
                 spread |= mask
     elif op.moves and isinstance(values[0], list):
         marked = [
-            Tensor._fresh(np.zeros(t._sizes, np.bool_) if m is None else m)
-            for t in tensors
-            for m in (masks[id(t)],)
+            fresh(np.zeros(t._sizes, np.bool_) if m is None else m) for t in tensors for m in (masks[id(t)],)
         ]
         moved = op.kernel(marked, *values[1:])
         spread = np.array(moved.values if isinstance(moved, Result) else moved, np.bool_)
     elif op.moves and masks[id(tensors[0])] is not None and all(masks[id(t)] is None for t in tensors[1:]):
-        marks = Tensor._fresh(masks[id(tensors[0])], dtypes.bool_)  # type: ignore[arg-type]
+        marks = fresh(masks[id(tensors[0])], dtypes.bool_)  # type: ignore[arg-type]
         moved = op.kernel(*[marks if v is tensors[0] else v for v in values])
         moved = moved[0] if isinstance(moved, tuple) else moved
         spread = np.array(moved.values if isinstance(moved, Result) else moved, np.bool_)

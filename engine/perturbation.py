@@ -20,7 +20,7 @@ from engine.precision import Accuracy, _Mode, _set, is_beyond, nominal, undefine
 from engine.registry import POINTWISE, Op
 from engine.results import Result
 from engine.storage import Storage
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh, over
 
 _SHORT = 30
 """A float64 that has no more significant bits is taken as exact where nothing wider is known to compare with."""
@@ -139,7 +139,7 @@ class Perturbed(nominal):
             if t.dtype.category < FLOAT or dtypes.finfo(t.dtype).eps != finest:
                 return t
             if len(t._sizes) > 1 and op.name in _BY_MATRIX | _BY_LINE:
-                new = Tensor._fresh(self._off_by_norms(op, t._array()), t.dtype)
+                new = fresh(self._off_by_norms(op, t._array()), t.dtype)
             else:
                 new = _on_other_memory([t], off)[id(t)]
             made[id(t)] = new
@@ -148,7 +148,7 @@ class Perturbed(nominal):
         changed = _exchanged(values, other)
         if op.name in _ELIMINATING:
             matrices = self._singular_or_not(op, values[0]._array(), changed[0]._array())
-            changed[0] = Tensor._fresh(matrices, values[0].dtype)
+            changed[0] = fresh(matrices, values[0].dtype)
         hook, _Mode.hook, _Mode.steps = _Mode.hook, None, self._random
         try:
             return compute(op, changed, [made.get(id(t), t) for t in tensors])
@@ -396,7 +396,7 @@ def _on_other_memory(
             elements = np.ndarray((buffer.nbytes // real.itemsize,), real.nominal, buffer)
             storage = Storage(change(elements, real).view(np.uint8), None, real)
             storages[id(t._storage), real] = storage
-        made[id(t)] = other = Tensor._make(storage, t._offset, t._sizes, t._strides, t.dtype)
+        made[id(t)] = other = over(storage, t._offset, t._sizes, t._strides, t.dtype)
         other._requires_grad = t.requires_grad  # some kernels refuse by it
     return made
 

@@ -13,7 +13,7 @@ import numpy as np
 from engine import dtypes
 from engine.generator import Mt19937Stream, require_int_seed
 from engine.size import CPU, device
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh
 
 
 class Generator:
@@ -49,7 +49,7 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """The state: a uint8 tensor of shape [5056]."""
-        return Tensor._fresh(self._stream.get_state().copy(), dtypes.uint8)
+        return fresh(self._stream.get_state().copy(), dtypes.uint8)
 
     def set_state(self, new_state: Tensor) -> Generator:
         """Go on from a state. Raises TypeError for what is no uint8 tensor, RuntimeError for what is no state."""

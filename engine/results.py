@@ -11,7 +11,7 @@ from engine import functions, layout
 from engine.autograd.modes import _State
 from engine.dtypes import dtype
 from engine.history import Steps, ViewInfo
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh, over
 
 
 @dataclass(slots=True)  # not frozen: one is made for every call, and freezing triples what that costs
@@ -49,9 +49,7 @@ def result_of(tensor: Tensor, strides: layout.Shape | None = None) -> Result:
 
 def wrap(result: Result) -> Tensor:
     """A fresh tensor that owns a result."""
-    tensor = (
-        Tensor._fresh(result.values, result.dtype, result.strides) if result.whole is None else result.whole
-    )
+    tensor = fresh(result.values, result.dtype, result.strides) if result.whole is None else result.whole
     if result.narrow:
         tensor._storage.accurate = False
     if result.undefined is not None and result.undefined.any():
@@ -61,7 +59,7 @@ def wrap(result: Result) -> Tensor:
 
 def make_view(source: Tensor, geometry: Geometry, *, multi_output: bool = False) -> Tensor:
     """A tensor on the same storage with the same version counter, which knows its base."""
-    view = Tensor._make(
+    view = over(
         source._storage, geometry.offset, geometry.sizes, geometry.strides, geometry.dtype or source.dtype
     )
     view._counter = None if source._inference else source._counter

@@ -10,7 +10,7 @@ import operator
 import warnings
 import weakref
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -59,54 +59,9 @@ class Tensor(Strided):
 
     # ------------------------------------------------------------------------------------------------- construction
 
-    @classmethod
-    def _make(
-        cls, storage: Storage, offset: int, sizes: layout.Shape, strides: layout.Shape, d: dtype
-    ) -> Self:
-        """A tensor over a storage, with a version counter of its own and no history."""
-        self = object.__new__(cls)
-        self._storage = storage
-        self._offset = offset
-        self._sizes = sizes
-        self._strides = strides
-        self.dtype = d
-        self._counter = None if _State.inference else VersionCounter()
-        self._requires_grad = False
-        self._grad = None
-        self._grad_fn = None
-        self._output_nr = 0
-        self._view = None
-        self._retains = False
-        self._hooks = None
-        self._post_accumulate_hooks = None
-        self._accumulator = None
-        self._inference = _State.inference
-        return self
-
-    @staticmethod
-    def _fresh(array: np.ndarray, d: dtype | None = None, strides: layout.Shape | None = None) -> Tensor:
-        """A tensor that owns the values of an array, laid out in the given strides (row-major if None)."""
-        if d is None:
-            d = dtypes.BY_NUMPY[array.dtype]
-        held = array.dtype
-        if held is not d.numpy and held != d.numpy:  # the same in every precision mode, as random numbers
-            array = array.astype(d.numpy)
-        sizes = array.shape
-        contiguous = layout.contiguous_strides(sizes)
-        if strides is None or strides == contiguous:
-            flags = array.flags
-            if not (flags.c_contiguous and flags.writeable and flags.owndata):
-                array = array.copy("C")
-            memory = np.ndarray(array.nbytes, BYTE, array)
-            return Tensor._make(Storage(memory, None, d), 0, sizes, contiguous, d)
-        storage = Storage(np.zeros(layout.extent(sizes, strides) * d.numpy.itemsize, np.uint8), None, d)
-        self = Tensor._make(storage, 0, sizes, strides, d)
-        self._array()[...] = array
-        return self
-
     def _alias(self, kind: type[Tensor] | None = None) -> Any:
         """Another tensor on the same memory and version counter, without history."""
-        other = (kind or Tensor)._make(self._storage, self._offset, self._sizes, self._strides, self.dtype)
+        other = over(self._storage, self._offset, self._sizes, self._strides, self.dtype, kind)
         if not self._inference:
             other._counter = self._counter
         other._inference = self._inference
@@ -121,7 +76,7 @@ class Tensor(Strided):
                 "see https://github.com/pytorch/pytorch/pull/103001"
             )
         storage = copy.deepcopy(self._storage, memo)
-        other = self._make(storage, self._offset, self._sizes, self._strides, self.dtype)
+        other = over(storage, self._offset, self._sizes, self._strides, self.dtype, type(self))
         other._requires_grad, other._grad = self._requires_grad, copy.deepcopy(self._grad, memo)
         return other
 
@@ -275,7 +230,7 @@ class Tensor(Strided):
     @property
     def data(self) -> Tensor:
         """The same memory with no history and a version counter of its own: writes through it go unnoticed."""
-        other = Tensor._make(self._storage, self._offset, self._sizes, self._strides, self.dtype)
+        other = over(self._storage, self._offset, self._sizes, self._strides, self.dtype)
         other._inference = self._inference
         other._counter = None if self._inference and _State.inference else VersionCounter()
         return other
@@ -418,3 +373,51 @@ class Tensor(Strided):
     def is_inference(self) -> bool:
         """Whether the tensor was made in inference mode."""
         return self._inference
+
+
+_new = object.__new__
+
+
+def over(
+    storage: Storage, offset: int, sizes: layout.Shape, strides: layout.Shape, d: dtype, kind: Any = None
+) -> Any:
+    """A tensor over a storage, with a version counter of its own and no history."""
+    tensor = _new(kind or Tensor)
+    tensor._storage = storage
+    tensor._offset = offset
+    tensor._sizes = sizes
+    tensor._strides = strides
+    tensor.dtype = d
+    tensor._counter = None if _State.inference else VersionCounter()
+    tensor._requires_grad = False
+    tensor._grad = None
+    tensor._grad_fn = None
+    tensor._output_nr = 0
+    tensor._view = None
+    tensor._retains = False
+    tensor._hooks = None
+    tensor._post_accumulate_hooks = None
+    tensor._accumulator = None
+    tensor._inference = _State.inference
+    return tensor
+
+
+def fresh(array: np.ndarray, d: dtype | None = None, strides: layout.Shape | None = None) -> Tensor:
+    """A tensor that owns the values of an array, laid out in the given strides (row-major if None)."""
+    if d is None:
+        d = dtypes.BY_NUMPY[array.dtype]
+    held = array.dtype
+    if held is not d.numpy and held != d.numpy:  # the same in every precision mode, as random numbers
+        array = array.astype(d.numpy)
+    sizes = array.shape
+    contiguous = layout.contiguous_strides(sizes)
+    if strides is None or strides == contiguous:
+        flags = array.flags
+        if not (flags.c_contiguous and flags.writeable and flags.owndata):
+            array = array.copy("C")
+        memory = np.ndarray(array.nbytes, BYTE, array)
+        return over(Storage(memory, None, d), 0, sizes, contiguous, d)
+    storage = Storage(np.zeros(layout.extent(sizes, strides) * d.numpy.itemsize, np.uint8), None, d)
+    tensor = over(storage, 0, sizes, strides, d)
+    tensor._array()[...] = array
+    return tensor

@@ -16,7 +16,7 @@ from engine.dtypes import dtype
 from engine.precision import _Mode, undefined
 from engine.registry import Op
 from engine.results import Result
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh
 
 
 def check_inplace(target: Tensor, recorded: bool) -> None:
@@ -123,7 +123,7 @@ def read_while_written(
     ):
         return values, tensors
     across = _across(op.memory, target, () if inplace else tensors[:1], tensors[1:])
-    made = {id(t): Tensor._fresh(undefined(np.zeros(t._sizes, t.dtype.numpy)), t.dtype) for t in across}
+    made = {id(t): fresh(undefined(np.zeros(t._sizes, t.dtype.numpy)), t.dtype) for t in across}
     if inplace:
         made[id(target)] = target
     return [made.get(id(v), v) for v in values], [made.get(id(t), t) for t in tensors]

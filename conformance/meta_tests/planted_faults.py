@@ -176,7 +176,7 @@ def nan_lost_in_max(engine: Any) -> Iterator[Change]:
             if array.dtype.kind != "f" or not np.isnan(array).any():
                 return old(input, *rest)
             return old(
-                engine.Tensor._fresh(np.where(np.isnan(array), -np.inf, array).astype(array.dtype)), *rest
+                engine.tensor.fresh(np.where(np.isnan(array), -np.inf, array).astype(array.dtype)), *rest
             )
 
         yield record, "kernel", kernel

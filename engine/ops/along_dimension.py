@@ -17,7 +17,7 @@ from engine.ops.memory import strides_for
 from engine.ops.places import APART, BOTH, FRESH, INDEX_DTYPES, OUT_DTYPE, added, checked, wrapped, written_at
 from engine.registry import GENERAL, LINEAR, op
 from engine.results import Result
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh
 
 
 def _vector_index(name: str, index: Tensor, *, names: tuple[Any, ...] = INDEX_DTYPES) -> np.ndarray:
@@ -250,4 +250,4 @@ op(
 
 
 def _unique(index: Tensor) -> Tensor:
-    return Tensor._fresh(np.unique(index._array()))
+    return fresh(np.unique(index._array()))

@@ -14,7 +14,7 @@ import numpy as np
 from engine import dtypes, signatures
 from engine import functions as F
 from engine.casts import scalar_number
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh
 
 _ALLOWED = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices"
 
@@ -175,7 +175,7 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
         return
     items = _as_tuple(index)
     if not isinstance(value, Tensor):
-        value = Tensor._fresh(scalar_number(number, x.dtype), x.dtype)
+        value = fresh(scalar_number(number, x.dtype), x.dtype)
     if len(items) == 1 and items[0] is True:
         items = (None,)
     result, tensors = _apply_basic(x, items, writing=True)

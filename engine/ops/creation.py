@@ -22,7 +22,7 @@ from engine.registry import COMPOSITE, LINEAR, POINTWISE, op
 from engine.results import Result
 from engine.size import require_cpu
 from engine.storage import Storage
-from engine.tensor import Tensor
+from engine.tensor import Tensor, over
 from engine.writes import bump_version, check_inplace, refuse_dual_out, write
 
 OPTIONS = "dtype? dtype=None, layout? layout=None, device? device=None, bool? pin_memory=False, bool? requires_grad=False"
@@ -77,7 +77,7 @@ def blank(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None) ->
         raise RuntimeError(
             f"Storage size calculation overflowed with sizes={list(sizes)} and strides={list(strides)}"
         ) from None
-    return Tensor._make(Storage(memory, None, d), 0, sizes, strides, d)
+    return over(Storage(memory, None, d), 0, sizes, strides, d)
 
 
 def undefined(sizes: layout.Shape, d: dtype, strides: layout.Shape | None = None) -> Tensor:

@@ -17,7 +17,7 @@ from engine.ops.creation import OPTIONS, check_place, finish
 from engine.precision import terms
 from engine.registry import COMPOSITE, GENERAL, MUTATION, op
 from engine.results import Result
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh
 
 # ----------------------------------------------------------------------------------------------------------------- trace
 
@@ -157,7 +157,7 @@ def _triangle_indices(name: str, make: Callable[..., Any]) -> None:
         d = d or dtypes.int64
         if d not in (dtypes.int32, dtypes.int64):
             raise NotImplementedError(f"\"{name}\" not implemented for '{d.legacy}'")
-        return finish(Tensor._fresh(np.stack(make(row, offset, col)).astype(d.numpy), d), requires_grad)
+        return finish(fresh(np.stack(make(row, offset, col)).astype(d.numpy), d), requires_grad)
 
     kernel.__doc__ = "The rows and columns of a triangle of a matrix, in row-major order; shape [2, count]."
     op(

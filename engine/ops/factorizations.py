@@ -21,7 +21,7 @@ from engine.ops.triangular import solve_triangular
 from engine.registry import COMPOSITE, GENERAL, Op, op
 from engine.results import Result
 from engine.return_types import named_tuple
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh
 
 # -------------------------------------------------------------------------------------------------------------------- QR
 
@@ -142,7 +142,7 @@ def _lu_gradient(given_grads: Any, LU: Any, pivots: Any) -> Any:
     elif m > n:
         of_rest = solve_triangular(upper.mH, of_beyond, upper=False, left=False)
         made = F.cat([made, of_rest], -2)
-    order = Tensor._fresh(_row_order(pivots._array(), m))
+    order = fresh(_row_order(pivots._array(), m))
     return made.gather(-2, order.unsqueeze(-1).expand(*made._sizes))
 
 

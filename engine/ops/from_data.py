@@ -20,7 +20,7 @@ from engine.promotion import promote_types
 from engine.registry import COMPOSITE, op
 from engine.silence import SILENT
 from engine.storage import shared_storage
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh, over
 
 _SUPPORTED = (
     "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, "
@@ -68,7 +68,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
             stacklevel=2,
         )
     strides = tuple(s // ndarray.itemsize for s in ndarray.strides)
-    return Tensor._make(shared_storage(ndarray, d), 0, ndarray.shape, strides, d)
+    return over(shared_storage(ndarray, d), 0, ndarray.shape, strides, d)
 
 
 F.from_numpy = from_numpy
@@ -226,7 +226,7 @@ def from_sequence(data: Any, d: dtype | None) -> Tensor:
     d = d or _infer(data)
     if 0 in sizes:
         return blank(sizes, d)
-    made = Tensor._fresh(SILENT.copy().run(_store, _leaves(data, sizes, 0), d), d)
+    made = fresh(SILENT.copy().run(_store, _leaves(data, sizes, 0), d), d)
     if len(sizes) != 1:
         made._resize(sizes)
     return made

@@ -22,7 +22,7 @@ from engine.precision import terms
 from engine.random_support import C_NAME
 from engine.registry import GENERAL, MEMORY, POINTWISE, op
 from engine.results import Result
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh
 from engine.writes import check_memory, resize_output
 
 # -------------------------------------------------------------------------------------------------------------- products
@@ -221,7 +221,7 @@ def _combined(
         alpha = 1
         if product.ndim > 1:
             scales = product.size and beta != 0
-            return rounded(Tensor._fresh(summand.copy()).mul_(beta)._array() if scales else product, d, None)
+            return rounded(fresh(summand.copy()).mul_(beta)._array() if scales else product, d, None)
     by, times = _factor(beta, d), _factor(alpha, d)
     added = np.zeros_like(product) if by == 0 else summand if by == 1 else np.asarray(by * summand)
     if skips and times == 0 and d not in HALVES:

@@ -15,7 +15,7 @@ from engine.dtypes import FLOATS
 from engine.ops.reducing import working
 from engine.registry import COMPOSITE, GENERAL, op
 from engine.results import Result, result_of
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Any:
@@ -52,7 +52,7 @@ def _mse_loss(input: Tensor, target: Tensor, reduction: str) -> Any:
     if reduction == "none":
         geometries = [(t._sizes, t._strides) for t in (input, target)]
         return Result(squares, layout.pointwise_strides(geometries, squares.shape), dtype=d)
-    return result_of(getattr(F, reduction)(Tensor._fresh(squares, d)))
+    return result_of(getattr(F, reduction)(fresh(squares, d)))
 
 
 def _mse_loss_grad(grad: Any, ours: Any, other: Any, reduction: str) -> Any:

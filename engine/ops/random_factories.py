@@ -20,7 +20,7 @@ from engine.ops.random_outputs import INTO, resized, write_filled
 from engine.random import Generator, stream_of
 from engine.registry import COMPOSITE, op
 from engine.results import Result
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh
 from engine.writes import bump_version, write
 
 # ----------------------------------------------------------------------------------------------------------- factories
@@ -80,7 +80,7 @@ def _randperm(
     """A random permutation of 0 .. n - 1."""
     check_place(device, pin_memory)
     d = d or dtypes.int64
-    return finish(Tensor._fresh(_permuted(n, source, d), d), requires_grad)
+    return finish(fresh(_permuted(n, source, d), d), requires_grad)
 
 
 def _randperm_into(out: Tensor, n: int, source: Any, *options: Any) -> None:

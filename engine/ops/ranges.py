@@ -17,7 +17,7 @@ from engine.dtypes import dtype
 from engine.ops.creation import blank, factory, filled
 from engine.precision import computed, converted
 from engine.results import Result, wrap
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh
 
 
 def _arange(start: Any, end: Any, step: Any, d: dtype | None) -> Tensor:
@@ -43,7 +43,7 @@ def _arange(start: Any, end: Any, step: Any, d: dtype | None) -> Tensor:
     if count >= 1 << 60:
         raise RuntimeError("invalid size, possible overflow?")
     with np.errstate(all="ignore"):
-        return Tensor._fresh(computed(lambda: _counted(start, step, count, d), d), d)
+        return fresh(computed(lambda: _counted(start, step, count, d), d), d)
 
 
 def _counted(start: Any, step: Any, count: int, d: dtype) -> np.ndarray:
@@ -122,7 +122,7 @@ def _evenly(start: np.ndarray, end: np.ndarray, steps: int, working: np.dtype) -
 def _as(make: Callable[[], np.ndarray], d: dtype) -> Tensor:
     """Values in a dtype; undefined where an integer dtype cannot hold them."""
     if d.category >= dtypes.FLOAT:
-        return Tensor._fresh(computed(lambda: make().astype(d.numpy, copy=False), d), d)
+        return fresh(computed(lambda: make().astype(d.numpy, copy=False), d), d)
     values = make()
     converted, lost = cast(values, d, dtypes.BY_NUMPY[values.dtype])
     return wrap(Result(converted, None, lost))

@@ -34,7 +34,7 @@ from engine.ops.reducing import (
 from engine.promotion import can_cast
 from engine.registry import COMPOSITE, GENERAL, LINEAR, op
 from engine.results import Result
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh
 from engine.writes import require_castable
 
 _FAMILY = "reduction"
@@ -349,7 +349,7 @@ def _logsumexp(input: Tensor, dim: Any, keepdim: bool, out: Tensor | None = None
         greatest = np.maximum.reduce(array.real, axes, keepdims=True)
         greatest = np.where(np.isinf(greatest), 0, greatest).astype(array.real.dtype)
     shifted = np.exp(_rounded(array - greatest, d)).astype(d.numpy)
-    total = _rounded(accumulate(np.add, working(Tensor._fresh(shifted, d), into), axes, keepdim), into)
+    total = _rounded(accumulate(np.add, working(fresh(shifted, d), into), axes, keepdim), into)
     greatest = greatest.reshape(total.shape) if array.size else greatest.reshape(())
     return (_rounded(np.log(total), into) + greatest).astype(into.numpy)
 

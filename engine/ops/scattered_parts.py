@@ -21,15 +21,15 @@ from engine.ops.parts import _diagonal, _select, _slice
 from engine.ops.places import require_real_if_recorded
 from engine.registry import GENERAL, LINEAR, op
 from engine.results import Geometry, Result
-from engine.tensor import Tensor
+from engine.tensor import Tensor, fresh, over
 from engine.writes import INTERNAL_OVERLAP
 
 
 def _copy_in_place(input: Tensor) -> Tensor:
     """A copy of a tensor with all the memory around it."""
     if layout.has_internal_overlap(input._sizes, input._strides):
-        return Tensor._fresh(input._array(), input.dtype, strides=strides_for(input, None))
-    return Tensor._make(input._storage.copy(), input._offset, input._sizes, input._strides, input.dtype)
+        return fresh(input._array(), input.dtype, strides=strides_for(input, None))
+    return over(input._storage.copy(), input._offset, input._sizes, input._strides, input.dtype)
 
 
 def _replaced(input: Tensor, src: Tensor, geometry: Callable[..., Geometry], *where: Any) -> Result:
@@ -44,7 +44,7 @@ def _replaced(input: Tensor, src: Tensor, geometry: Callable[..., Geometry], *wh
         )
     if layout.has_internal_overlap(at.sizes, at.strides):
         raise RuntimeError(INTERNAL_OVERLAP)
-    part = Tensor._make(whole._storage, at.offset, at.sizes, at.strides, whole.dtype)
+    part = over(whole._storage, at.offset, at.sizes, at.strides, whole.dtype)
     warn_of_lost_imaginary(src, whole.dtype)
     values, lost = cast(src._array(), whole.dtype, src.dtype)
     part._array()[...] = values

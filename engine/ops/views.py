@@ -18,7 +18,7 @@ from engine.registry import COMPOSITE, GENERAL, VIEW, op
 from engine.results import Geometry, Result
 from engine.size import Size, contiguous_format
 from engine.storage import Storage
-from engine.tensor import Tensor
+from engine.tensor import Tensor, over
 
 Shape = layout.Shape
 
@@ -37,9 +37,7 @@ def composite(signature: str, kernel: Callable[..., Any], **options: Any) -> Non
 
 def bare(sizes: Shape, d: dtype) -> Tensor:
     """A row-major tensor without memory, of which only the geometry may be asked."""
-    return Tensor._make(
-        Storage(np.zeros(0, np.uint8), None, d), 0, sizes, layout.contiguous_strides(sizes), d
-    )
+    return over(Storage(np.zeros(0, np.uint8), None, d), 0, sizes, layout.contiguous_strides(sizes), d)
 
 
 def scatter(signature: str, geometry: Callable[..., Geometry], read: Callable[..., Any]) -> None:
@@ -117,7 +115,7 @@ def _view_dtype(input: Tensor, dtype: Any) -> Tensor:
         if input.dtype.category >= FLOAT:
             _lose_bits_of_nan(input)
     if input._inference or is_inference_mode_enabled():
-        return Tensor._make(input._storage.holding(dtype), offset, sizes, strides, dtype)
+        return over(input._storage.holding(dtype), offset, sizes, strides, dtype)
     other = input._alias()
     other._sizes, other._strides, other._offset, other.dtype = sizes, strides, offset, dtype
     other._storage = input._storage.holding(dtype)
