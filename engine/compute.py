@@ -52,9 +52,12 @@ def compute_mutation(op: Op, values: list[Any], tensors: list[Tensor]) -> Result
 
 def _pointwise(op: Op, values: list[Any], tensors: list[Tensor], target: Tensor | None) -> Result:
     shape = layout.common_shape(tensors)
-    operands = [values[i] for i in op.tensor_positions if values[i] is not None]
+    if not op.bound_rule and len(tensors) < len(values):
+        operands = [values[i] for i in op.tensor_positions if values[i] is not None]
+    else:
+        operands = values
     assert op.rule is not None  # every pointwise record has one
-    compute, result = op.rule(values if op.bound_rule else operands)
+    compute, result = op.rule(operands)
     # torch computes a real result of complex numbers in complex memory, and copies it into `out`.
     copied = target is not None and compute.category == dtypes.COMPLEX and result is compute.to_real()
     if target is not None:

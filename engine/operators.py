@@ -25,8 +25,11 @@ def _invert(self: Tensor) -> Tensor:
     return functions.bitwise_not(self)
 
 
+_OPERANDS = (Tensor, bool, int, float, complex, np.number, np.bool_)
+
+
 def _fits(other: Any) -> bool:
-    return isinstance(other, (Tensor, bool, int, float, complex, np.number, np.bool_))
+    return isinstance(other, _OPERANDS)
 
 
 def _binary(name: str) -> Callable[[Any, Any], Any]:

@@ -79,6 +79,7 @@ F.from_numpy = from_numpy
 
 _INTS, _REALS = frozenset((int,)), frozenset((bool, int, float))
 _NUMBERS = _REALS | {complex}
+_ARRAYS = (np.ndarray, np.generic)
 
 
 def _is_sequence(x: Any) -> bool:
@@ -103,7 +104,9 @@ def _sizes_of(data: Any) -> layout.Shape:
 
 def _infer(data: Any) -> dtype:
     """The dtype that holds everything in nested sequences. Raises TypeError or RuntimeError for what is no number."""
-    if isinstance(data, (Tensor, np.ndarray, np.generic)):
+    if type(data) in _REALS:
+        return dtypes.of_number(data)
+    if isinstance(data, (Tensor, *_ARRAYS)):
         return data.dtype if isinstance(data, Tensor) else check_array(np.asarray(data))
     if isinstance(data, complex) and dtypes.get_default_dtype() is dtypes.bfloat16:
         raise RuntimeError("invalid default scalar type for complex")
@@ -237,7 +240,7 @@ def from_sequence(data: Any, d: dtype | None) -> Tensor:
 
 def from_data(data: Any, d: dtype | None, *, copy: bool = True) -> Tensor:
     """The values of anything as a tensor without history; of arrays and tensors in their own layout."""
-    if isinstance(data, (np.ndarray, np.generic)) and not (isinstance(data, np.generic) and d is not None):
+    if isinstance(data, _ARRAYS) and not (isinstance(data, np.generic) and d is not None):
         array = np.asarray(data)
         check_array(array)
         with warnings.catch_warnings():
