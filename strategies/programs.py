@@ -32,12 +32,15 @@ TEXTS_AN_EXAMPLE = 25
 A campaign reduces texts and shrinks nothing. An example takes Hypothesis as long as a short program takes to draw, a draw
 for each statement costs more, and most examples of many draws repeat parts of earlier ones. So an example is a seed, and
 the blocks of its programs are hashes of that. The salt tells one block of programs from another: the first example that
-Hypothesis tries is the simplest in each, so that it need not be asked for this one. Only booleans are drawn: for anything
-else Hypothesis first looks for constants in all local modules, which takes 0.1 s.
+Hypothesis tries is the same in each. Only booleans are drawn: for anything else Hypothesis first looks for constants in
+all local modules, which takes 0.1 s.
 """
 
-_DRAWN = 16
-"""Booleans of an example."""
+_EXAMPLES = st.lists(st.booleans(), min_size=16, max_size=16)
+_SETTINGS = settings(
+    database=None, phases=[Phase.generate], deadline=None, derandomize=False, suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False, print_blob=False, backend="hypothesis",
+)  # fmt: skip
 
 
 def draw_text(block: Callable[[], bytes], profile: Profile) -> str:
@@ -184,25 +187,18 @@ def draw_block(seed_: int, block: int, profile: str = "default", size: int = 100
     texts: list[str] = []
 
     def collect(drawn: list[bool]) -> None:
+        if texts and not any(drawn):
+            return
         for number in range(TEXTS_AN_EXAMPLE):
             if len(texts) >= size:
                 break
             texts.extend(forms(draw_text(_hashes(salt + bytes([*drawn, number])), chosen)))
 
-    collect([False] * _DRAWN)  # what Hypothesis tries first in any block, and mostly enough
-    if len(texts) < size:
-
-        @seed(int.from_bytes(salt))
-        @settings(
-            max_examples=-(-size // TEXTS_AN_EXAMPLE), database=None, phases=[Phase.generate], deadline=None, derandomize=False,
-            suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False, backend="hypothesis",
-        )  # fmt: skip
-        @given(st.lists(st.booleans(), min_size=_DRAWN, max_size=_DRAWN))
-        def more(drawn: list[bool]) -> None:
-            if any(drawn):
-                collect(drawn)
-
-        more()
+    # The first example of any block is all False, and mostly enough. Where it is not, it is passed over when it comes again.
+    for examples in (1, -(-size // TEXTS_AN_EXAMPLE)):
+        if len(texts) < size:
+            run = settings(_SETTINGS, max_examples=examples)(given(_EXAMPLES)(collect))
+            seed(int.from_bytes(salt))(run)()
     return texts[:size]
 
 

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, seed, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.dtypes import bool_, complex64, dtype, float16, float32, int8, int64, uint8
@@ -136,20 +136,6 @@ def test_a_large_block_asks_hypothesis_for_more_than_the_first_example() -> None
     texts = draw_block(11, 0, size=170)
     assert len(texts) == len(set(texts)) == 170
     assert texts[:25] == draw_block(11, 0, size=25)
-
-
-@pytest.mark.parametrize("number", [0, 1, 2])
-def test_hypothesis_tries_first_what_blocks_take_without_asking(number: int) -> None:
-    tried: list[list[bool]] = []
-
-    @seed(number)
-    @settings(max_examples=3, database=None, phases=[Phase.generate])
-    @given(st.lists(st.booleans(), min_size=16, max_size=16))
-    def example(drawn: list[bool]) -> None:
-        tried.append(drawn)
-
-    example()
-    assert [any(drawn) for drawn in tried] == [False, True, True]
 
 
 _PRINT = """
