@@ -57,8 +57,7 @@ def checked_number(value: Any, d: dtype) -> np.ndarray:
 def scalar_number(value: Any, d: dtype) -> np.ndarray:
     """A Python number as what a tensor without dimensions is filled with: beyond the range of a 16-bit float it is infinite."""
     if d in dtypes.HALVES and not isinstance(value, complex):
-        with np.errstate(all="ignore"):
-            return _nominal(value, d)
+        return SILENT.copy().run(_nominal, value, d)
     return checked_number(value, d)
 
 

@@ -30,6 +30,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.dtypes import FLOAT, HALVES, LONGDOUBLE, dtype
+from engine.silence import SILENT
 
 if TYPE_CHECKING:
     from engine.registry import Op
@@ -185,13 +186,16 @@ def overwrite(tensor: Tensor, data: bytes) -> None:
 
 def computed(make: Callable[[], np.ndarray], d: dtype) -> np.ndarray:
     """What a factory computes from numbers (`arange`), as the present mode has it; an operation is not needed for that."""
-    with np.errstate(all="ignore"):
-        array = make()
-        if _Mode.convert is None or d.category < FLOAT:
-            return array
-        with wide():
-            given = make()
-        return converted(array, given, d)
+    return SILENT.copy().run(_computed, make, d)
+
+
+def _computed(make: Callable[[], np.ndarray], d: dtype) -> np.ndarray:
+    array = make()
+    if _Mode.convert is None or d.category < FLOAT:
+        return array
+    with wide():
+        given = make()
+    return converted(array, given, d)
 
 
 def lowered(array: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ LINEAR = "linear"
 _FACTS = {"sizes": "_sizes", "strides": "_strides", "dtype": "dtype", "layout": "_layout"}
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Op:
     """The record of one overload of one operation."""
 

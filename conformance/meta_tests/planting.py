@@ -106,7 +106,12 @@ class Fault:
         before: list[Change] = []
         try:
             for owner, attribute, value in list(self.changes(engine)):
-                before.append((owner, attribute, vars(owner).get(attribute, _INHERITED)))
+                own = (
+                    vars(owner).get(attribute, _INHERITED)
+                    if hasattr(owner, "__dict__")
+                    else getattr(owner, attribute)
+                )
+                before.append((owner, attribute, own))
                 setattr(owner, attribute, value)
             yield
         finally:

@@ -56,7 +56,7 @@ def _places(input: Tensor, indices: Sequence[Tensor | None]) -> tuple[list[np.nd
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
     given = [a for a in arrays if a is not None]
     try:
-        shape = np.broadcast_shapes(*(a.shape for a in given))
+        shape = given[0].shape if len(given) == 1 else np.broadcast_shapes(*(a.shape for a in given))
     except ValueError:
         shapes = ", ".join(str(list(a.shape)) for a in given)
         raise IndexError(

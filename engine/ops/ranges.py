@@ -17,6 +17,7 @@ from engine.dtypes import dtype
 from engine.ops.creation import blank, factory, filled
 from engine.precision import computed, converted
 from engine.results import Result, wrap
+from engine.silence import SILENT
 from engine.tensor import Tensor, fresh
 
 
@@ -42,8 +43,7 @@ def _arange(start: Any, end: Any, step: Any, d: dtype | None) -> Tensor:
         count = math.ceil((end - start) / step)
     if count >= 1 << 60:
         raise RuntimeError("invalid size, possible overflow?")
-    with np.errstate(all="ignore"):
-        return fresh(computed(lambda: _counted(start, step, count, d), d), d)
+    return fresh(computed(lambda: _counted(start, step, count, d), d), d)
 
 
 def _counted(start: Any, step: Any, count: int, d: dtype) -> np.ndarray:
@@ -137,8 +137,8 @@ def _linspace(start: Any, end: Any, steps: int, d: dtype | None) -> Tensor:
         return blank((0,), d)
     if steps == 1:
         return filled((1,), first, d)
-    with np.errstate(all="ignore"):
-        return _as(lambda: _evenly(checked_number(first, d), checked_number(last, d), steps, _working(d)), d)
+    make = lambda: _evenly(checked_number(first, d), checked_number(last, d), steps, _working(d))  # noqa: E731
+    return SILENT.copy().run(_as, make, d)
 
 
 def _working(d: dtype) -> np.dtype:
