@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,14 +29,19 @@ def count(steps: Iterable[Step]) -> tuple[int, int]:
             facts += 1 + _aspects(fact)
             old = before.get(name)
             if type(fact) is TensorFact:
-                if str(fact.dtype).startswith(FLOATING):
+                if _is_inexact(fact.dtype):
                     floats += (
                         type(old) is not TensorFact or old.values != fact.values or old.grad != fact.grad
                     )
             elif old != fact:
-                floats += sum(dtype.startswith(FLOATING) for dtype in dtypes_in([fact]))
+                floats += sum(map(_is_inexact, dtypes_in([fact])))
         before = step.names
     return facts, floats
+
+
+@functools.cache
+def _is_inexact(dtype: Any) -> bool:
+    return str(dtype).startswith(FLOATING)
 
 
 def _aspects(fact: Any) -> int:

@@ -42,8 +42,8 @@ def chosen_values(text: str, calls: tuple[str, ...]) -> Chosen:
     """What a statement leaves open. A result that is used within the statement itself leaves open every name that it is
     bound to."""
     made = [call for call in calls if call in CHOSEN]
-    node = ast.parse(text).body[0]
-    if not made or not isinstance(node, ast.Assign):
+    node = ast.parse(text).body[0] if made else None
+    if not isinstance(node, ast.Assign):
         return NOTHING
     target, value = node.targets[0], node.value
     everything = Chosen(frozenset(name.id for name in ast.walk(target) if isinstance(name, ast.Name)))

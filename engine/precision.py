@@ -290,6 +290,11 @@ def twice(compute: Callable[[], Any]) -> tuple[Any, Any]:
     return first, compute()
 
 
+def steps_round() -> bool:
+    """Whether the steps of a formula round, too, that a kernel computes in more digits than a dtype has."""
+    return _Mode.steps is not None
+
+
 def stepped(array: np.ndarray, d: dtype) -> np.ndarray:
     """A step of a formula that a kernel computes in more digits than a dtype has: where steps round, rounded to it."""
     if _Mode.steps is None:

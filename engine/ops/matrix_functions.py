@@ -11,10 +11,10 @@ import numpy as np
 
 from engine import functions as F
 from engine.call import run
-from engine.dtypes import FLOAT, HALVES, dtype, float16
+from engine.dtypes import FLOAT, HALVES, dtype, finfo, float16
 from engine.ops import lapack
 from engine.ops.decompositions import check_inexact, check_square, fail
-from engine.precision import stepped
+from engine.precision import stepped, steps_round
 from engine.registry import COMPOSITE, GENERAL, Op, op
 from engine.results import Result
 from engine.tensor import Tensor
@@ -72,16 +72,20 @@ op("pinverse(Tensor input, float rcond=1e-15)", kind=COMPOSITE, kernel=_pinverse
 def _exponential(matrices: np.ndarray, d: dtype) -> np.ndarray:
     """The series of a power-of-two part of each matrix (k, n, n), squared as often as that was halved.
 
-    In perturbed mode each product and sum rounds to a dtype, as in an implementation that has no more digits.
+    In perturbed mode each product and sum rounds to a dtype, as in an implementation that has no more digits, which ends where
+    a term is below them.
 
     Source: N. J. Higham, Functions of Matrices, section 10.3
     """
     halvings = np.maximum(0, np.frexp(np.abs(matrices).sum(-1).max(-1))[1] + 1)[:, None, None]
     part = matrices * np.ldexp(np.longdouble(1), -halvings)
     term = total = np.broadcast_to(np.eye(matrices.shape[-1], dtype=matrices.dtype), matrices.shape)
+    part, least = stepped(part, d), finfo(d).eps / 8 if steps_round() else 0.0
     for k in range(1, _TERMS):
-        term = stepped(term, d) @ stepped(part, d) / k
+        term = stepped(term, d) @ part / k
         total = stepped(total + term, d)
+        if np.abs(term).max() < least:
+            break
     for done in range(halvings.max(initial=0)):
         total = np.where(done < halvings, stepped(total, d) @ stepped(total, d), total)
     return total
