@@ -111,7 +111,7 @@ def _lu_kernel(A: Tensor, pivot: bool) -> tuple[Result, np.ndarray, np.ndarray]:
         )
     if A.numel() and (A.dtype.category < FLOAT or A.dtype in HALVES):
         raise NotImplementedError(f"\"lu_cpu\" not implemented for '{A.dtype.legacy}'")
-    if not pivot:
+    if not pivot and A.numel():
         raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU")
     factors, swaps, info = lapack.lu(A._array())
     return columns(factors), (swaps + 1).astype(np.int32), info
@@ -142,8 +142,9 @@ def _lu_gradient(given_grads: Any, LU: Any, pivots: Any) -> Any:
     elif m > n:
         of_rest = solve_triangular(upper.mH, of_beyond, upper=False, left=False)
         made = F.cat([made, of_rest], -2)
-    order = fresh(_row_order(pivots._array(), m))
-    return made.gather(-2, order.unsqueeze(-1).expand(*made._sizes))
+    # A product, not a choice of rows, as in torch: 0 times an infinity in another row is NaN.
+    rows = np.eye(m, dtype=bool)[_row_order(pivots._array(), m)]
+    return fresh(rows).to(made.dtype).matmul(made)
 
 
 def _row_order(pivots: np.ndarray, m: int) -> np.ndarray:

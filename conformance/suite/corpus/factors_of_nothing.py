@@ -1,0 +1,11 @@
+# The CPU refuses LU without pivoting where there are elements; a gradient is multiplied by the permutation, with infinities.
+a = torch.zeros(0, 4, dtype=torch.complex128)
+b = a.lu(False, True)
+c, d = torch.zeros(2, 0, 3).lu(False)
+e = torch.ones(2, 2).lu(False)
+x = torch.tensor([[3.0], [1.0], [2.0]], requires_grad=True)
+y, z = torch.lu(x)
+y.backward(torch.tensor([[1.0], [2.0], [inf]]))
+u = torch.tensor([[1.0, 2.0], [3.0, 4.0], [2.0, 5.0]], requires_grad=True)
+v, w = torch.lu(u)
+v.backward(torch.tensor([[1.0, 2.0], [2.0, 0.5], [0.25, 1.0]]))
