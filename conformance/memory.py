@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,26 +24,16 @@ class _CharArrays(dict[int, Any]):
         return kind
 
 
-class _Blocks(dict[tuple[int, int], Any]):
-    """Address and number of bytes -> a ctypes array that reads there, kept because making it takes longer than reading."""
-
-    def __missing__(self, place: tuple[int, int]) -> Any:
-        if len(self) > 4096:
-            self.clear()
-        address, count = place
-        there = self[place] = _char_arrays[count].from_address(address)
-        return there
-
-
 _char_arrays = _CharArrays()
-_blocks = _Blocks()
+_everything: Any = (ctypes.c_char * sys.maxsize).from_address(0)
+"""All that can be addressed: a slice of it, from one address to another, is a copy of the bytes there."""
 
 
 def block(start: int, extent: int, skip: int, count: int) -> bytes:
     """`count` bytes that follow the first `skip` of the `extent` bytes at `start`. Raises ValueError where they are not there."""
     if skip + count > extent:
         raise ValueError(f"{skip + count} bytes in a storage of {extent}")
-    there: bytes = _blocks[start + skip, count].raw
+    there: bytes = _everything[start + skip : start + skip + count]
     return there
 
 
