@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import dtypes
+from engine import dtypes, rounded
 from engine.autograd.modes import is_grad_enabled
 from engine.call import run
 from engine.ops.pointwise import (
@@ -67,7 +67,7 @@ def _exp2(x: np.ndarray) -> np.ndarray:
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
+    return 1 / (1 + rounded.exp(-x))
 
 
 def _sigmoid_grad(grad: Any, result: Any) -> Any:
@@ -108,13 +108,13 @@ _TANH_BACKWARD: Op = pointwise(
 )  # fmt: skip
 
 _table([
-    ("exp", np.exp, lambda grad, result: grad * conj(result)),
+    ("exp", rounded.exp, lambda grad, result: grad * conj(result)),
     ("exp2", _exp2, lambda grad, result: grad * conj(result) * math.log(2)),
-    ("expm1", np.expm1, lambda grad, result: grad * (conj(result) + 1)),
-    ("log", np.log, lambda grad, input: grad / conj(input)),
-    ("log1p", np.log1p, lambda grad, input: grad / conj(input + 1), {"node": "Log1PBackward0"}),
-    ("log2", np.log2, lambda grad, input: grad / (conj(input) * 0.6931471805599453)),
-    ("log10", np.log10, lambda grad, input: grad / (conj(input) * 2.3025850929940456)),
+    ("expm1", rounded.expm1, lambda grad, result: grad * (conj(result) + 1)),
+    ("log", rounded.log, lambda grad, input: grad / conj(input)),
+    ("log1p", rounded.log1p, lambda grad, input: grad / conj(input + 1), {"node": "Log1PBackward0"}),
+    ("log2", rounded.log2, lambda grad, input: grad / (conj(input) * 0.6931471805599453)),
+    ("log10", rounded.log10, lambda grad, input: grad / (conj(input) * 2.3025850929940456)),
     ("sqrt", np.sqrt, lambda grad, result: grad / (2 * conj(result))),
     ("rsqrt", lambda x: 1 / np.sqrt(x), lambda grad, result: -0.5 * grad * conj(result.pow(3))),
     ("sigmoid", _sigmoid, _sigmoid_grad),
@@ -152,15 +152,15 @@ def _scaled_by(factor: float) -> Any:
 
 
 _table([
-    ("sin", np.sin, lambda grad, input: grad * conj(input.cos())),
-    ("cos", np.cos, lambda grad, input: grad * conj(-input.sin())),
+    ("sin", rounded.sin, lambda grad, input: grad * conj(input.cos())),
+    ("cos", rounded.cos, lambda grad, input: grad * conj(-input.sin())),
     ("tan", np.tan, lambda grad, result: grad * conj(1 + result.pow(2))),
     ("asin arcsin", np.arcsin, lambda grad, input: grad * conj((-input * input + 1).rsqrt())),
     ("acos arccos", np.arccos, lambda grad, input: grad * -conj((-input * input + 1).rsqrt())),
     ("atan arctan", np.arctan, lambda grad, input: grad / conj(input * input + 1)),
     ("sinh", np.sinh, lambda grad, input: grad * conj(input.cosh())),
     ("cosh", np.cosh, lambda grad, input: grad * conj(input.sinh())),
-    ("tanh", np.tanh, _tanh_grad),
+    ("tanh", rounded.tanh, _tanh_grad),
     ("asinh arcsinh", np.arcsinh, lambda grad, input: grad * conj((input.pow(2) + 1).rsqrt()),
      {"inplace_node": "AsinhBackward1", "inplace_formula": _no_derivative_in_place("asinh")}),
     ("acosh arccosh", np.arccosh, lambda grad, input: grad * conj(_acosh_slope(input)),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import dtypes, layout
+from engine import dtypes, layout, rounded
 from engine import functions as F
 from engine.autograd.modes import _State, in_transform
 from engine.dtypes import FLOAT, FLOATS, HALVES, dtype
@@ -348,10 +348,10 @@ def _logsumexp(input: Tensor, dim: Any, keepdim: bool, out: Tensor | None = None
     if array.size:
         greatest = np.maximum.reduce(array.real, axes, keepdims=True)
         greatest = np.where(np.isinf(greatest), 0, greatest).astype(array.real.dtype)
-    shifted = np.exp(_rounded(array - greatest, d)).astype(d.numpy)
+    shifted = rounded.exp(_rounded(array - greatest, d)).astype(d.numpy)
     total = _rounded(accumulate(np.add, working(fresh(shifted, d), into), axes, keepdim), into)
     greatest = greatest.reshape(total.shape) if array.size else greatest.reshape(())
-    return (_rounded(np.log(total), into) + greatest).astype(into.numpy)
+    return (_rounded(rounded.log(total), into) + greatest).astype(into.numpy)
 
 
 def _logsumexp_grad(grad: Any, input: Any, result: Any, dim: Any, keepdim: bool) -> Any:

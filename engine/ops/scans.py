@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import dtypes, layout
+from engine import dtypes, layout, rounded
 from engine import functions as F
 from engine.autograd.modes import _State
 from engine.dtypes import FLOAT, FLOATS, HALVES, dtype
@@ -367,16 +367,16 @@ def _kept_as(array: np.ndarray, own: np.dtype) -> np.ndarray:
 
 
 def _softmax_of(shifted: np.ndarray, axis: int, own: np.dtype) -> np.ndarray:
-    powers = np.exp(shifted)
+    powers = rounded.exp(shifted)
     total = _total(powers, axis)
     return powers * (1 / total) if axis == shifted.ndim - 1 else _kept_as(powers, own) / total
 
 
 def _log_softmax_of(shifted: np.ndarray, axis: int, own: np.dtype) -> np.ndarray:
-    total = _total(np.exp(shifted), axis)
+    total = _total(rounded.exp(shifted), axis)
     if axis == shifted.ndim - 1:
-        return shifted - _kept_as(np.log(_kept_as(total, own)), own)
-    return shifted - np.log(total)
+        return shifted - _kept_as(rounded.log(_kept_as(total, own)), own)
+    return shifted - rounded.log(total)
 
 
 def _total(array: np.ndarray, axis: int) -> np.ndarray:
@@ -417,7 +417,7 @@ op(
 op(
     "_log_softmax_backward_data(Tensor slope, Tensor output, int dim)",
     kind=GENERAL, family=_FAMILY, forms="function",
-    kernel=_in_rows(lambda slope, output, axis: slope - np.exp(output) * _total(slope, axis)),
+    kernel=_in_rows(lambda slope, output, axis: slope - rounded.exp(output) * _total(slope, axis)),
     node="LogSoftmaxBackwardDataBackward0",
     derivatives={
         "slope": lambda grad, output, dim: grad - (grad * F.exp(output)).sum(dim, True),
