@@ -349,9 +349,7 @@ class Campaign:
             self.note(f"{where}: {ending.words} while reducing; recorded unreduced")
             self._queue(replace(piece, skip=index, unreduced=index))
             return
-        if (
-            phase in ("draw", "ahead") and not piece.singly
-        ):  # at which of the programs behind that one is not known
+        if phase in ("draw", "ahead") and not piece.singly:  # it may have been a later program
             self.note(f"{where} or later: {ending.words}; again, one program after the other")
             self._queue(replace(piece, skip=index, singly=True))
             return
