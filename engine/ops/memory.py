@@ -228,7 +228,7 @@ def as_strided_backward(grad: Tensor, base: Any, view: Any) -> Tensor:
         offset - low + layout.extent(sizes, strides),
         view_offset - low + layout.extent(view_sizes, view_strides),
     )
-    flat = F.zeros((length,), dtype=grad.dtype)
+    flat = grad.new_zeros((length,))  # of a batch of gradients, one for each
     places = F.arange(length)
     if layout.is_injective(view_sizes, view_strides):
         flat.as_strided(view_sizes, view_strides, view_offset - low).copy_(grad)
