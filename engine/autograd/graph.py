@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 from engine import signatures
 from engine.autograd.modes import _State
 from engine.autograd.mutation import allow_mutation_on_saved_tensors
-from engine.autograd.node import Node, gradient_edge
-from engine.autograd.roots import GradientEdge, get_gradient_edge
+from engine.autograd.node import Node
+from engine.autograd.roots import GradientEdge, get_gradient_edge, node_of
 from engine.autograd.saved import disable_saved_tensors_hooks, save_on_cpu, saved_tensors_hooks
 from engine.history import RemovableHandle
 from engine.writes import bump_version
@@ -75,12 +75,7 @@ def register_multi_grad_hook(
 
 def _after_all(tensors: Sequence[Any], fn: Callable[..., Any]) -> list[RemovableHandle]:
     """Hooks that count the gradients of a backward pass; the last one calls `fn`."""
-    nodes = []
-    for t in tensors:
-        edge = (t.node, t.output_nr) if isinstance(t, GradientEdge) else gradient_edge(t)
-        if edge is None:
-            raise AssertionError("Expected gradient function to be set")
-        nodes.append(edge[0])
+    nodes = list(map(node_of, tensors))
     arrived: WeakKeyDictionary[Any, tuple[int, dict[int, Any]]] = WeakKeyDictionary()
 
     def note(index: int, grad: Any) -> None:

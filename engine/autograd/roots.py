@@ -31,17 +31,25 @@ def get_gradient_edge(tensor: Any) -> GradientEdge:
         raise RuntimeError(
             "It is not possible to get the gradient edge for a Tensor that does not require gradients"
         )
-    node = tensor.grad_fn
-    if node is None:  # that of a leaf is found behind a view, which has no history in inference mode
-        with enable_grad():
-            node = tensor.view_as(tensor).grad_fn.next_functions[0][0]
-    if node is None:  # a view of a leaf that was made without recording
-        raise AssertionError("Expected gradient function to be set")
+    node = node_of(tensor)
     token = None
     if node.is_function:
         with enable_grad():
             token = tensor.view_as(tensor).grad_fn
     return GradientEdge(node, tensor._output_nr, token)
+
+
+def node_of(tensor: Any) -> Node:
+    """What the gradient of a tensor goes to. Raises AssertionError for one that does not require grad."""
+    if isinstance(tensor, GradientEdge):
+        return tensor.node
+    node: Node | None = tensor.grad_fn
+    if node is None and tensor.requires_grad:
+        with enable_grad():  # that of a leaf is found behind a view, which has no history in inference mode
+            node = tensor.view_as(tensor).grad_fn.next_functions[0][0]
+    if node is None:  # or a view of a leaf that was made without recording
+        raise AssertionError("Expected gradient function to be set")
+    return node
 
 
 def as_tuple(tensors: Any) -> tuple[Any, ...]:

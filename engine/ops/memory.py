@@ -12,7 +12,7 @@ from engine import functions as F
 from engine.autograd.execution import in_dtype
 from engine.casts import cast, checked_number, scalar_number
 from engine.dtypes import dtype
-from engine.registry import COMPOSITE, GENERAL, MUTATION, VIEW, op
+from engine.registry import COMPOSITE, GENERAL, LINEAR, MUTATION, VIEW, op
 from engine.results import Geometry, Result
 from engine.size import memory_format
 from engine.tensor import Tensor
@@ -143,12 +143,12 @@ def _filled(input: Tensor, value: Any) -> Result:
 op(
     "fill(Tensor input, Tensor value)",
     kind=GENERAL, kernel=_filled, family="view", forms="function", exact=True, node="FillBackward1",
-    derivatives=_OF_FILLER,
+    derivatives=_OF_FILLER, tangent=LINEAR,
 )  # fmt: skip
 op(
     "fill(Tensor input, Number value)",
     kind=GENERAL, kernel=_filled, family="view", forms="function", exact=True, node="FillBackward0",
-    derivatives=_OVERWRITTEN,
+    derivatives=_OVERWRITTEN, tangent=lambda input_t: F.fill(input_t, 0),
 )  # fmt: skip
 
 
