@@ -31,9 +31,8 @@ from engine.writes import resize_output
 
 def _power(input: np.ndarray, exponent: np.ndarray) -> np.ndarray:
     if input.dtype.kind == "c":
-        return np.exp(
-            exponent * np.log(input)
-        )  # as C does, so that zeros and infinities give what they give there
+        # As C does, so that zeros and infinities give what they give there.
+        return np.exp(_product(exponent, np.log(input)))
     if input.dtype.kind == "f":
         return np.power(input, exponent)
     # A negative power of an integer is its truncated value: 0 but for 1 and -1. NumPy refuses it.
@@ -43,6 +42,27 @@ def _power(input: np.ndarray, exponent: np.ndarray) -> np.ndarray:
     result = np.power(input, np.where(negative, 0, exponent).astype(input.dtype))
     units = np.where(input == 1, 1, np.where(input == -1, np.where(exponent % 2 == 0, 1, -1), 0))
     return np.where(negative, units, result).astype(input.dtype)
+
+
+def _product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The product of complex numbers in C, where an infinity times what is not 0 is an infinity, and not NaN.
+
+    Source: ISO/IEC 9899:2011, annex G.5.1
+    """
+    product = x * y
+    lost = np.isnan(product.real) & np.isnan(product.imag) & (np.isinf(x) | np.isinf(y))
+    if not lost.any():
+        return product
+    (a, b), (c, d) = _directions(x), _directions(y)
+    infinite = np.empty_like(product)
+    infinite.real, infinite.imag = np.inf * (a * c - b * d), np.inf * (a * d + b * c)
+    return np.where(lost, infinite, product)
+
+
+def _directions(x: np.ndarray) -> list[np.ndarray]:
+    """The parts of complex numbers; of an infinity 1 or 0 with their signs, and 0 for NaN."""
+    parts = [np.where(np.isinf(x), np.copysign(np.isinf(part), part), part) for part in (x.real, x.imag)]
+    return [np.where(np.isnan(part), np.copysign(0, part), part) for part in parts]
 
 
 _SPECIAL_POWERS: dict[float, Any] = {
