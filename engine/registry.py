@@ -80,9 +80,8 @@ class Op:
     number_operands: frozenset[int] = frozenset()
     wrapped_numbers: tuple[int, ...] = ()
     differentiable: tuple[tuple[str, int], ...] = ()
-    spans: dict[str, tuple[int, int | None]] | None = (
-        None  # of the edges of a node; None where an operand may be a list
-    )
+    spans: dict[str, tuple[int, int | None]] | None = None
+    """Of the edges of a node, by operand; None where an operand may be a list."""
     formulas: list[tuple[tuple[str, ...], Formula, tuple[str, ...]]] = field(default_factory=list)
     saved_inputs: list[tuple[str, int, int | None]] = field(default_factory=list)
     saved_outputs: list[tuple[str, int]] = field(default_factory=list)

@@ -414,9 +414,8 @@ def fresh(array: np.ndarray, d: dtype | None = None, strides: layout.Shape | Non
     if strides is None or strides == contiguous:
         flags = array.flags
         if not (flags.c_contiguous and flags.writeable and flags.owndata):
-            array = np.array(
-                array, order="C"
-            )  # an array of a NumPy number, too, whose memory belongs to all who have it
+            # An array of a NumPy number, too, whose memory belongs to all who have it.
+            array = np.array(array, order="C")
         memory = np.ndarray(array.nbytes, BYTE, array)
         return over(Storage(memory, None, d), 0, sizes, contiguous, d)
     storage = Storage(np.zeros(layout.extent(sizes, strides) * d.numpy.itemsize, np.uint8), None, d)

@@ -137,7 +137,10 @@ def _linspace(start: Any, end: Any, steps: int, d: dtype | None) -> Tensor:
         return blank((0,), d)
     if steps == 1:
         return filled((1,), first, d)
-    make = lambda: _evenly(checked_number(first, d), checked_number(last, d), steps, _working(d))  # noqa: E731
+
+    def make() -> np.ndarray:
+        return _evenly(checked_number(first, d), checked_number(last, d), steps, _working(d))
+
     return SILENT.copy().run(_as, make, d)
 
 
